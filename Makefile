@@ -1,0 +1,164 @@
+# One Makefile, no recursion into folders; every object goes under build/$(VARIANT)/.
+#
+#   make                        the programs
+#   make demo                   a whole instance on loopback, with a device that updates; ONCE=1 ends by itself
+#   make check                  unit tests, then integration tests (TAP, through prove)
+#   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
+#   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes
+#   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
+#   make install DESTDIR=...    and make uninstall
+#
+# demo, check, lint and fuzz install the Debian packages they need when run as root.
+
+VARIANT ?= release
+PREFIX  ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/otafs
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+FUZZ_SECONDS ?= 20
+
+B := build/$(VARIANT)
+
+flags_release := -Werror
+flags_asan    := -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+flags_cov     := -O0 --coverage
+flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+$(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
+
+# Goals that install packages start this Makefile again for the rest.
+outer := check demo lint fuzz clean uninstall packages
+inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
+
+# Which packages each folder needs, and so which folder may include what.
+pkgs_lib     := jansson libcrypto
+pkgs_sign    := libsodium
+pkgs_otafs   := fuse3 sqlite3
+pkgs_watcher := ostree-1
+pkgs_gateway :=
+pkgs_tests/device := ostree-1 libcurl
+folders      := lib sign otafs watcher gateway
+pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
+
+ifneq ($(inner),)
+missing := $(foreach p,$(pkgs),$(if $(shell $(PKG_CONFIG) --exists $(p) && echo y),,$(p)))
+$(if $(strip $(missing)),$(error pkg-config finds no: $(missing); "make packages" as root installs what is needed))
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wundef -Wformat=2 -Wvla -Wwrite-strings -Wcast-qual
+own_flags = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread -I. $(WARN) $(flags_$(VARIANT)) -MMD -MP
+# Headers of other projects are not ours to warn about.
+system = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(1)))
+folder_flags = $(call system,$(pkgs_lib) $(pkgs_$(1)))
+ifneq ($(inner),)
+$(foreach f,$(folders) tests/device,$(eval $(B)/$(f)/%.o: pkg_flags := $(call folder_flags,$(f))))
+$(eval $(B)/tests/%.o: pkg_flags := $(call system,$(pkgs)))
+endif
+libs = $(shell $(PKG_CONFIG) --libs $(1))
+
+# A folder is an archive of all in it but its main function, so that tests can link it whole.
+parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+lib_a     := $(B)/lib.a
+sign_a    := $(B)/sign.a
+otafs_a   := $(B)/otafs.a
+watcher_a := $(B)/watcher.a
+gateway_a := $(B)/gateway.a
+programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate)
+device    := $(B)/tests/ota-device
+
+all: $(programs)
+
+$(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(sign_a) $(lib_a)
+$(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(sign_a) $(lib_a)
+$(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
+$(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
+$(device):            $(call parts,tests/device) $(B)/tests/device/main.o $(sign_a) $(lib_a)
+$(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-watcher: link_pkgs := $(pkgs_watcher) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
+$(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
+$(programs) $(device):
+	@mkdir -p $(@D)
+	$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
+
+define archive
+$(B)/$(1).a: $(call parts,$(1))
+	rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+$(foreach f,$(folders),$(eval $(call archive,$(f))))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
+
+# tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
+archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(sign_a) $(lib_a)
+unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+wrapped    := malloc calloc realloc strdup openat write fsync renameat
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
+	@mkdir -p $(@D)
+	$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
+	    $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+
+tests-built: $(unit_tests) $(programs) $(device)
+
+packages:
+	scripts/install-packages
+
+check: packages
+	$(MAKE) tests-built VARIANT=$(VARIANT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove --merge -e '' $(unit_tests)
+	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) prove --timer tests/integration/*.sh
+
+demo: packages
+	$(MAKE) all $(device) VARIANT=$(VARIANT)
+	@OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) scripts/demo
+
+lint: packages
+	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+	scripts/check-layers
+	cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 -I. $(folders) tests/device
+	shellcheck -x $$(git ls-files '*.sh') $$(git grep -lI '^#!/bin/sh' -- scripts gateway .ci)
+	mandoc -T lint -W warning docs/*.[1-8]
+	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
+
+fuzz: packages
+	$(MAKE) VARIANT=fuzz CC=clang fuzzers
+	for f in build/fuzz/tests/*_fuzz; do n=$$(basename $$f _fuzz); mkdir -p build/fuzz/corpus/$$n && \
+	    $$f -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+fuzzers: $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/*_fuzz.c))
+$(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
+	@mkdir -p $(@D)
+	$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
+	    $(DATADIR)/lighttpd)
+	$(INSTALL) -m 755 $(programs) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
+	$(INSTALL) -m 644 $(wildcard gateway/lighttpd/*) $(DESTDIR)$(DATADIR)/lighttpd
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)))
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
+	rm -rf $(DESTDIR)$(DATADIR)
+
+clean:
+	rm -rf build
+
+.PHONY: all check demo packages tests-built fuzz fuzzers lint install uninstall clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

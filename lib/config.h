@@ -1,0 +1,70 @@
+/**
+ * The one settings file, otafs.conf(5), that every program and script of an instance reads.
+ *
+ * A line is "name = value", a comment, or empty. An unknown name, a name given twice, or a value out of its
+ * range is an error that names file and line. What is not given has the default in the table of config.c.
+ */
+#ifndef LIB_CONFIG_H
+#define LIB_CONFIG_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+
+/** Longest value with its 0; a path of a Unix socket has to fit into 108 bytes besides. */
+#define CONFIG_VALUE_MAX 256
+
+struct config {
+	/* folders and files */
+	char mount[CONFIG_VALUE_MAX];       /**< the full tree, for administrators and ota-gate */
+	char www[CONFIG_VALUE_MAX];         /**< the view for web servers */
+	char spool[CONFIG_VALUE_MAX];       /**< incoming/ work/ done/ failed/ status */
+	char repository[CONFIG_VALUE_MAX];  /**< ostree/ and published/, written by ota-watcher */
+	char state[CONFIG_VALUE_MAX];       /**< the SQLite file of otafs */
+	char keys[CONFIG_VALUE_MAX];        /**< ota-signd's folder */
+	char sign_socket[CONFIG_VALUE_MAX]; /**< Unix socket of ota-signd */
+	char gate_socket[CONFIG_VALUE_MAX]; /**< Unix socket of ota-gate, SCGI */
+
+	/* who runs what: a user name or a number */
+	char user_sign[CONFIG_VALUE_MAX];
+	char user_otafs[CONFIG_VALUE_MAX];
+	char user_watcher[CONFIG_VALUE_MAX];
+	char user_gate[CONFIG_VALUE_MAX];
+	char user_www[CONFIG_VALUE_MAX];
+	char group_admin[CONFIG_VALUE_MAX]; /**< may read and write the full tree */
+
+	/* the device listener; read by the scripts in gateway/ */
+	char device_address[CONFIG_VALUE_MAX];     /**< IP address to listen on */
+	int64_t device_port;                       /**< TCP port */
+	char device_host[CONFIG_VALUE_MAX];        /**< the name in the server certificate */
+	char device_ca[CONFIG_VALUE_MAX];          /**< PEM: CAs whose device certificates are accepted */
+	char server_certificate[CONFIG_VALUE_MAX]; /**< PEM chain */
+	char server_key[CONFIG_VALUE_MAX];         /**< PEM */
+
+	/* lifetimes in days */
+	int64_t root_days, image_targets_days, director_targets_days, snapshot_days, timestamp_days;
+
+	/* the spool, in seconds */
+	int64_t spool_quiet_seconds;      /**< a complete drop is taken when nothing moved for so long */
+	int64_t spool_incomplete_seconds; /**< an incomplete or damaged one is refused after so long without a
+					     change */
+};
+
+/** Fills @config from @path. Returns 0, -EINVAL naming the line, or another -errno. */
+int config_read(const char *path, struct config *config, struct err *err);
+
+/** The ids of user @name, a name or a number; a number is its own group unless the user exists. -ENOENT:
+ * unknown. */
+int config_user(const char *name, uid_t *uid, gid_t *gid, struct err *err);
+
+/** The id of group @name, a name or a number. */
+int config_group(const char *name, gid_t *gid, struct err *err);
+
+/**
+ * Becomes user @name for good: supplementary groups, group, user; further privilege cannot come back. Does
+ * nothing but check when the process already is that user. Anything else is -EPERM with words.
+ */
+int config_become(const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,51 @@
+#include "lib/json.h"
+
+#include <errno.h>
+
+int
+json_read(const char *text, size_t bytes, const char *what, json_t **out, struct err *err)
+{
+	json_error_t error;
+
+	*out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+	if (!*out)
+		return err_set(err, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, error.text,
+		    error.line, error.column);
+	return 0;
+}
+
+const char *
+json_text(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+int
+json_need_text(const json_t *object, const char *name, const char *what, const char **out, struct err *err)
+{
+	*out = json_text(object, name);
+	if (!*out || !**out)
+		return err_set(err, EBADMSG, "%s: member \"%s\" is missing or no text", what, name);
+	return 0;
+}
+
+int
+json_need_integer(
+    const json_t *object, const char *name, const char *what, int64_t max, int64_t *out, struct err *err)
+{
+	const json_t *member = json_object_get(object, name);
+
+	if (!json_is_integer(member))
+		return err_set(err, EBADMSG, "%s: member \"%s\" is missing or no integer", what, name);
+	*out = json_integer_value(member);
+	if (*out < 0 || *out > max)
+		return err_set(err, EBADMSG, "%s: member \"%s\" is %lld, allowed is 0 to %lld", what, name,
+		    (long long)*out, (long long)max);
+	return 0;
+}
+
+char *
+json_write(const json_t *json)
+{
+	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+}

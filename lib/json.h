@@ -1,0 +1,40 @@
+/** jansson with bounds and with words. */
+#ifndef LIB_JSON_H
+#define LIB_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+static inline void
+json_decref_p(json_t **json)
+{
+	json_decref(*json);
+}
+
+/**
+ * Parses @bytes of @text as one JSON value. Members that occur twice and strings with a 0 byte are refused.
+ *
+ * @what: named in the reason.
+ * @out:  set on success; the caller releases it with json_decref().
+ *
+ * Returns 0 or -EBADMSG.
+ */
+int json_read(const char *text, size_t bytes, const char *what, json_t **out, struct err *err);
+
+/** The string member @name of @object, borrowed; NULL if it is missing or no string. */
+const char *json_text(const json_t *object, const char *name);
+
+/** Like json_text(); -EBADMSG naming @what and the member when it is missing, no string or empty. */
+int json_need_text(const json_t *object, const char *name, const char *what, const char **out, struct err *err);
+
+/** Reads the integer member @name; -EBADMSG when it is missing, no integer, or not within 0..@max. */
+int json_need_integer(
+    const json_t *object, const char *name, const char *what, int64_t max, int64_t *out, struct err *err);
+
+/** Compact text with sorted members, for storing and serving; the caller frees it. NULL: no memory. */
+char *json_write(const json_t *json);
+
+#endif

@@ -1,0 +1,106 @@
+#include "lib/name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+struct kind {
+	const char *title;   /* in reasons */
+	const char *first;   /* allowed as the first character */
+	const char *allowed; /* allowed anywhere; NULL: printable ASCII but the slash */
+	size_t max;          /* longest, in bytes */
+};
+
+static const struct kind device = { "device id", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+:-",
+	NAME_DEVICE_MAX };
+static const struct kind serial = { "certificate serial", "0123456789ABCDEF", "0123456789ABCDEF",
+	NAME_SERIAL_MAX };
+static const struct kind package = { "package name", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
+	NAME_PACKAGE_MAX };
+static const struct kind version = { "package version", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
+	NAME_VERSION_MAX };
+static const struct kind hardware = { "hardware id", NULL, NULL, NAME_HARDWARE_MAX };
+static const struct kind ecu = { "ECU serial", NULL, NULL, NAME_ECU_MAX };
+
+void
+name_printable(const char *name, char *out, unsigned long room)
+{
+	size_t n = 0;
+
+	for (; *name && n + 5 < room; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c >= 0x20 && c < 0x7f)
+			out[n++] = *name;
+		else
+			n += (size_t)snprintf(out + n, room - n, "\\x%02x", c);
+	}
+	out[n] = '\0';
+}
+
+static int
+is_allowed(const struct kind *kind, const char *at, const char *set)
+{
+	if (!kind->allowed)
+		return *at >= 0x20 && *at < 0x7f && *at != '/';
+	return strchr(set, *at) != NULL;
+}
+
+static int
+check(const struct kind *kind, const char *name, struct err *err)
+{
+	char shown[NAME_TARGET_MAX];
+	size_t bytes = strlen(name);
+
+	name_printable(name, shown, 64);
+	if (bytes == 0)
+		return err_set(err, EINVAL, "%s is empty", kind->title);
+	if (bytes > kind->max)
+		return err_set(err, EINVAL, "%s \"%s...\" has %zu bytes, at most %zu are allowed", kind->title,
+		    shown, bytes, kind->max);
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return err_set(err, EINVAL, "%s \"%s\" is a path, not a name", kind->title, shown);
+	for (const char *p = name; *p; p++)
+		if (!is_allowed(kind, p, p == name ? kind->first : kind->allowed))
+			return err_set(err, EINVAL, "%s \"%s\": character %td (0x%02x) is not allowed there",
+			    kind->title, shown, p - name + 1, (unsigned char)*p);
+	return 0;
+}
+
+int
+name_check_device(const char *name, struct err *err)
+{
+	return check(&device, name, err);
+}
+
+int
+name_check_serial(const char *name, struct err *err)
+{
+	return check(&serial, name, err);
+}
+
+int
+name_check_package(const char *name, struct err *err)
+{
+	return check(&package, name, err);
+}
+
+int
+name_check_version(const char *name, struct err *err)
+{
+	return check(&version, name, err);
+}
+
+int
+name_check_hardware(const char *name, struct err *err)
+{
+	return check(&hardware, name, err);
+}
+
+int
+name_check_ecu(const char *name, struct err *err)
+{
+	return check(&ecu, name, err);
+}

@@ -1,0 +1,37 @@
+/** What a name from outside may look like. A name that passes can stand as one path component and in a log
+ * line. */
+#ifndef LIB_NAME_H
+#define LIB_NAME_H
+
+#include "lib/err.h"
+
+/** A certificate's CN may be 64 characters long (RFC 5280, ub-common-name). */
+#define NAME_DEVICE_MAX 64
+/** Serial numbers have at most 20 octets, so 40 hex digits (RFC 5280, 4.1.2.2). */
+#define NAME_SERIAL_MAX 40
+/** A file name in targets.json is below 254 characters (garage-sign); NAME-VERSION has to fit. */
+#define NAME_TARGET_MAX 253
+#define NAME_PACKAGE_MAX 128
+#define NAME_VERSION_MAX 124
+/** aktualizr takes 0..200 characters; an empty one says nothing. */
+#define NAME_HARDWARE_MAX 200
+/** aktualizr takes 1..64 characters. */
+#define NAME_ECU_MAX 64
+
+/**
+ * Each returns 0, or -EINVAL with a reason that names the kind and the cause.
+ *
+ * device, package, version: letters, digits and . _ + : - (a colon in devices only); the first is a letter or
+ * digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash.
+ */
+int name_check_device(const char *name, struct err *err);
+int name_check_serial(const char *name, struct err *err);
+int name_check_package(const char *name, struct err *err);
+int name_check_version(const char *name, struct err *err);
+int name_check_hardware(const char *name, struct err *err);
+int name_check_ecu(const char *name, struct err *err);
+
+/** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason. */
+void name_printable(const char *name, char *out, unsigned long room);
+
+#endif

@@ -1,0 +1,54 @@
+/**
+ * Asks ota-signd for signatures and roots over its Unix socket.
+ *
+ * The connection is made at the first call and again after it broke; a call waits at most
+ * CLIENT_TIMEOUT_SECONDS. One client may be used by several threads.
+ */
+#ifndef SIGN_CLIENT_H
+#define SIGN_CLIENT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+#include "lib/role.h"
+
+#define CLIENT_TIMEOUT_SECONDS 10
+
+struct client;
+
+/** A client of the socket at @path; no connection is made yet. NULL: no memory. */
+struct client *client_new(const char *path);
+void client_free(struct client *client);
+void client_freep(struct client **client);
+
+/**
+ * Has @signed_part, the "signed" object of a metadata file, signed for @role of @repository.
+ *
+ * @envelope: set on success to the complete file in canonical form, {"signatures":[...],"signed":{...}}, with a
+ * 0 after the last byte; the caller frees it. @bytes may be NULL.
+ *
+ * Returns 0; -EACCES when the policy does not give this user that role; -EINVAL when the signer does not accept
+ * the document; -ESTALE when its version is not above the last one signed; -EAGAIN when the signer cannot be
+ * reached.
+ */
+int client_sign(struct client *client, enum repository repository, enum role role, const json_t *signed_part,
+    char **envelope, size_t *bytes, struct err *err);
+
+/** The signer has no root of that version. */
+#define CLIENT_NO_ROOT 1
+
+/**
+ * Fetches N.root.json of @repository, @version 0 for the newest. Every signed version is kept for ever.
+ *
+ * Returns 0, CLIENT_NO_ROOT, or -errno; @envelope and @bytes as for client_sign().
+ */
+int client_root(struct client *client, enum repository repository, int version, char **envelope, size_t *bytes,
+    struct err *err);
+
+/** Sets @version to the last one signed for an image role, 0 for none. Publishers go on from the higher of this
+ * and what they have published, so a crash between signing and publishing costs a number and nothing else. */
+int client_last(
+    struct client *client, enum repository repository, enum role role, int *version, struct err *err);
+
+#endif

@@ -1,0 +1,72 @@
+/**
+ * Keys: Ed25519 pairs that sign, and public keys (Ed25519, RSA) that verify.  (Uptane 2.1, 5.1; aktualizr's
+ * forms)
+ *
+ * The secret half lives in memory that is locked, guarded and wiped when it is freed. This is the only file
+ * that knows libsodium; RSA comes from libcrypto.
+ */
+#ifndef SIGN_KEY_H
+#define SIGN_KEY_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "lib/digest.h"
+#include "lib/err.h"
+
+/** Longest public value that is taken: the PEM of an RSA-4096 key has 800 bytes. */
+#define KEY_PUBLIC_MAX 2048
+/** A signature of the largest RSA key in use, 4096 bit. */
+#define KEY_SIGNATURE_MAX 512
+
+/** To be called once before anything else here; -EIO if libsodium cannot start. */
+int key_start(struct err *err);
+
+/** A public key. */
+struct public_key;
+
+/**
+ * Reads {"keytype":"ED25519"|"RSA","keyval":{"public":...}}; keytype in any case.
+ * ED25519: 64 hex digits. RSA: SPKI PEM of 2048, 3072 or 4096 bits. Anything else is -EBADMSG, naming @what.
+ */
+int public_key_read(const json_t *json, const char *what, struct public_key **out, struct err *err);
+void public_key_free(struct public_key *key);
+void public_key_freep(struct public_key **key);
+
+/** aktualizr's key id: lower-case SHA-256 of the canonical JSON string of the public value without trailing
+ * newlines. */
+const char *public_key_id(const struct public_key *key);
+
+/** A new reference to the JSON that was read. */
+json_t *public_key_json(const struct public_key *key);
+
+/**
+ * Verifies a base64 signature over @bytes of @data. @method is ed25519, rsassa-pss or rsassa-pss-sha256 in any
+ * case and has to fit the key. Returns 0, or -EBADMSG with the cause (unknown method, wrong form, does not
+ * match).
+ */
+int public_key_verify(const struct public_key *key, const char *method, const char *signature, const void *data,
+    size_t bytes, struct err *err);
+
+/** An Ed25519 pair. */
+struct key_pair;
+
+/** Makes a new random pair. */
+int key_pair_new(struct key_pair **out, struct err *err);
+
+/** Reads a pair from @name below folder @dir, which has to be ours and 0600: 64 hex digits of the seed, a
+ * newline. */
+int key_pair_load(int dir, const char *name, struct key_pair **out, struct err *err);
+
+/** Writes the pair's seed as 0600 to @name below @dir; never over a file that exists. */
+int key_pair_save(const struct key_pair *pair, int dir, const char *name, struct err *err);
+void key_pair_free(struct key_pair *pair);
+void key_pair_freep(struct key_pair **pair);
+
+/** The public half, borrowed. */
+const struct public_key *key_pair_public(const struct key_pair *pair);
+
+/** Signs; a new {"keyid","method","sig"} object in @out, which the caller releases. -ENOMEM. */
+int key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err);
+
+#endif
