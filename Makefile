@@ -23,6 +23,8 @@ CFLAGS     ?= -O2 -g
 FUZZ_SECONDS ?= 20
 
 B := build/$(VARIANT)
+# One short line a step; V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)'; )
 
 flags_release := -Werror
 flags_asan    := -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -86,17 +88,17 @@ $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(programs) $(device):
 	@mkdir -p $(@D)
-	$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
 
 define archive
 $(B)/$(1).a: $(call parts,$(1))
-	rm -f $$@ && $(AR) rcs $$@ $$^
+	@rm -f $$@ && $(AR) rcs $$@ $$^
 endef
 $(foreach f,$(folders),$(eval $(call archive,$(f))))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
+	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
 archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(sign_a) $(lib_a)
@@ -104,7 +106,7 @@ unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_tes
 wrapped    := malloc calloc realloc strdup openat write fsync renameat
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
-	$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
 	    $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
 
 tests-built: $(unit_tests) $(programs) $(device)
@@ -136,7 +138,7 @@ fuzz: packages
 fuzzers: $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/*_fuzz.c))
 $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	@mkdir -p $(@D)
-	$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
 
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \

@@ -1,0 +1,131 @@
+#include "lib/program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+int
+program_start(int argc, char **argv, const char *summary, struct config *config, struct err *err)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *path = PROGRAM_CONFIG;
+	int option, is_check = 0, r;
+
+	while ((option = getopt_long(argc, argv, "c:nh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'n':
+			is_check = 1;
+			break;
+		case 'h':
+			printf("usage: %s [-n] [-c FILE]\n%s\n\n"
+			       "  -c, --config FILE   settings, see otafs.conf(5); default %s\n"
+			       "  -n, --check         check the settings and exit\n"
+			       "  -h, --help          this text\n",
+			    argv[0], summary, PROGRAM_CONFIG);
+			return PROGRAM_DONE;
+		default:
+			return err_set(err, EINVAL, "unknown option; --help lists them");
+		}
+	}
+	if (optind < argc)
+		return err_set(
+		    err, EINVAL, "\"%.64s\" is not expected; --help lists the options", argv[optind]);
+	r = config_read(path, config, err);
+	return r == 0 && is_check ? PROGRAM_DONE : r;
+}
+
+int
+program_signals(int *fd, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(err, "signals");
+	*fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *fd < 0 ? err_sys(err, "signalfd") : 0;
+}
+
+/* Makes the folders above @path. */
+static int
+make_parents(const char *path, struct err *err)
+{
+	char part[4096];
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return err_sys(err, "%s", part);
+		*slash = '/';
+	}
+	return 0;
+}
+
+int
+program_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if ((r = make_parents(path, err)) < 0)
+		return r;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "%s", path);
+	if (lstat(path, &st) < 0)
+		return err_sys(err, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ENOTDIR, "%s: is no folder", path);
+	if (geteuid() != 0)
+		return 0; /* somebody else made it as it has to be, or opening it will say so */
+	if (lchown(path, uid, gid) < 0 || chmod(path, mode) < 0)
+		return err_sys(err, "%s", path);
+	return 0;
+}
+
+int
+program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *out, struct err *err)
+{
+	AUTO(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(err, ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", path,
+		    sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, path);
+	if (fd < 0 || (unlink(path) < 0 && errno != ENOENT) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
+	    (geteuid() == 0 && lchown(path, uid, gid) < 0) || listen(fd, SOMAXCONN) < 0)
+		return err_sys(err, "%s", path);
+	*out = MOVE_FD(fd);
+	return 0;
+}
+
+int
+program_fail(const struct err *err)
+{
+	log_line(LOG_ERR, "stopped reason=\"%s\"", err->text);
+	return 1;
+}

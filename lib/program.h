@@ -1,0 +1,32 @@
+/** What every program's main() does in the same way. */
+#ifndef LIB_PROGRAM_H
+#define LIB_PROGRAM_H
+
+#include "lib/config.h"
+#include "lib/err.h"
+
+/** Where the settings are when -c does not say. */
+#define PROGRAM_CONFIG "/etc/otafs/otafs.conf"
+
+/** program_start() has done all there was to do (-n or --help): exit with 0. */
+#define PROGRAM_DONE 1
+
+/**
+ * Reads the options -c FILE (--config), -n (--check), -h (--help) and the settings; @summary is the line that
+ * help shows. Returns 0, PROGRAM_DONE, or -errno with words.
+ */
+int program_start(int argc, char **argv, const char *summary, struct config *config, struct err *err);
+
+/** Blocks SIGTERM, SIGINT and SIGHUP for all threads and gives a descriptor that reads them (signalfd). */
+int program_signals(int *fd, struct err *err);
+
+/** Makes folder @path if it is missing, owned by @uid and @gid with @mode; parents are made 0755. */
+int program_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err);
+
+/** A Unix socket at @path that listens, with owner and mode; what stood there is replaced. */
+int program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *fd, struct err *err);
+
+/** Logs @err as the reason why the program ends and returns 1, for use as exit status. */
+int program_fail(const struct err *err);
+
+#endif

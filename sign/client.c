@@ -1,0 +1,166 @@
+#include "sign/client.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "sign/request.h"
+
+struct client {
+	pthread_mutex_t lock; /* one request at a time */
+	int fd;               /* -1: not connected */
+	struct sockaddr_un address;
+};
+
+struct client *
+client_new(const char *path)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	pthread_mutex_init(&client->lock, NULL);
+	client->fd = -1;
+	client->address.sun_family = AF_UNIX;
+	snprintf(client->address.sun_path, sizeof(client->address.sun_path), "%s", path);
+	return client;
+}
+
+void
+client_free(struct client *client)
+{
+	if (!client)
+		return;
+	if (client->fd >= 0)
+		close(client->fd);
+	pthread_mutex_destroy(&client->lock);
+	free(client);
+}
+
+void
+client_freep(struct client **client)
+{
+	client_free(*client);
+}
+
+static int
+dial(struct client *client, struct err *err)
+{
+	AUTO(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_SECONDS };
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(fd, (struct sockaddr *)&client->address, sizeof(client->address)) < 0)
+		return err_sys(err, "%s", client->address.sun_path);
+	client->fd = MOVE_FD(fd);
+	return 0;
+}
+
+static void
+hang_up(struct client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+}
+
+static int
+exchange(struct client *client, const char *request, char **reply, size_t *bytes, struct err *err)
+{
+	int r = 0;
+
+	if (client->fd < 0)
+		r = dial(client, err);
+	if (r < 0)
+		return r;
+	r = request_send(client->fd, NULL, 0, request, strlen(request), err);
+	if (r == 0)
+		r = request_receive(client->fd, reply, bytes, err);
+	if (r == REQUEST_END || (r == 0 && *bytes < 4))
+		r = err_set(err, EPIPE, "connection closed");
+	if (r < 0)
+		hang_up(client);
+	return r;
+}
+
+/* Returns the reply's code; @payload is its text, to be freed, when the code is 0 or positive. */
+static int
+call(struct client *client, json_t *request, char **payload, size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *text = request ? json_write(request) : NULL;
+	AUTO(free_p) char *reply = NULL;
+	size_t n = 0;
+	int r, was_connected;
+
+	json_decref(request);
+	if (!text)
+		return err_set(err, ENOMEM, "no memory for a request to the signer");
+	pthread_mutex_lock(&client->lock);
+	was_connected = client->fd >= 0;
+	r = exchange(client, text, &reply, &n, err);
+	/* The signer may have been started anew since the last call; every request may be repeated. */
+	if (r < 0 && was_connected)
+		r = exchange(client, text, &reply, &n, err);
+	pthread_mutex_unlock(&client->lock);
+	if (r < 0) {
+		err_context(err, r, "ota-signd cannot be reached");
+		err->code = EAGAIN;
+		return -EAGAIN;
+	}
+	r = request_get_code(reply);
+	memmove(reply, reply + 4, n - 3); /* with the 0 */
+	if (r < 0)
+		return err_set(err, -r, "ota-signd: %s", reply);
+	if (bytes)
+		*bytes = n - 4;
+	*payload = MOVE(reply);
+	return r;
+}
+
+int
+client_sign(struct client *client, enum repository repository, enum role role, const json_t *signed_part,
+    char **envelope, size_t *bytes, struct err *err)
+{
+	return call(client,
+	    json_pack("{s:s,s:s,s:s,s:O}", "operation", "sign", "repository", repository_name(repository),
+		"role", role_name(role), "signed", signed_part),
+	    envelope, bytes, err);
+}
+
+int
+client_root(struct client *client, enum repository repository, int version, char **envelope, size_t *bytes,
+    struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	int r;
+
+	r = call(client,
+	    json_pack("{s:s,s:s,s:i}", "operation", "root", "repository", repository_name(repository),
+		"version", version),
+	    &payload, bytes, err);
+	if (r == 0)
+		*envelope = MOVE(payload);
+	return r;
+}
+
+int
+client_last(struct client *client, enum repository repository, enum role role, int *version, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	int r;
+
+	r = call(client,
+	    json_pack("{s:s,s:s,s:s}", "operation", "last", "repository", repository_name(repository), "role",
+		role_name(role)),
+	    &payload, NULL, err);
+	if (r == 0)
+		*version = atoi(payload);
+	return r;
+}

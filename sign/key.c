@@ -1,0 +1,306 @@
+#include "sign/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <sodium.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "sign/canonical.h"
+
+/** 64 hex digits of the seed and a newline. */
+#define SEED_FILE_BYTES (2 * crypto_sign_SEEDBYTES + 1)
+
+struct public_key {
+	unsigned char ed25519[crypto_sign_PUBLICKEYBYTES];
+	EVP_PKEY *rsa; /* NULL: an Ed25519 key */
+	json_t *json;  /* as it was read */
+	char id[DIGEST_HEX_SIZE];
+};
+
+struct key_pair {
+	unsigned char *secret; /* sodium_malloc: guarded, locked, wiped when freed */
+	struct public_key *public;
+};
+
+int
+key_start(struct err *err)
+{
+	return sodium_init() < 0 ? err_set(err, EIO, "libsodium: no source of random numbers") : 0;
+}
+
+/* aktualizr's Crypto key id: SHA-256 of the canonical JSON text without the newlines that PEM ends in. */
+static int
+make_id(const char *value, char id[static DIGEST_HEX_SIZE], struct err *err)
+{
+	size_t bytes = strlen(value), n;
+	AUTO(json_decref_p) json_t *text = NULL;
+	AUTO(free_p) char *canonical = NULL;
+	int r;
+
+	while (bytes && value[bytes - 1] == '\n')
+		bytes--;
+	text = json_stringn(value, bytes);
+	if (!text)
+		return err_set(err, EBADMSG, "public key is no UTF-8 text");
+	r = canonical_write(text, &canonical, &n, err);
+	if (r < 0)
+		return r;
+	digest_sha256_hex(canonical, n, id);
+	return 0;
+}
+
+static int
+read_rsa(const char *pem, const char *what, EVP_PKEY **out, struct err *err)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	int bits = key ? EVP_PKEY_get_bits(key) : 0;
+
+	BIO_free(bio);
+	if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+	    (bits == 2048 || bits == 3072 || bits == 4096)) {
+		*out = key;
+		return 0;
+	}
+	EVP_PKEY_free(key);
+	return err_set(err, EBADMSG, "%s: RSA key is no SPKI PEM of 2048, 3072 or 4096 bits", what);
+}
+
+int
+public_key_read(const json_t *json, const char *what, struct public_key **out, struct err *err)
+{
+	AUTO(public_key_freep) struct public_key *key = calloc(1, sizeof(*key));
+	const char *type, *value;
+	int r;
+
+	if (!key)
+		return err_set(err, ENOMEM, "%s: no memory", what);
+	if ((r = json_need_text(json, "keytype", what, &type, err)) < 0)
+		return r;
+	if ((r = json_need_text(json_object_get(json, "keyval"), "public", what, &value, err)) < 0)
+		return r;
+	if (strlen(value) > KEY_PUBLIC_MAX)
+		return err_set(err, EBADMSG, "%s: public key is longer than %d bytes", what, KEY_PUBLIC_MAX);
+
+	if (!strcasecmp(type, "ED25519")) {
+		if (digest_unhex(value, key->ed25519, sizeof(key->ed25519)) < 0)
+			return err_set(err, EBADMSG, "%s: ED25519 key is not 64 hex digits", what);
+	} else if (!strcasecmp(type, "RSA")) {
+		if ((r = read_rsa(value, what, &key->rsa, err)) < 0)
+			return r;
+	} else {
+		return err_set(err, EBADMSG, "%s: key type \"%.32s\" is neither ED25519 nor RSA", what, type);
+	}
+	key->json = json_deep_copy(json);
+	if (!key->json)
+		return err_set(err, ENOMEM, "%s: no memory", what);
+	if ((r = make_id(value, key->id, err)) < 0)
+		return r;
+	*out = MOVE(key);
+	return 0;
+}
+
+void
+public_key_free(struct public_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->rsa);
+	json_decref(key->json);
+	free(key);
+}
+
+void
+public_key_freep(struct public_key **key)
+{
+	public_key_free(*key);
+}
+
+const char *
+public_key_id(const struct public_key *key)
+{
+	return key->id;
+}
+
+json_t *
+public_key_json(const struct public_key *key)
+{
+	return json_incref(key->json);
+}
+
+static int
+rsa_matches(
+    EVP_PKEY *key, const unsigned char *signature, size_t signature_bytes, const void *data, size_t bytes)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *padding;
+	int matches;
+
+	matches = context && EVP_DigestVerifyInit(context, &padding, EVP_sha256(), NULL, key) == 1 &&
+		  EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1 &&
+		  EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_AUTO) == 1 &&
+		  EVP_DigestVerify(context, signature, signature_bytes, data, bytes) == 1;
+	EVP_MD_CTX_free(context);
+	return matches;
+}
+
+int
+public_key_verify(const struct public_key *key, const char *method, const char *signature, const void *data,
+    size_t bytes, struct err *err)
+{
+	unsigned char raw[KEY_SIGNATURE_MAX];
+	size_t raw_bytes = sizeof(raw);
+	int is_pss = !strcasecmp(method, "rsassa-pss") || !strcasecmp(method, "rsassa-pss-sha256");
+
+	if (!is_pss && strcasecmp(method, "ed25519"))
+		return err_set(err, EBADMSG, "signature method \"%.32s\" is unknown", method);
+	if (is_pss != (key->rsa != NULL))
+		return err_set(err, EBADMSG, "signature method \"%.32s\" does not fit the key", method);
+	if (digest_unbase64(signature, raw, &raw_bytes) < 0)
+		return err_set(err, EBADMSG, "signature is not base64");
+	if (key->rsa ? rsa_matches(key->rsa, raw, raw_bytes, data, bytes)
+		     : raw_bytes == crypto_sign_BYTES &&
+			   crypto_sign_verify_detached(raw, data, bytes, key->ed25519) == 0)
+		return 0;
+	return err_set(err, EBADMSG, "signature of key %.12s... does not match", key->id);
+}
+
+/* Completes a pair from its seed; crypto_sign's secret key is the seed and the public key. */
+static int
+from_seed(const unsigned char *seed, struct key_pair **out, struct err *err)
+{
+	AUTO(key_pair_freep) struct key_pair *pair = calloc(1, sizeof(*pair));
+	AUTO(json_decref_p) json_t *json = NULL;
+	unsigned char public[crypto_sign_PUBLICKEYBYTES];
+	char hex[DIGEST_HEX_SIZE];
+	int r;
+
+	if (!pair || !(pair->secret = sodium_malloc(crypto_sign_SECRETKEYBYTES)))
+		return err_set(err, ENOMEM, "no lockable memory for a key");
+	crypto_sign_seed_keypair(public, pair->secret, seed);
+	digest_hex(public, sizeof(public), hex);
+	json = json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public", hex);
+	if (!json)
+		return err_set(err, ENOMEM, "no memory for a key");
+	r = public_key_read(json, "new key", &pair->public, err);
+	if (r == 0)
+		*out = MOVE(pair);
+	return r;
+}
+
+int
+key_pair_new(struct key_pair **out, struct err *err)
+{
+	unsigned char *seed = sodium_malloc(crypto_sign_SEEDBYTES);
+	int r;
+
+	if (!seed)
+		return err_set(err, ENOMEM, "no lockable memory for a key");
+	randombytes_buf(seed, crypto_sign_SEEDBYTES);
+	r = from_seed(seed, out, err);
+	sodium_free(seed);
+	return r;
+}
+
+/* The file's bytes go through locked memory only. */
+static int
+read_seed(int fd, const char *name, unsigned char *seed, struct err *err)
+{
+	char *text = sodium_malloc(SEED_FILE_BYTES + 1);
+	int is_good;
+
+	if (!text)
+		return err_set(err, ENOMEM, "%s: no lockable memory", name);
+	memset(text, 0, SEED_FILE_BYTES + 1);
+	is_good = read(fd, text, SEED_FILE_BYTES) == SEED_FILE_BYTES && text[SEED_FILE_BYTES - 1] == '\n' &&
+		  !sodium_hex2bin(seed, crypto_sign_SEEDBYTES, text, SEED_FILE_BYTES - 1, NULL, NULL, NULL);
+	sodium_free(text);
+	return is_good ? 0 : err_set(err, EBADMSG, "%s: not a key file (64 hex digits and a newline)", name);
+}
+
+int
+key_pair_load(int dir, const char *name, struct key_pair **out, struct err *err)
+{
+	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	unsigned char *seed;
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "%s", name);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
+		return err_set(err, EPERM, "%s: a key file has to be ours and 0600, it is %03o of user %u",
+		    name, st.st_mode & 0777, st.st_uid);
+	seed = sodium_malloc(crypto_sign_SEEDBYTES);
+	if (!seed)
+		return err_set(err, ENOMEM, "%s: no lockable memory", name);
+	r = read_seed(fd, name, seed, err);
+	if (r == 0)
+		r = from_seed(seed, out, err);
+	sodium_free(seed);
+	return r;
+}
+
+int
+key_pair_save(const struct key_pair *pair, int dir, const char *name, struct err *err)
+{
+	char *text = sodium_malloc(SEED_FILE_BYTES + 1);
+	struct stat st;
+	int r;
+
+	if (!text)
+		return err_set(err, ENOMEM, "%s: no lockable memory", name);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		r = err_set(err, EEXIST, "%s: there is a key already", name);
+	} else {
+		sodium_bin2hex(text, SEED_FILE_BYTES + 1, pair->secret, crypto_sign_SEEDBYTES);
+		text[SEED_FILE_BYTES - 1] = '\n';
+		r = file_replace(dir, name, text, SEED_FILE_BYTES, 0600, err);
+	}
+	sodium_free(text);
+	return r;
+}
+
+void
+key_pair_free(struct key_pair *pair)
+{
+	if (!pair)
+		return;
+	sodium_free(pair->secret);
+	public_key_free(pair->public);
+	free(pair);
+}
+
+void
+key_pair_freep(struct key_pair **pair)
+{
+	key_pair_free(*pair);
+}
+
+const struct public_key *
+key_pair_public(const struct key_pair *pair)
+{
+	return pair->public;
+}
+
+int
+key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err)
+{
+	unsigned char signature[crypto_sign_BYTES];
+	AUTO(free_p) char *text = NULL;
+
+	crypto_sign_detached(signature, NULL, data, bytes, pair->secret);
+	text = digest_base64(signature, sizeof(signature));
+	*out = text ? json_pack("{s:s,s:s,s:s}", "keyid", pair->public->id, "method", "ed25519", "sig", text)
+		    : NULL;
+	return *out ? 0 : err_set(err, ENOMEM, "no memory for a signature");
+}

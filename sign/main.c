@@ -1,0 +1,116 @@
+/* ota-signd: owns the private keys of both repositories and signs what its policy allows. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/program.h"
+#include "lib/utc.h"
+#include "sign/key.h"
+#include "sign/server.h"
+
+/** How often roots are looked at, in milliseconds. */
+#define RENEW_MS (3600 * 1000)
+
+/* Opens what needs privilege: the folder of the keys and the socket. */
+static int
+open_privileged(const struct config *config, int *dir, int *fd, struct err *err)
+{
+	char folder[CONFIG_VALUE_MAX];
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	snprintf(folder, sizeof(folder), "%s", config->sign_socket);
+	if ((r = config_user(config->user_sign, &uid, &gid, err)) < 0 ||
+	    (r = program_folder(config->keys, uid, gid, 0700, err)) < 0 ||
+	    (r = program_folder(dirname(folder), 0, 0, 0755, err)) < 0)
+		return r;
+	*dir = open(config->keys, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*dir < 0)
+		return err_sys(err, "%s", config->keys);
+	/* Anybody may connect; SO_PEERCRED and the policy decide. */
+	return program_listen(config->sign_socket, uid, gid, 0666, fd, err);
+}
+
+/* A core file or a debugger would show the keys. */
+static int
+harden(struct err *err)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return err_sys(err, "no core files");
+	return 0;
+}
+
+static int
+loop(struct server *server, int fd, int signals, struct err *err)
+{
+	struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+
+	for (;;) {
+		int n = poll(fds, 2, RENEW_MS);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (n == 0)
+			server_renew(server);
+		if (n > 0 && fds[1].revents)
+			return 0;
+		if (n > 0 && fds[0].revents)
+			server_accept(server);
+	}
+}
+
+static int
+run(const struct config *config, struct err *err)
+{
+	AUTO(close_p) int dir = -1;
+	AUTO(close_p) int fd = -1;
+	AUTO(close_p) int signals = -1;
+	AUTO(keyring_freep) struct keyring *keyring = NULL;
+	AUTO(ledger_freep) struct ledger *ledger = NULL;
+	struct server *server;
+	struct policy policy;
+	int r;
+
+	if ((r = policy_init(&policy, config, err)) < 0 || (r = open_privileged(config, &dir, &fd, err)) < 0 ||
+	    (r = config_become(config->user_sign, err)) < 0 || (r = harden(err)) < 0 ||
+	    (r = key_start(err)) < 0 ||
+	    (r = keyring_open(dir, config->root_days, utc_now(), &keyring, err)) < 0 ||
+	    (r = ledger_open(dir, &ledger, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
+	    (r = server_new(fd, &policy, keyring, ledger, &server, err)) < 0)
+		return r;
+	log_line(LOG_NOTICE, "ota-signd ready socket=%s", config->sign_socket);
+	r = loop(server, fd, signals, err);
+	/* Threads may still be answering: the process ends with them, the server is not freed under them. */
+	if (r == 0)
+		log_line(LOG_NOTICE, "ota-signd stopped");
+	_exit(r < 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct config config;
+	struct err err = { 0 };
+	int r;
+
+	r = program_start(
+	    argc, argv, "Holds the keys of both repositories and signs what its policy allows.", &config, &err);
+	if (r == PROGRAM_DONE)
+		return 0;
+	if (r == 0)
+		r = run(&config, &err);
+	return r < 0 ? program_fail(&err) : 0;
+}

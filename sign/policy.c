@@ -1,0 +1,74 @@
+#include "sign/policy.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/name.h"
+#include "sign/envelope.h"
+
+#define DAY_SECONDS 86400
+
+int
+policy_init(struct policy *policy, const struct config *config, struct err *err)
+{
+	gid_t gid;
+	int r;
+
+	if ((r = config_user(config->user_watcher, &policy->signer[REPOSITORY_IMAGE], &gid, err)) < 0 ||
+	    (r = config_user(config->user_otafs, &policy->signer[REPOSITORY_DIRECTOR], &gid, err)) < 0)
+		return r;
+	for (int i = 0; i < REPOSITORY_COUNT; i++) {
+		policy->days[i][ROLE_ROOT] = config->root_days;
+		policy->days[i][ROLE_SNAPSHOT] = config->snapshot_days;
+		policy->days[i][ROLE_TIMESTAMP] = config->timestamp_days;
+	}
+	policy->days[REPOSITORY_IMAGE][ROLE_TARGETS] = config->image_targets_days;
+	/* The director's three online files of a device are made together and live equally long. */
+	policy->days[REPOSITORY_DIRECTOR][ROLE_TARGETS] = config->director_targets_days;
+	policy->days[REPOSITORY_DIRECTOR][ROLE_SNAPSHOT] = config->director_targets_days;
+	policy->days[REPOSITORY_DIRECTOR][ROLE_TIMESTAMP] = config->director_targets_days;
+	return 0;
+}
+
+int
+policy_knows(const struct policy *policy, uid_t uid)
+{
+	return uid == policy->signer[REPOSITORY_IMAGE] || uid == policy->signer[REPOSITORY_DIRECTOR];
+}
+
+int
+policy_check_peer(
+    const struct policy *policy, uid_t uid, enum repository repository, enum role role, struct err *err)
+{
+	if (role != ROLE_ROOT && uid == policy->signer[repository])
+		return 0;
+	return err_set(err, EACCES, "user %u may not have %s of the %s repository signed", uid, role_name(role),
+	    repository_name(repository));
+}
+
+int
+policy_check_document(const struct policy *policy, enum repository repository, enum role role,
+    const json_t *signed_part, int64_t now, struct err *err)
+{
+	int64_t longest = (policy->days[repository][role] + 1) * DAY_SECONDS, expires;
+	const char *what = role_name(role), *type, *device;
+	int r, version;
+
+	if ((r = json_need_text(signed_part, "_type", what, &type, err)) < 0 ||
+	    (r = envelope_version(signed_part, what, &version, err)) < 0 ||
+	    (r = envelope_expires(signed_part, what, &expires, err)) < 0)
+		return r;
+	if (strcmp(type, role_type(role)))
+		return err_set(err, EINVAL, "%s: _type is \"%.32s\", not %s", what, type, role_type(role));
+	if (expires <= now)
+		return err_set(err, EINVAL, "%s: expires in the past", what);
+	if (expires > now + longest)
+		return err_set(err, EINVAL, "%s: lives longer than the %lld days that otafs.conf gives it",
+		    what, (long long)policy->days[repository][role]);
+	if (repository == REPOSITORY_IMAGE)
+		return 0;
+	if ((r = json_need_text(json_object_get(signed_part, "custom"), "deviceId", what, &device, err)) < 0)
+		return r;
+	return name_check_device(device, err);
+}

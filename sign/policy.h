@@ -1,0 +1,38 @@
+/**
+ * Who may have what signed, and what a document has to look like to be signed.
+ */
+#ifndef SIGN_POLICY_H
+#define SIGN_POLICY_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/config.h"
+#include "lib/err.h"
+#include "lib/role.h"
+
+struct policy {
+	uid_t signer[REPOSITORY_COUNT]; /**< the one user that a repository's online roles are signed for */
+	int64_t days[REPOSITORY_COUNT][ROLE_COUNT]; /**< longest lifetime of a document */
+};
+
+/** Reads users and lifetimes out of @config; -ENOENT for an unknown user. */
+int policy_init(struct policy *policy, const struct config *config, struct err *err);
+
+/** Whether user @uid may connect at all. */
+int policy_knows(const struct policy *policy, uid_t uid);
+
+/** -EACCES unless @uid may have @role of @repository signed. Root is never signed for anybody. */
+int policy_check_peer(
+    const struct policy *policy, uid_t uid, enum repository repository, enum role role, struct err *err);
+
+/**
+ * -EINVAL or -EBADMSG unless @signed_part is a document of that role: _type, version, an expiry in the future
+ * and within the role's lifetime (and a day, for clocks); in the director repository custom.deviceId names the
+ * device.
+ */
+int policy_check_document(const struct policy *policy, enum repository repository, enum role role,
+    const json_t *signed_part, int64_t now, struct err *err);
+
+#endif

@@ -1,0 +1,36 @@
+/**
+ * Answers requests on ota-signd's socket: one thread for each of at most SERVER_PEERS_MAX connections, one
+ * request at a time among them all.
+ */
+#ifndef SIGN_SERVER_H
+#define SIGN_SERVER_H
+
+#include "lib/err.h"
+#include "sign/keyring.h"
+#include "sign/ledger.h"
+#include "sign/policy.h"
+
+/** otafs and ota-watcher need one connection each; the rest is for their restarts. */
+#define SERVER_PEERS_MAX 16
+
+struct server;
+
+/** Serves the listening socket @fd; everything is borrowed until server_free(). */
+int server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
+    struct server **out, struct err *err);
+void server_free(struct server *server);
+
+/** Takes one waiting connection; to be called when @fd is readable. */
+void server_accept(struct server *server);
+
+/** Renews roots that are due; to be called now and then. */
+void server_renew(struct server *server);
+
+/**
+ * Decides one request of user @uid: the reply's code, and its payload (to be freed) in @payload.
+ * This is the whole policy without the socket, for tests and fuzzers.
+ */
+int server_answer(struct server *server, uid_t uid, const char *request, size_t bytes, char **payload,
+    size_t *payload_bytes, struct err *err);
+
+#endif

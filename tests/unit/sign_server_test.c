@@ -1,0 +1,398 @@
+/* ota-signd without its socket: keys, roots, policy and ledger in a temporary folder. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/utc.h"
+#include "sign/envelope.h"
+#include "sign/key.h"
+#include "sign/server.h"
+#include "tests/unit/fault.h"
+
+enum { OTAFS = 501, WATCHER = 502, STRANGER = 503 };
+
+struct fixture {
+	char path[64];
+	int dir, fds;
+	struct policy policy;
+	struct keyring *keyring;
+	struct ledger *ledger;
+	struct server *server;
+};
+
+static void
+open_all(struct fixture *f, int64_t now)
+{
+	struct err err = { 0 };
+
+	assert_int_equal(keyring_open(f->dir, 365, now, &f->keyring, &err), 0);
+	assert_int_equal(ledger_open(f->dir, &f->ledger, &err), 0);
+	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, &f->server, &err), 0);
+}
+
+static void
+close_all(struct fixture *f)
+{
+	server_free(f->server);
+	ledger_free(f->ledger);
+	keyring_free(f->keyring);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct config config = { .root_days = 365,
+		.image_targets_days = 31,
+		.director_targets_days = 7,
+		.snapshot_days = 7,
+		.timestamp_days = 1,
+		.user_otafs = "501",
+		.user_watcher = "502" };
+	struct err err;
+
+	*state = f;
+	f->fds = fault_open_fds();
+	strcpy(f->path, "/tmp/otafs-unit.XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+	f->dir = open(f->path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(key_start(&err), 0);
+	assert_int_equal(policy_init(&f->policy, &config, &err), 0);
+	open_all(f, utc_now());
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+	int fds;
+
+	close_all(f);
+	close(f->dir);
+	fds = f->fds;
+	snprintf(command, sizeof(command), "rm -rf %s", f->path);
+	assert_int_equal(system(command), 0);
+	free(f);
+	assert_int_equal(fault_open_fds(), fds);
+	return 0;
+}
+
+static json_t *
+document(const char *type, int version, int64_t seconds_to_live, const char *device)
+{
+	char expires[UTC_TEXT_SIZE];
+	json_t *json;
+
+	utc_format(utc_now() + seconds_to_live, expires);
+	json = json_pack("{s:s,s:s,s:i}", "_type", type, "expires", expires, "version", version);
+	if (device)
+		json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", device));
+	return json;
+}
+
+static int
+ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json_t *signed_part, char **out,
+    struct err *err)
+{
+	AUTO(json_decref_p)
+	json_t *request = json_pack("{s:s,s:s,s:s,s:o}", "operation", "sign", "repository", repository, "role",
+	    role, "signed", signed_part);
+	AUTO(free_p) char *text = json_write(request);
+	size_t bytes;
+
+	*out = NULL;
+	return server_answer(f->server, uid, text, strlen(text), out, &bytes, err);
+}
+
+static int
+ask_only(struct fixture *f, uid_t uid, const char *repository, const char *role, json_t *signed_part,
+    struct err *err)
+{
+	AUTO(free_p) char *out = NULL;
+
+	return ask(f, uid, repository, role, signed_part, &out, err);
+}
+
+static json_t *
+newest_root(struct fixture *f, enum repository repository)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err;
+	size_t bytes;
+	json_t *json;
+
+	assert_int_equal(keyring_root(f->keyring, repository, keyring_root_version(f->keyring, repository),
+			     &text, &bytes, &err),
+	    0);
+	assert_int_equal(json_read(text, bytes, "root", &json, &err), 0);
+	return json;
+}
+
+static void
+signs_what_the_root_lets_verify(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *root = newest_root(f, REPOSITORY_DIRECTOR);
+	AUTO(json_decref_p) json_t *file = NULL;
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(
+	    ask(f, OTAFS, "director", "targets", document("Targets", 1, 3600, "car7"), &text, &err), 0);
+	assert_int_equal(json_read(text, strlen(text), "targets", &file, &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(file, json_object_get(root, "signed"), ROLE_TARGETS, "targets", &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(file, json_object_get(root, "signed"), ROLE_SNAPSHOT, "targets", &err),
+	    -EBADMSG);
+	assert_reason(err, "_type is \"Targets\", not Snapshot");
+}
+
+static void
+gives_each_user_the_roles_of_its_repository_only(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(
+	    ask_only(f, OTAFS, "image", "targets", document("Targets", 1, 3600, NULL), &err), -EACCES);
+	assert_reason(err, "user 501 may not have targets of the image repository signed");
+	assert_int_equal(
+	    ask_only(f, WATCHER, "director", "targets", document("Targets", 1, 3600, "a"), &err), -EACCES);
+	assert_int_equal(
+	    ask_only(f, STRANGER, "image", "timestamp", document("Timestamp", 1, 3600, NULL), &err), -EACCES);
+	assert_int_equal(
+	    ask_only(f, WATCHER, "image", "timestamp", document("Timestamp", 1, 3600, NULL), &err), 0);
+}
+
+static void
+signs_root_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(ask_only(f, WATCHER, "image", "root", document("Root", 2, 3600, NULL), &err), -EACCES);
+	assert_int_equal(ask_only(f, OTAFS, "director", "root", document("Root", 2, 3600, "a"), &err), -EACCES);
+	assert_reason(err, "root of the director repository");
+}
+
+static void
+refuses_documents_that_clients_would_refuse(void **state)
+{
+	struct fixture *f = *state;
+	json_t *bad;
+	struct err err;
+
+	ask_only(f, WATCHER, "image", "targets", document("targets", 1, 3600, NULL), &err);
+	assert_reason(err, "_type is \"targets\", not Targets");
+	ask_only(f, WATCHER, "image", "targets", document("Targets", 1, -1, NULL), &err);
+	assert_reason(err, "expires in the past");
+	ask_only(f, WATCHER, "image", "timestamp", document("Timestamp", 1, 3 * 86400, NULL), &err);
+	assert_reason(err, "lives longer than the 1 days");
+	ask_only(f, WATCHER, "image", "targets", document("Targets", 0, 3600, NULL), &err);
+	assert_reason(err, "version is 0");
+	bad = document("Targets", 1, 3600, NULL);
+	json_object_set_new(bad, "expires", json_string("2030-01-01T00:00:00.5Z"));
+	ask_only(f, WATCHER, "image", "targets", bad, &err);
+	assert_reason(err, "not YYYY-MM-DDTHH:MM:SSZ");
+	ask_only(f, OTAFS, "director", "targets", document("Targets", 1, 3600, NULL), &err);
+	assert_reason(err, "\"deviceId\" is missing");
+	bad = document("Targets", 1, 3600, NULL);
+	json_object_set_new(bad, "x", json_real(0.5));
+	ask_only(f, WATCHER, "image", "targets", bad, &err);
+	assert_reason(err, "real number");
+}
+
+static void
+lets_versions_of_image_roles_only_grow_across_restarts(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *five = document("Targets", 5, 3600, NULL);
+	struct err err;
+
+	assert_int_equal(ask_only(f, WATCHER, "image", "targets", json_incref(five), &err), 0);
+	close_all(f);
+	open_all(f, utc_now());
+	assert_int_equal(ledger_last(f->ledger, ROLE_TARGETS), 5);
+	assert_int_equal(ask_only(f, WATCHER, "image", "targets", json_incref(five), &err), 0);
+	assert_int_equal(
+	    ask_only(f, WATCHER, "image", "targets", document("Targets", 5, 7200, NULL), &err), -ESTALE);
+	assert_reason(err, "version 5 was signed with other content");
+	assert_int_equal(
+	    ask_only(f, WATCHER, "image", "targets", document("Targets", 4, 3600, NULL), &err), -ESTALE);
+	assert_reason(err, "version 4 is below 5");
+}
+
+static void
+keeps_a_ledger_entry_for_each_device(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(ask_only(f, OTAFS, "director", "targets", document("Targets", 9, 3600, "a"), &err), 0);
+	assert_int_equal(ask_only(f, OTAFS, "director", "targets", document("Targets", 3, 3600, "b"), &err), 0);
+	assert_int_equal(
+	    ask_only(f, OTAFS, "director", "snapshot", document("Snapshot", 3, 3600, "a"), &err), 0);
+	assert_int_equal(
+	    ask_only(f, OTAFS, "director", "targets", document("Targets", 8, 3600, "a"), &err), -ESTALE);
+	assert_reason(err, "targets of a: version 8 is below 9");
+}
+
+static void
+does_not_sign_when_the_ledger_cannot_be_written(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *signed_part = document("Targets", 1, 3600, NULL);
+	struct err err;
+	int r, calls = 0;
+
+	do {
+		AUTO(free_p) char *out = NULL;
+
+		fault_after(calls++);
+		r = ask(f, WATCHER, "image", "targets", json_incref(signed_part), &out, &err);
+		assert_true(r == 0 || out == NULL);
+	} while (fault_stop());
+	assert_int_equal(r, 0);
+	assert_true(calls > 4);
+}
+
+static void
+renews_a_root_before_it_expires_and_keeps_the_chain(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *first = newest_root(f, REPOSITORY_IMAGE);
+	AUTO(json_decref_p) json_t *second = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(keyring_renew(f->keyring, utc_now() + 200 * 86400LL, &err), 0);
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 1);
+	assert_int_equal(keyring_renew(f->keyring, utc_now() + 280 * 86400LL, &err), 0);
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 2);
+	second = newest_root(f, REPOSITORY_IMAGE);
+	assert_int_equal(
+	    envelope_verify_role(second, json_object_get(first, "signed"), ROLE_ROOT, "2.root", &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(second, json_object_get(second, "signed"), ROLE_ROOT, "2.root", &err), 0);
+}
+
+static void
+keeps_its_keys_across_restarts_and_refuses_open_key_files(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *before = newest_root(f, REPOSITORY_IMAGE);
+	AUTO(json_decref_p) json_t *after = NULL;
+	struct keyring *keyring;
+	struct err err;
+
+	close_all(f);
+	open_all(f, utc_now());
+	after = newest_root(f, REPOSITORY_IMAGE);
+	assert_true(json_equal(before, after));
+	assert_int_equal(fchmodat(f->dir, "image/targets.key", 0640, 0), 0);
+	assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -EPERM);
+	assert_reason(err, "image: targets.key: a key file has to be ours and 0600, it is 640");
+	assert_int_equal(unlinkat(f->dir, "image/targets.key", 0), 0);
+	assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -ENOENT);
+	assert_reason(err, "restore it from the backup");
+}
+
+static void
+refuses_requests_that_make_no_sense(void **state)
+{
+	static const char *const requests[] = { "", "{", "[]", "{\"operation\":7}", "{\"operation\":\"sign\"}",
+		"{\"operation\":\"sign\",\"repository\":\"image\"}",
+		"{\"operation\":\"sign\",\"repository\":\"image\",\"role\":\"targets\"}",
+		"{\"operation\":\"dance\",\"repository\":\"image\"}",
+		"{\"operation\":\"root\",\"repository\":\"image\",\"version\":-1}",
+		"{\"operation\":\"last\",\"repository\":\"director\",\"role\":\"targets\"}",
+		"{\"operation\":\"root\",\"operation\":\"sign\",\"repository\":\"image\"}" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		AUTO(free_p) char *out = NULL;
+		struct err err = { 0 };
+		size_t bytes;
+
+		assert_true(server_answer(
+				f->server, WATCHER, requests[i], strlen(requests[i]), &out, &bytes, &err) < 0);
+		assert_int_not_equal(err.text[0], 0);
+	}
+}
+
+/* Keys, key ids and signatures of another implementation: the device's manifest and the roots in tests/vectors.
+ */
+static json_t *
+vector(const char *name)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err;
+	json_t *json;
+	char path[128];
+	size_t bytes;
+
+	snprintf(path, sizeof(path), "tests/vectors/%s", name);
+	assert_int_equal(file_read(AT_FDCWD, path, 65536, &text, &bytes, &err), 0);
+	assert_int_equal(json_read(text, bytes, name, &json, &err), 0);
+	return json;
+}
+
+static void
+verifies_what_another_implementation_signed(void **state)
+{
+	AUTO(json_decref_p) json_t *ecus = vector("device/ecus.json");
+	AUTO(json_decref_p) json_t *manifest = vector("device/manifest.json");
+	AUTO(json_decref_p) json_t *root = vector("repo/root.json");
+	AUTO(json_decref_p) json_t *targets = vector("repo/targets.json");
+	AUTO(public_key_freep) struct public_key *key = NULL;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    public_key_read(json_object_get(json_array_get(json_object_get(ecus, "ecus"), 0), "clientKey"),
+		"ecu", &key, &err),
+	    0);
+	assert_string_equal(
+	    public_key_id(key), "75c90fc04d07034023b4776837beb02c55a3830635cf04077c70e2abb1ec9e9f");
+	assert_int_equal(envelope_verify_key(manifest, key, "manifest", &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(root, json_object_get(root, "signed"), ROLE_ROOT, "root", &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(targets, json_object_get(root, "signed"), ROLE_TARGETS, "targets", &err), 0);
+	json_object_set_new(json_object_get(targets, "signed"), "version", json_integer(8));
+	assert_int_equal(
+	    envelope_verify_role(targets, json_object_get(root, "signed"), ROLE_TARGETS, "targets", &err),
+	    -EBADMSG);
+	assert_reason(err, "0 of 1 needed signatures");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(signs_what_the_root_lets_verify),
+		TEST(gives_each_user_the_roles_of_its_repository_only),
+		TEST(signs_root_for_nobody),
+		TEST(refuses_documents_that_clients_would_refuse),
+		TEST(lets_versions_of_image_roles_only_grow_across_restarts),
+		TEST(keeps_a_ledger_entry_for_each_device),
+		TEST(does_not_sign_when_the_ledger_cannot_be_written),
+		TEST(renews_a_root_before_it_expires_and_keeps_the_chain),
+		TEST(keeps_its_keys_across_restarts_and_refuses_open_key_files),
+		TEST(refuses_requests_that_make_no_sense),
+		TEST(verifies_what_another_implementation_signed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
