@@ -9,12 +9,12 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <sodium.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
-#include "sign/canonical.h"
 
 /** 64 hex digits of the seed and a newline. */
 #define SEED_FILE_BYTES (2 * crypto_sign_SEEDBYTES + 1)
@@ -37,24 +37,28 @@ key_start(struct err *err)
 	return sodium_init() < 0 ? err_set(err, EIO, "libsodium: no source of random numbers") : 0;
 }
 
-/* aktualizr's Crypto key id: SHA-256 of the canonical JSON text without the newlines that PEM ends in. */
-static int
-make_id(const char *value, char id[static DIGEST_HEX_SIZE], struct err *err)
-{
-	size_t bytes = strlen(value), n;
-	AUTO(json_decref_p) json_t *text = NULL;
-	AUTO(free_p) char *canonical = NULL;
-	int r;
+/* DER of a SubjectPublicKeyInfo around 32 bytes of Ed25519.  (RFC 8410, section 4) */
+static const unsigned char ed25519_spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21,
+	0x00 };
 
-	while (bytes && value[bytes - 1] == '\n')
-		bytes--;
-	text = json_stringn(value, bytes);
-	if (!text)
-		return err_set(err, EBADMSG, "public key is no UTF-8 text");
-	r = canonical_write(text, &canonical, &n, err);
-	if (r < 0)
-		return r;
-	digest_sha256_hex(canonical, n, id);
+/* ota-tuf's key id: SHA-256 of the DER SubjectPublicKeyInfo. */
+static int
+make_id(struct public_key *key)
+{
+	unsigned char spki[sizeof(ed25519_spki) + sizeof(key->ed25519)], *der = NULL;
+	int bytes;
+
+	if (!key->rsa) {
+		memcpy(spki, ed25519_spki, sizeof(ed25519_spki));
+		memcpy(spki + sizeof(ed25519_spki), key->ed25519, sizeof(key->ed25519));
+		digest_sha256_hex(spki, sizeof(spki), key->id);
+		return 0;
+	}
+	bytes = i2d_PUBKEY(key->rsa, &der);
+	if (bytes <= 0)
+		return -ENOMEM;
+	digest_sha256_hex(der, (size_t)bytes, key->id);
+	OPENSSL_free(der);
 	return 0;
 }
 
@@ -101,10 +105,8 @@ public_key_read(const json_t *json, const char *what, struct public_key **out, s
 		return err_set(err, EBADMSG, "%s: key type \"%.32s\" is neither ED25519 nor RSA", what, type);
 	}
 	key->json = json_deep_copy(json);
-	if (!key->json)
+	if (!key->json || make_id(key) < 0)
 		return err_set(err, ENOMEM, "%s: no memory", what);
-	if ((r = make_id(value, key->id, err)) < 0)
-		return r;
 	*out = MOVE(key);
 	return 0;
 }

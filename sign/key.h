@@ -33,8 +33,11 @@ int public_key_read(const json_t *json, const char *what, struct public_key **ou
 void public_key_free(struct public_key *key);
 void public_key_freep(struct public_key **key);
 
-/** aktualizr's key id: lower-case SHA-256 of the canonical JSON string of the public value without trailing
- * newlines. */
+/**
+ * The key id, 64 lower-case hex digits: SHA-256 of the DER SubjectPublicKeyInfo, as ota-tuf and garage-sign
+ * make it. Ids are names and nothing more: what comes from outside keeps the id it came with (aktualizr makes
+ * others from the same key).
+ */
 const char *public_key_id(const struct public_key *key);
 
 /** A new reference to the JSON that was read. */
