@@ -77,6 +77,18 @@ set_remote(OstreeRepo *repo, const struct http *http, const char *url, struct er
 	return 0;
 }
 
+/* libostree has no error code for bytes that are not what their name says, only these words. */
+static int
+code_of(const GError *error)
+{
+	static const char *const words[] = { "Corrupted ", "Parsing ", "Writing content object" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(error->message, words[i]))
+			return EBADMSG;
+	return ECOMM;
+}
+
 static int
 pull(OstreeRepo *repo, const char *commit, struct err *err)
 {
@@ -90,7 +102,7 @@ pull(OstreeRepo *repo, const char *commit, struct err *err)
 	add_option(&builder, "refs", g_variant_new_strv(refs, 1));
 	options = g_variant_ref_sink(g_variant_builder_end(&builder));
 	if (!ostree_repo_pull_with_options(repo, REMOTE, options, NULL, NULL, &error))
-		return fail(ECOMM, "ostree pull", error, err);
+		return fail(code_of(error), "ostree pull", error, err);
 	return 0;
 }
 

@@ -160,6 +160,22 @@ download_all(struct cycle *cycle, struct err *err)
 	return first;
 }
 
+/* Tells an event for each ECU of the whole plan. */
+static int
+tell_all(struct cycle *cycle, const char *type, enum report_success success, struct err *err)
+{
+	const char *name;
+	json_t *step;
+	int r = 0;
+
+	json_object_foreach(cycle->plan, name, step)
+	{
+		if (r == 0)
+			r = tell(cycle, type, json_object_get(step, "target"), success, err);
+	}
+	return r;
+}
+
 /* "Installing" is writing down: a test device has nothing to boot. */
 static int
 install(struct cycle *cycle, size_t i, const char *name, json_t *target, json_t *items, struct err *err)
@@ -167,20 +183,20 @@ install(struct cycle *cycle, size_t i, const char *name, json_t *target, json_t 
 	struct ecu *ecu = &cycle->device->ecus.ecu[i];
 	int r = manifest_set_installed(cycle->device, i, name, target, err);
 
-	if (r == 0 &&
-	    json_array_append_new(items, json_pack("{s:s,s:o}", "ecu", ecu->serial, "result",
+	if (r < 0)
+		return r;
+	if (json_array_append_new(items, json_pack("{s:s,s:o}", "ecu", ecu->serial, "result",
 					     manifest_result("OK", "Installing image succeeded"))) < 0)
-		r = err_set(err, ENOMEM, "installation report: no memory");
-	if (r == 0)
-		printf("installed %s on %s\n", name, ecu->serial);
-	return r;
+		return err_set(err, ENOMEM, "installation report: no memory");
+	printf("installed %s on %s\n", name, ecu->serial);
+	return 0;
 }
 
 static int
 install_target(struct cycle *cycle, const char *name, json_t *target, json_t *items, struct err *err)
 {
 	const struct ecus *ecus = &cycle->device->ecus;
-	int r = tell(cycle, "EcuInstallationStarted", target, REPORT_NO_SUCCESS, err);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ecus->count; i++)
 		if (json_object_get(target_ecus(target), ecus->ecu[i].serial))
@@ -188,14 +204,14 @@ install_target(struct cycle *cycle, const char *name, json_t *target, json_t *it
 	return r;
 }
 
-/* What is installed and the report of it are saved together, after the last ECU. */
+/* What is installed and the report of it are saved together, so no event comes in between. */
 static int
 install_all(struct cycle *cycle, struct err *err)
 {
 	AUTO(json_decref_p) json_t *items = json_array();
 	const char *name;
 	json_t *step;
-	int r = 0;
+	int r = tell_all(cycle, "EcuInstallationStarted", REPORT_NO_SUCCESS, err);
 
 	json_object_foreach(cycle->plan, name, step)
 	{
@@ -205,13 +221,7 @@ install_all(struct cycle *cycle, struct err *err)
 	if (r == 0)
 		r = manifest_set_report(cycle->device, correlation_of(cycle), "OK",
 		    "Device has been successfully installed", "Installation succesful", MOVE(items), err);
-	json_object_foreach(cycle->plan, name, step)
-	{
-		if (r == 0)
-			r = tell(cycle, "EcuInstallationCompleted", json_object_get(step, "target"),
-			    REPORT_SUCCEEDED, err);
-	}
-	return r;
+	return r < 0 ? r : tell_all(cycle, "EcuInstallationCompleted", REPORT_SUCCEEDED, err);
 }
 
 static int

@@ -179,13 +179,11 @@ check_root_form(const json_t *part, const char *what, struct err *err)
 }
 
 static int
-read_root(const struct trust *trust, const char *text, size_t bytes, json_t **out, struct err *err)
+read_root(const char *what, const char *text, size_t bytes, json_t **out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *document = NULL;
-	char what[TITLE_MAX];
 	int r;
 
-	title_of(trust, ROLE_ROOT, what);
 	if ((r = read_document(text, bytes, TRUST_SMALL_MAX, what, &document, err)) < 0 ||
 	    (r = check_root_form(signed_of(document), what, err)) < 0)
 		return r;
@@ -200,8 +198,11 @@ int
 trust_first_root(struct trust *trust, const char *text, size_t bytes, struct err *err)
 {
 	json_t *document;
-	int r = read_root(trust, text, bytes, &document, err);
+	char what[TITLE_MAX];
+	int r;
 
+	title_of(trust, ROLE_ROOT, what);
+	r = read_root(what, text, bytes, &document, err);
 	if (r == 0)
 		replace(&trust->document[ROLE_ROOT], document);
 	return r;
@@ -214,17 +215,17 @@ trust_next_root(struct trust *trust, const char *text, size_t bytes, struct err 
 	int r, version, old = trust_version(trust, ROLE_ROOT);
 	char what[TITLE_MAX];
 
-	title_of(trust, ROLE_ROOT, what);
-	if ((r = read_root(trust, text, bytes, &document, err)) < 0)
+	snprintf(what, sizeof(what), "%s %d.root.json", repository_name(trust->repository), old + 1);
+	if ((r = read_root(what, text, bytes, &document, err)) < 0)
 		return r;
+	snprintf(what, sizeof(what), "%s %d.root.json, by the keys of version %d",
+	    repository_name(trust->repository), old + 1, old);
 	r = envelope_verify_role(document, signed_of(trust->document[ROLE_ROOT]), ROLE_ROOT, what, err);
-	if (r < 0)
-		return err_context(err, r, "by the keys of version %d", old);
-	if ((r = envelope_version(signed_of(document), what, &version, err)) < 0)
+	if (r < 0 || (r = envelope_version(signed_of(document), what, &version, err)) < 0)
 		return r;
 	if (version != old + 1)
-		return err_set(
-		    err, EBADMSG, "%s: version is %d, after %d comes %d", what, version, old, old + 1);
+		return err_set(err, EBADMSG, "%s %d.root.json: version is %d",
+		    repository_name(trust->repository), old + 1, version);
 	replace(&trust->document[ROLE_ROOT], MOVE(document));
 	trust_forget(trust);
 	return 0;
