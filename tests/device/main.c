@@ -31,7 +31,8 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done, 1 usage or the state folder, 2 something was refused, 3 no good answer, 4 see "
     "check.\n"
-    "--verbose prints METHOD PATH STATUS BYTES for each request, status 0 where there was no answer.\n";
+    "--verbose prints METHOD PATH STATUS BYTES for each request, status 0 where there was no answer,\n"
+    "and \"PULL COMMIT done|failed\" for what libostree does.\n";
 
 struct options {
 	struct http http;
