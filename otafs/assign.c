@@ -226,7 +226,7 @@ assign(struct core *core, const struct device *device, const char *text, const c
 	    (r = state_ecus(core->state, device->id, &ecus, &order.ecu_count, err)) < 0)
 		return r;
 	if (order.ecu_count == 0)
-		return err_set(err, EAGAIN, "has not registered its ECUs yet, so it is not known what fits it");
+		return err_set(err, ENXIO, "has not registered its ECUs yet, so it is not known what fits it");
 	list = calloc(order.ecu_count, sizeof(*list));
 	if (!list)
 		return err_set(err, ENOMEM, "no memory for assignments");

@@ -23,7 +23,7 @@
  * Does what @text says, whole or not at all, durably before it returns. @who is named in the history.
  *
  * Returns 0; -ENOENT no such package, version or ECU; -EINVAL does not parse or does not fit; -EEXIST the ECU
- * runs it already; -EBUSY another update is open; -EAGAIN the device has not registered its ECUs; -EFBIG the
+ * runs it already; -EBUSY another update is open; -ENXIO the device has not registered its ECUs; -EFBIG the
  * document would be too large; -ENODATA nothing to cancel; or another -errno.
  */
 int assign_write(

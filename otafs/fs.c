@@ -2,43 +2,34 @@
 
 #include "otafs/fs.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fuse_lowlevel.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <syslog.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "otafs/handle.h"
+#include "otafs/inode.h"
+#include "otafs/mount.h"
 #include "otafs/node.h"
 
 /** Names and attributes of the www view are good until they are invalidated. */
 #define FOREVER 1e9
 /** Names that change without an announcement are asked for again after so many seconds. */
 #define SOON 1.0
+/** 2001-09-09T01:46:40Z: where the mtimes of versions are counted from, so that none lies in the future. */
+#define MTIME_BASE 1000000000
 /** Threads of each mount: one waits for the signer or the disk, others go on. */
 #define THREADS_MAX 8
-
-/* What the kernel knows under a node id, which is this struct's address. */
-struct inode {
-	char *path;
-	int64_t tag; /* www view: the version of the content; full view: 0 */
-	uint64_t lookups;
-	struct stat st;
-	char *content; /* www view: the text, NULL for folders and files on disk */
-};
 
 struct mount {
 	struct fs *fs;
 	enum view view;
 	struct fuse_session *session;
-	pthread_mutex_t lock; /* of inodes; taken inside the core's lock, never around it */
-	void *inodes;         /* tsearch(3), by path and tag */
-	struct inode top;
+	struct inodes inodes;
 };
 
 struct fs {
@@ -47,24 +38,7 @@ struct fs {
 	struct mount full, www;
 };
 
-/* An open file of the full view. */
-struct handle {
-	int fd;     /* NODE_FILE: the file on disk; else -1 */
-	char *data; /* the text as it was at open, or a transaction's body, then its reply */
-	size_t bytes;
-	bool is_transaction, is_committed;
-};
-
 /* ---- inodes */
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct inode *x = a, *y = b;
-	int r = strcmp(x->path, y->path);
-
-	return r ? r : (x->tag > y->tag) - (x->tag < y->tag);
-}
 
 static struct mount *
 mount_of(fuse_req_t request)
@@ -75,84 +49,26 @@ mount_of(fuse_req_t request)
 static struct inode *
 inode_of(struct mount *mount, fuse_ino_t id)
 {
-	return id == FUSE_ROOT_ID ? &mount->top
+	return id == FUSE_ROOT_ID ? &mount->inodes.top
 				  : (struct inode *)(uintptr_t)id; // NOLINT(performance-no-int-to-ptr)
 }
 
 static fuse_ino_t
 id_of(const struct mount *mount, const struct inode *inode)
 {
-	return inode == &mount->top ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)inode;
+	return inode == &mount->inodes.top ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)inode;
 }
 
-/* FNV-1a over path and tag: the same file has the same number after a restart, another version has another. */
-static ino_t
-number_of(const struct inode *inode)
+static struct handle *
+handle_of(const struct fuse_file_info *info)
 {
-	uint64_t hash = 14695981039346656037ULL;
-
-	for (const char *p = inode->path; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 1099511628211ULL;
-	return (hash ^ (uint64_t)inode->tag) * 1099511628211ULL;
+	return (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
 }
 
 static void
-inode_free(struct inode *inode)
+forget_inode(struct mount *mount, fuse_ino_t id, uint64_t lookups)
 {
-	free(inode->path);
-	free(inode->content);
-	free(inode);
-}
-
-/* Finds the inode and counts a lookup; NULL when the kernel does not know it. */
-static struct inode *
-inode_find(struct mount *mount, const char *path, int64_t tag, uint64_t lookups)
-{
-	struct inode key = { .path = (char *)(uintptr_t)path, .tag = tag };
-	struct inode **found, *inode;
-
-	if (*path == '\0')
-		return &mount->top;
-	pthread_mutex_lock(&mount->lock);
-	found = tfind(&key, &mount->inodes, compare);
-	inode = found ? *found : NULL;
-	if (inode)
-		inode->lookups += lookups;
-	pthread_mutex_unlock(&mount->lock);
-	return inode;
-}
-
-/* Enters @inode, or returns the one that another thread entered first and frees @inode. NULL: no memory. */
-static struct inode *
-inode_enter(struct mount *mount, struct inode *inode)
-{
-	struct inode **found;
-
-	pthread_mutex_lock(&mount->lock);
-	found = tsearch(inode, &mount->inodes, compare);
-	if (found)
-		(*found)->lookups++;
-	pthread_mutex_unlock(&mount->lock);
-	if (!found || *found != inode)
-		inode_free(inode);
-	return found ? *found : NULL;
-}
-
-static void
-inode_forget(struct mount *mount, fuse_ino_t id, uint64_t lookups)
-{
-	struct inode *inode = inode_of(mount, id);
-
-	if (inode == &mount->top)
-		return;
-	pthread_mutex_lock(&mount->lock);
-	assert(inode->lookups >= lookups);
-	inode->lookups -= lookups;
-	if (inode->lookups == 0) {
-		tdelete(inode, &mount->inodes, compare);
-		inode_free(inode);
-	}
-	pthread_mutex_unlock(&mount->lock);
+	inodes_forget(&mount->inodes, inode_of(mount, id), lookups);
 }
 
 /* ---- helpers of the callbacks */
@@ -197,37 +113,32 @@ fail(fuse_req_t request, int r)
 /* In the www view all is readable and nothing writable, and mtimes step by a second with each version (ETags).
  */
 static void
-adjust(const struct mount *mount, struct inode *inode, const struct node *node)
+adjust(const struct mount *mount, const struct node *node, int64_t tag, struct stat *st)
 {
-	inode->st.st_ino = number_of(inode);
 	if (mount->view != VIEW_WWW)
 		return;
-	inode->st.st_mode = (inode->st.st_mode & S_IFMT) | (S_ISDIR(inode->st.st_mode) ? 0555 : 0444);
-	if (node_kind(node) != NODE_FOLDER && strncmp(inode->path, "treehub/", 8))
-		inode->st.st_mtim = (struct timespec){ .tv_sec = 1000000000 + inode->tag };
+	st->st_mode = (st->st_mode & S_IFMT) | (S_ISDIR(st->st_mode) ? 0555 : 0444);
+	if (node_kind(node) != NODE_FOLDER && strncmp(node->path, "treehub/", 8))
+		st->st_mtim = (struct timespec){ .tv_sec = MTIME_BASE + tag };
 }
 
-/* Makes the inode of a node that was found; called with the core's lock held. */
+/* Makes the inode of a node that was found; called with the core's lock held. Only the www view keeps the
+ * content. */
 static struct inode *
 make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err *err)
 {
-	struct inode *inode = calloc(1, sizeof(*inode));
+	AUTO(free_p) char *content = NULL;
+	struct inode *inode;
+	struct stat st;
 
-	if (!inode || !(inode->path = strdup(node->path))) {
-		free(inode);
+	if (node_stat(node, &st, &content, err) < 0)
+		return NULL;
+	adjust(mount, node, tag, &st);
+	inode = inode_new(node->path, tag, &st, mount->view == VIEW_WWW ? content : NULL);
+	if (!inode)
 		err_set(err, ENOMEM, "no memory for an inode");
-		return NULL;
-	}
-	inode->tag = tag;
-	if (node_stat(node, &inode->st, &inode->content, err) < 0) {
-		inode_free(inode);
-		return NULL;
-	}
-	adjust(mount, inode, node);
-	if (mount->view != VIEW_WWW) {
-		free(inode->content);
-		inode->content = NULL;
-	}
+	else if (inode->content)
+		content = NULL;
 	return inode;
 }
 
@@ -246,14 +157,14 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	r = find(request, path, &node, &err);
 	if (r == 0) {
 		tag = is_www ? node_tag(&node) : 0;
-		inode = is_www ? inode_find(mount, path, tag, 1) : NULL;
+		inode = is_www ? inodes_find(&mount->inodes, path, tag, 1) : NULL;
 		if (!inode) {
 			struct inode *made = make_inode(mount, &node, tag, &err);
 
 			/* The full view's attributes are of this moment, whatever inode stands for the path. */
 			if (made)
 				entry->attr = made->st;
-			inode = made ? inode_enter(mount, made) : NULL;
+			inode = made ? inodes_enter(&mount->inodes, made) : NULL;
 		}
 		r = inode ? 0 : err.code ? -err.code : -ENOMEM;
 		entry->entry_timeout = !is_www ? 0 : node_is_announced(&node) ? FOREVER : SOON;
@@ -295,13 +206,13 @@ on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	if (r < 0)
 		fail(request, r);
 	else if (fuse_reply_entry(request, &entry) == -ENOENT)
-		inode_forget(mount_of(request), entry.ino, 1); /* interrupted: the kernel did not take it */
+		forget_inode(mount_of(request), entry.ino, 1); /* interrupted: the kernel did not take it */
 }
 
 static void
 on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
 {
-	inode_forget(mount_of(request), id, lookups);
+	forget_inode(mount_of(request), id, lookups);
 	fuse_reply_none(request);
 }
 
@@ -309,7 +220,7 @@ static void
 on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		inode_forget(mount_of(request), forgets[i].ino, forgets[i].nlookup);
+		forget_inode(mount_of(request), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(request);
 }
 
@@ -323,7 +234,7 @@ on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	int r;
 
 	(void)info;
-	if (mount->view == VIEW_WWW && inode != &mount->top) {
+	if (mount->view == VIEW_WWW && inode != &mount->inodes.top) {
 		fuse_reply_attr(request, &inode->st, FOREVER);
 		return;
 	}
@@ -341,35 +252,20 @@ on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	inode_free(fresh);
 }
 
-/* A listing: for each name one byte of type, the name, a 0. */
-static int
-add_name(const char *name, mode_t mode, void *context)
-{
-	fputc(S_ISDIR(mode) ? 'd' : 'f', context);
-	fwrite(name, 1, strlen(name) + 1, context);
-	return 0;
-}
-
 static void
 on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	struct mount *mount = mount_of(request);
-	struct handle *handle = calloc(1, sizeof(*handle));
-	FILE *out = handle ? open_memstream(&handle->data, &handle->bytes) : NULL;
+	struct handle *handle;
 	struct err err = { 0 };
 	struct node node;
 	int r;
 
 	r = find(request, inode_of(mount, id)->path, &node, &err);
 	if (r == 0)
-		r = out ? node_list(&node, mount->view, add_name, out, &err) : -ENOMEM;
+		r = handle_open_folder(&node, mount->view, &handle, &err);
 	done(request);
-	if (out && fclose(out))
-		r = -ENOMEM;
 	if (r < 0) {
-		if (handle)
-			free(handle->data);
-		free(handle);
 		fail(request, r);
 		return;
 	}
@@ -380,7 +276,7 @@ on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 static void
 on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
 {
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+	struct handle *handle = handle_of(info);
 	AUTO(free_p) char *out = malloc(room);
 	size_t used = 0, at = (size_t)offset;
 
@@ -406,14 +302,9 @@ on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct 
 static void
 close_handle(fuse_req_t request, struct fuse_file_info *info)
 {
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+	struct handle *handle = handle_of(info);
 
-	if (handle) {
-		if (handle->fd > 0)
-			close(handle->fd);
-		free(handle->data);
-		free(handle);
-	}
+	handle_free(handle);
 	fuse_reply_err(request, 0);
 }
 
@@ -480,49 +371,19 @@ on_www_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct
 
 /* ---- callbacks of the full view */
 
-static int
-open_node(const struct node *node, struct handle *handle, int flags, struct err *err)
-{
-	bool is_writing = (flags & O_ACCMODE) != O_RDONLY;
-	struct stat st;
-	int r;
-
-	switch (node_kind(node)) {
-	case NODE_FOLDER:
-		return -EISDIR;
-	case NODE_FILE:
-		r = is_writing ? -EACCES : node_open(node, err);
-		handle->fd = r < 0 ? -1 : r;
-		return r < 0 ? r : 0;
-	case NODE_TRANSACTION:
-		handle->is_transaction = true;
-		return 0;
-	case NODE_TEXT:
-		if (is_writing)
-			return -EACCES;
-		break;
-	case NODE_CONTROL:
-		break;
-	}
-	r = node_stat(node, &st, &handle->data, err);
-	handle->bytes = r < 0 ? 0 : (size_t)st.st_size;
-	return r;
-}
-
 static void
 on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-	struct handle *handle = calloc(1, sizeof(*handle));
+	struct handle *handle;
 	struct err err = { 0 };
 	struct node node;
 	int r;
 
 	r = find(request, inode_of(mount_of(request), id)->path, &node, &err);
 	if (r == 0)
-		r = handle ? open_node(&node, handle, info->flags, &err) : -ENOMEM;
+		r = handle_open(&node, info->flags, &handle, &err);
 	done(request);
 	if (r < 0) {
-		free(handle);
 		fail(request, r);
 		return;
 	}
@@ -539,40 +400,32 @@ on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	close_handle(request, info);
 }
 
-/* The first read from the start is the commit. */
+/* The first read from the start of a transaction is its commit. */
 static int
 commit(fuse_req_t request, fuse_ino_t id, struct handle *handle)
 {
 	struct err err = { 0 };
-	char *reply = NULL;
 	struct node node;
-	size_t bytes;
 	int r;
 
 	r = find(request, inode_of(mount_of(request), id)->path, &node, &err);
 	if (r == 0)
-		r = node_commit(&node, handle->data ? handle->data : "", handle->bytes, &reply, &bytes, &err);
+		r = handle_commit(handle, &node, &err);
 	done(request);
-	if (r < 0)
-		return r;
-	free(handle->data);
-	handle->data = reply;
-	handle->bytes = bytes;
-	handle->is_committed = true;
-	return 0;
+	return r;
 }
 
 static void
 on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+	struct handle *handle = handle_of(info);
 	int r = 0;
 
-	if (handle->fd > 0) {
+	if (handle->fd >= 0) {
 		reply_from_file(request, handle->fd, size, offset);
 		return;
 	}
-	if (handle->is_transaction && !handle->is_committed)
+	if (handle_awaits_commit(handle))
 		r = offset == 0 ? commit(request, id, handle) : -EINVAL;
 	if (r < 0)
 		fail(request, r);
@@ -580,51 +433,18 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 		reply_from_memory(request, handle->data ? handle->data : "", handle->bytes, size, offset);
 }
 
-/* Adds a piece of a transaction's body; pieces come in order. */
-static int
-append(struct handle *handle, const char *data, size_t size, off_t offset, size_t room)
-{
-	char *bigger;
-
-	if (handle->is_committed || (size_t)offset != handle->bytes)
-		return -EINVAL;
-	if (size > room - handle->bytes)
-		return -EFBIG;
-	bigger = realloc(handle->data, handle->bytes + size + 1);
-	if (!bigger)
-		return -ENOMEM;
-	memcpy(bigger + handle->bytes, data, size);
-	handle->data = bigger;
-	handle->bytes += size;
-	bigger[handle->bytes] = '\0';
-	return 0;
-}
-
-/* One write is one command, whatever the offset: ">" and ">>" mean the same. */
-static int
-command(const struct node *node, const char *data, size_t size, struct err *err)
-{
-	AUTO(free_p) char *text = NULL;
-
-	if (size > node_room(node))
-		return -EFBIG;
-	text = strndup(data, size);
-	return text ? node_write(node, text, size, err) : -ENOMEM;
-}
-
 static void
 on_write(
     fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+	struct handle *handle = handle_of(info);
 	struct err err = { 0 };
 	struct node node;
 	int r;
 
 	r = find(request, inode_of(mount_of(request), id)->path, &node, &err);
 	if (r == 0)
-		r = handle->is_transaction ? append(handle, data, size, offset, node_room(&node))
-					   : command(&node, data, size, &err);
+		r = handle_write(handle, &node, data, size, offset, &err);
 	done(request);
 	if (r < 0)
 		fail(request, r);
@@ -741,26 +561,12 @@ static const struct fuse_lowlevel_ops full_operations = {
 static void
 forget_name(struct mount *mount, const char *folder, const char *name)
 {
-	struct inode *parent = inode_find(mount, folder, 0, 0);
+	struct inode *parent = inodes_find(&mount->inodes, folder, 0, 0);
 
 	/* -ENOENT says that the kernel does not have the name; a folder that it does not know has no names in
 	 * it. */
 	if (parent)
 		fuse_lowlevel_notify_inval_entry(mount->session, id_of(mount, parent), name, strlen(name));
-}
-
-/* Collects the generated names that the kernel may have; twalk_r(3) calls it for every inode, leaves and inner
- * ones. */
-static void
-collect(const void *at, VISIT visit, void *context)
-{
-	const struct inode *inode = *(const struct inode *const *)at;
-	const char *slash = strrchr(inode->path, '/');
-
-	if ((visit != postorder && visit != leaf) || !slash || S_ISDIR(inode->st.st_mode))
-		return;
-	if (!strncmp(inode->path, "repo/", 5) || !strncmp(inode->path, "devices/", 8))
-		fprintf(context, "%.*s%c%s%c", (int)(slash - inode->path), inode->path, 0, slash + 1, 0);
 }
 
 static void
@@ -772,9 +578,7 @@ forget_all(struct mount *mount)
 
 	if (!out)
 		return;
-	pthread_mutex_lock(&mount->lock);
-	twalk_r(mount->inodes, collect, out);
-	pthread_mutex_unlock(&mount->lock);
+	inodes_list_generated(&mount->inodes, out);
 	fclose(out);
 	for (const char *folder = names; folder < names + bytes;) {
 		const char *name = folder + strlen(folder) + 1;
@@ -797,27 +601,6 @@ fs_forget(struct fs *fs, struct changes *changes)
 
 /* ---- mounting */
 
-/* Takes a mount away that a killed predecessor left; a live one is somebody's. */
-static int
-prepare_point(const char *path, struct err *err)
-{
-	struct stat st, above;
-	char parent[CONFIG_VALUE_MAX + 8];
-
-	snprintf(parent, sizeof(parent), "%s/..", path);
-	if (stat(path, &st) < 0 && errno == ENOTCONN) {
-		log_line(LOG_NOTICE, "dead mount removed path=%s", path);
-		if (umount2(path, MNT_DETACH) < 0)
-			return err_sys(err, "%s: unmount", path);
-	}
-	if (stat(path, &st) < 0 || stat(parent, &above) < 0)
-		return err_sys(err, "%s", path);
-	if (st.st_dev != above.st_dev)
-		return err_set(err, EBUSY, "%s: something is mounted there: is otafs running already?", path);
-	/* Without the mount nobody but root gets in, so a web server answers 403 and not 404. */
-	return chmod(path, 0700) < 0 ? err_sys(err, "%s", path) : 0;
-}
-
 static int
 mount_view(struct mount *mount, const char *path, const char *options, struct err *err)
 {
@@ -826,11 +609,11 @@ mount_view(struct mount *mount, const char *path, const char *options, struct er
 	char name[] = "otafs", flag[] = "-o";
 	char *argv[] = { name, flag, (char *)(uintptr_t)options, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	int r = prepare_point(path, err);
+	int r = mount_point_prepare(path, err);
 
 	if (r < 0)
 		return r;
-	pthread_mutex_init(&mount->lock, NULL);
+	inodes_init(&mount->inodes);
 	mount->session = fuse_session_new(&args, operations, sizeof(*operations), mount);
 	fuse_opt_free_args(&args);
 	if (!mount->session || fuse_session_mount(mount->session, path) != 0)
@@ -842,13 +625,12 @@ int
 fs_mount(const struct config *config, struct fs **out, struct err *err)
 {
 	struct fs *fs = calloc(1, sizeof(*fs));
-	static char empty[1];
 	int r;
 
 	if (!fs)
 		return err_set(err, ENOMEM, "no memory for the mounts");
-	fs->full = (struct mount){ .fs = fs, .view = VIEW_FULL, .top.path = empty };
-	fs->www = (struct mount){ .fs = fs, .view = VIEW_WWW, .top.path = empty };
+	fs->full = (struct mount){ .fs = fs, .view = VIEW_FULL };
+	fs->www = (struct mount){ .fs = fs, .view = VIEW_WWW };
 	r = mount_view(
 	    &fs->full, config->mount, "allow_other,default_permissions,fsname=otafs,nosuid,nodev,noexec", err);
 	if (r == 0) {
@@ -856,7 +638,7 @@ fs_mount(const struct config *config, struct fs **out, struct err *err)
 		r = mount_view(
 		    &fs->www, config->www, "allow_other,ro,fsname=otafs-www,nosuid,nodev,noexec", err);
 		if (r < 0)
-			umount2(config->mount, MNT_DETACH);
+			mount_point_release(config->mount);
 	}
 	if (r < 0) {
 		free(fs);
@@ -876,8 +658,8 @@ fs_disown(struct fs *fs)
 void
 fs_unmount(const struct config *config)
 {
-	umount2(config->www, MNT_DETACH);
-	umount2(config->mount, MNT_DETACH);
+	mount_point_release(config->www);
+	mount_point_release(config->mount);
 }
 
 static void *
