@@ -189,8 +189,9 @@ drop_receipt(const struct drop *drop)
 {
 	const struct release *first = &drop->releases.list[0];
 	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *text = NULL;
 	json_t *published = json_array();
-	char next[512];
+	char next[512], *line;
 
 	for (size_t i = 0; i < drop->releases.count; i++)
 		json_array_append_new(published, receipt_of(&drop->releases.list[i]));
@@ -201,7 +202,11 @@ drop_receipt(const struct drop *drop)
 	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
 	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "targetsVersion", drop->targets_version,
 	    "notes", drop->notes, "next", next);
-	return json ? json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
+	if (!json || !(text = json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3))))
+		return NULL;
+	if (asprintf(&line, "%s\n", text) < 0)
+		return NULL;
+	return line;
 }
 
 void

@@ -318,6 +318,36 @@ check_content(struct stage *stage, const struct object *object, GInputStream *co
 	return 0;
 }
 
+/*
+ * What neither the checksum nor libostree's parser looks at in the header of the archive form, a byte count
+ * with padding and (size, uid, gid, mode, rdev, symlink target, extended attributes), has to be as libostree
+ * writes it.
+ */
+static int
+check_header(struct stage *stage, const struct object *object, int fd, struct err *err)
+{
+	g_autoptr(GVariant) header = NULL;
+	unsigned char *prefix = (unsigned char *)stage->ingest->buffer;
+	size_t size;
+	ssize_t n = pread(fd, prefix, COPY_BYTES, 0);
+	const char *target;
+	guint32 mode;
+
+	if (n < 0)
+		return source_failed(err, "read an object");
+	size =
+	    n < 8 ? 0 : (size_t)prefix[0] << 24 | (size_t)prefix[1] << 16 | (size_t)prefix[2] << 8 | prefix[3];
+	if (size == 0 || size > (size_t)n - 8 || prefix[4] || prefix[5] || prefix[6] || prefix[7])
+		return walk_bad(stage->walk, object, err, "is damaged: its header has no such form");
+	header = g_variant_ref_sink(
+	    g_variant_new_from_data(G_VARIANT_TYPE("(tuuuusa(ayay))"), prefix + 8, size, FALSE, NULL, NULL));
+	g_variant_get_child(header, 3, "u", &mode);
+	g_variant_get_child(header, 5, "&s", &target);
+	if (!g_variant_is_normal_form(header) || (!S_ISLNK(GUINT32_FROM_BE(mode)) && *target))
+		return walk_bad(stage->walk, object, err, "is damaged: its header has no such form");
+	return 0;
+}
+
 /* Parses and checks an object in archive form. */
 static int
 check_archived(struct stage *stage, const struct object *object, int fd, struct err *err)
@@ -328,9 +358,13 @@ check_archived(struct stage *stage, const struct object *object, int fd, struct 
 	g_autoptr(GVariant) xattrs = NULL;
 	g_autoptr(GError) error = NULL;
 	struct stat st;
+	int r;
 
 	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "staging");
+	r = check_header(stage, object, fd, err);
+	if (r)
+		return r;
 	if (!ostree_content_stream_parse(
 		TRUE, stored, (guint64)st.st_size, FALSE, &content, &info, &xattrs, NULL, &error))
 		return walk_bad(stage->walk, object, err, "is damaged: %s", error->message);

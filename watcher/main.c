@@ -139,7 +139,6 @@ main(int argc, char **argv)
 	if (r == 0)
 		r = open_privileged(&config, &mover, &err);
 	if (r == 0)
-		r = geteuid() == 0 ? divide(&config, &mover, &err)
-				   : run_alone(&config, &mover, &err);
+		r = geteuid() == 0 ? divide(&config, &mover, &err) : run_alone(&config, &mover, &err);
 	return r < 0 ? program_fail(&err) : r;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,6 +355,12 @@ prefix_folder(struct source *source, const char *checksum)
 	return source->prefix[index];
 }
 
+static bool
+keeps_symlinks(const struct source *source)
+{
+	return source->mode == SOURCE_BARE || source->mode == SOURCE_BARE_USER_ONLY;
+}
+
 int
 source_has(struct source *source, const char *checksum, const char *kind, struct err *err)
 {
@@ -364,9 +371,7 @@ source_has(struct source *source, const char *checksum, const char *kind, struct
 	snprintf(name, sizeof(name), "%s.%s", checksum + 2, kind);
 	if (folder < 0 || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? SOURCE_MISSING : source_failed(err, "objects/%.2s/%s", checksum, name);
-	/* A bare repository keeps symlinks as symlinks. */
-	if (S_ISREG(st.st_mode) ||
-	    (S_ISLNK(st.st_mode) && source->mode == SOURCE_BARE && !strcmp(kind, "file")))
+	if (S_ISREG(st.st_mode) || (S_ISLNK(st.st_mode) && !strcmp(kind, "file") && keeps_symlinks(source)))
 		return 0;
 	return drop_bad(err, "objects/%.2s/%s: not a regular file", checksum, name);
 }
