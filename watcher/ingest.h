@@ -1,0 +1,53 @@
+/**
+ * The OSTree repository that devices pull from, and the way of a drop's objects into it. The only module that
+ * knows libostree.
+ *
+ * Objects are staged first: copied into a private folder beside the repository (so that no served file shares
+ * an inode with a builder's), and the copy's checksum is verified. Then, in one go, they are made durable and
+ * renamed into the repository, and last the refs are set. A crash leaves at worst a staging folder, which
+ * ingest_new() empties.
+ */
+#ifndef WATCHER_INGEST_H
+#define WATCHER_INGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "watcher/release.h"
+#include "watcher/source.h"
+
+struct ingest;
+
+struct ingest_counts {
+	size_t objects;  /**< that the commits need, themselves included */
+	size_t imported; /**< of these, new in the repository */
+	uint64_t bytes;  /**< of the new ones, as stored */
+};
+
+typedef void ingest_progress(void *data, size_t done, size_t all);
+
+/** Opens @repository/ostree, and makes it first if need be: archive mode, indexed-deltas=true. */
+int ingest_new(const char *repository, struct ingest **out, struct err *err);
+void ingest_free(struct ingest *ingest);
+void ingest_freep(struct ingest **ingest);
+
+/** DROP_BAD unless @ref is a ref's name and can stand beside the refs of the repository. */
+int ingest_check_ref(struct ingest *ingest, const char *ref, struct err *err);
+
+/**
+ * Walks the commits of @releases (not their parents), sees to it that every object is there, and stages a
+ * verified copy of each that the repository lacks. Those that it has are compared with it.
+ *
+ * Returns 0; DROP_BAD naming the object and who needs it; or -errno. In the last two cases nothing stays
+ * staged.
+ */
+int ingest_stage(struct ingest *ingest, struct source *source, const struct releases *releases,
+    ingest_progress *progress, void *data, struct ingest_counts *counts, struct err *err);
+
+/** Moves what is staged into the repository, durably, and sets the refs in one transaction. May be repeated. */
+int ingest_commit(struct ingest *ingest, const struct releases *releases, struct err *err);
+
+/** Forgets what is staged. */
+int ingest_discard(struct ingest *ingest, struct err *err);
+
+#endif

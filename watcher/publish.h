@@ -1,0 +1,40 @@
+/**
+ * Sets of published metadata: published/N holds one complete set, published/current is a symlink to the one
+ * that counts. A set is complete and durable before the symlink is switched, by one rename, so a reader sees
+ * the old set or the new one.
+ */
+#ifndef WATCHER_PUBLISH_H
+#define WATCHER_PUBLISH_H
+
+#include <stddef.h>
+
+#include "lib/err.h"
+
+/** A reader that opened a file of the set before last still finds the others. */
+#define PUBLISH_KEEP 3
+/** "2147483647.root.json" and its 0, with some room. */
+#define PUBLISH_NAME_SIZE 32
+
+struct publish_file {
+	char name[PUBLISH_NAME_SIZE];
+	char *data;
+	size_t bytes;
+};
+
+/** Opens @repository/published, and makes it if need be. */
+int publish_open(const char *repository, int *dir, struct err *err);
+
+/** Nothing was published yet. */
+#define PUBLISH_NONE 1
+
+/** Reads @name of the current set, at most @max bytes; the caller frees @out. 0, PUBLISH_NONE, or -errno. */
+int publish_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err);
+
+/**
+ * Publishes @files as set @number, which has to be above the current one's, and removes sets beyond the last
+ * PUBLISH_KEEP as well as what a crash left. On failure before the switch the current set stands; sets that
+ * cannot be removed are no failure.
+ */
+int publish_write(int dir, int number, const struct publish_file *files, size_t count, struct err *err);
+
+#endif

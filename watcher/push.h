@@ -1,0 +1,32 @@
+/**
+ * What a drop is to become: push.json where it says so, the drop's refs and commits where it does not.
+ *
+ *     {"name":"app","version":"2.1","hardwareIds":["qemux86-64"],"ref":"app","commit":"<64
+ * hex>","comment":"..."}
+ *
+ * All members are optional. Signed documents are printable ASCII, so all text here has to be.
+ */
+#ifndef WATCHER_PUSH_H
+#define WATCHER_PUSH_H
+
+#include "watcher/release.h"
+#include "watcher/source.h"
+#include "watcher/walk.h"
+
+/** Reads what commit @checksum says, as walk_read_commit() does for a drop. */
+typedef int push_read_commit(void *data, const char *checksum, struct commit_info *info, struct err *err);
+
+/**
+ * Decides the releases of a drop.
+ *
+ * @text:  push.json, or NULL if there is none.
+ * @refs:  the drop's, @count of them.
+ * @out:   to be released with releases_done() whatever is returned.
+ * @notes: a JSON array that takes remarks for the receipt, such as members that were ignored.
+ *
+ * Returns 0, DROP_BAD with words, or -errno, also of @read_commit.
+ */
+int push_plan(const char *text, size_t bytes, const struct source_ref *refs, size_t count,
+    push_read_commit *read_commit, void *data, struct releases *out, json_t *notes, struct err *err);
+
+#endif

@@ -1,0 +1,53 @@
+/**
+ * What one drop makes of one commit: a package version. Shared by the modules that decide it (push), import it
+ * (ingest) and publish it (image).
+ */
+#ifndef WATCHER_RELEASE_H
+#define WATCHER_RELEASE_H
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "lib/digest.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/name.h"
+
+/**
+ * An answer of whatever reads a drop: the drop is at fault, the reason is in the err. It may still be copied,
+ * so the caller waits before it refuses. A negative errno is trouble of our own (disk full, no signer) and
+ * never costs the builder a drop.
+ */
+#define DROP_BAD 1
+
+#define drop_bad(err, ...) (err_set(err, EBADMSG, __VA_ARGS__), DROP_BAD)
+
+/** Longest ref with its 0: it is a path below refs/heads. */
+#define RELEASE_REF_SIZE 256
+/** A comment is for people in a list, not a change log; it stays in targets.json for ever. */
+#define RELEASE_COMMENT_MAX 1024
+/** One image fits a handful of boards; every id is in every device's targets.json. */
+#define RELEASE_HARDWARE_MAX 64
+
+struct release {
+	char name[NAME_PACKAGE_MAX + 1];
+	char version[NAME_VERSION_MAX + 1];
+	char ref[RELEASE_REF_SIZE];
+	char commit[DIGEST_HEX_SIZE];
+	json_t *hardware; /**< array of text, at least one */
+	json_t *comment;  /**< text, or NULL */
+};
+
+struct releases {
+	struct release *list; /**< never empty once planned */
+	size_t count;
+};
+
+/** Writes the file name in targets.json, NAME-VERSION; push.c has seen to it that it fits. */
+void release_target(const struct release *release, char target[static NAME_TARGET_MAX + 1]);
+
+/** Appends a zeroed release; NULL: no memory. */
+struct release *releases_add(struct releases *releases);
+void releases_done(struct releases *releases);
+
+#endif

@@ -1,0 +1,118 @@
+#include "watcher/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+int64_t
+status_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+status_init(struct status *status, int spool)
+{
+	*status = (struct status){ .dir = spool, .written_ms = -STATUS_MS, .is_stale = true };
+	status->lines = malloc(STATUS_TEXT_MAX);
+	return status->lines ? 0 : -ENOMEM;
+}
+
+void
+status_done(struct status *status)
+{
+	free(status->lines);
+}
+
+void
+status_head(struct status *status, const char *format, ...)
+{
+	va_list args;
+
+	status->is_stale = true;
+	status->head[0] = '\0';
+	if (!format)
+		return;
+	va_start(args, format);
+	vsnprintf(status->head, sizeof(status->head), format, args);
+	va_end(args);
+}
+
+void
+status_clear(struct status *status)
+{
+	status->is_stale = true;
+	status->used = status->left_out = 0;
+}
+
+void
+status_line(struct status *status, const char *format, ...)
+{
+	size_t room = STATUS_TEXT_MAX - status->used;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(status->lines + status->used, room, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n + 1 >= room) {
+		status->left_out++;
+		return;
+	}
+	status->used += (size_t)n;
+	status->lines[status->used++] = '\n';
+}
+
+void
+status_last(struct status *status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(status->last, sizeof(status->last), format, args);
+	va_end(args);
+	status->is_stale = true;
+}
+
+static int
+write_text(int dir, const char *text, size_t bytes)
+{
+	AUTO(close_p)
+	int fd = openat(dir, "status.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0 || fchmod(fd, 0644) < 0 || file_write_all(fd, text, bytes) < 0)
+		return -1;
+	return renameat(dir, "status.tmp", dir, "status");
+}
+
+void
+status_write(struct status *status)
+{
+	int64_t now = status_clock_ms();
+	AUTO(free_p) char *text = NULL;
+	int n;
+
+	if (!status->is_stale || now - status->written_ms < STATUS_MS)
+		return;
+	n = asprintf(&text, "%s%s%s\n%.*s%s", *status->head ? status->head : "idle",
+	    *status->head || !*status->last ? "" : "; last: ", *status->head ? "" : status->last,
+	    (int)status->used, status->lines, status->left_out ? "... and more\n" : "");
+	if (n < 0) {
+		text = NULL;
+		return;
+	}
+	status->written_ms = now;
+	/* A full disk is told elsewhere; here the next try comes by itself. */
+	status->is_stale = write_text(status->dir, text, (size_t)n) < 0;
+}
