@@ -48,7 +48,7 @@ int client_root(struct client *client, enum repository repository, int version, 
 
 /** Sets @version to the last one signed for an image role, 0 for none. Publishers go on from the higher of this
  * and what they have published, so a crash between signing and publishing costs a number and nothing else. */
-int client_last(
-    struct client *client, enum repository repository, enum role role, int *version, struct err *err);
+int
+client_last(struct client *client, enum repository repository, enum role role, int *version, struct err *err);
 
 #endif

@@ -18,8 +18,8 @@
 #define ENVELOPE_SIGNATURES_MAX 64
 
 /** Joins @signed_part and @signatures (an array) into a canonical file; the caller frees @out. */
-int envelope_write(
-    const json_t *signed_part, const json_t *signatures, char **out, size_t *bytes, struct err *err);
+int
+envelope_write(const json_t *signed_part, const json_t *signatures, char **out, size_t *bytes, struct err *err);
 
 /**
  * Checks that @json has the form of an envelope: object, "signatures" array with text members and no key id
@@ -37,8 +37,8 @@ int envelope_verify_key(const json_t *json, const struct public_key *key, const 
  * Verifies @json for @role with the keys and the threshold that @root, the "signed" part of a root, gives it,
  * and that its _type is the role's. Returns 0, or -EBADMSG naming @what and the clause.
  */
-int envelope_verify_role(
-    const json_t *json, const json_t *root, enum role role, const char *what, struct err *err);
+int
+envelope_verify_role(const json_t *json, const json_t *root, enum role role, const char *what, struct err *err);
 
 /** Version (1..INT32_MAX) and expiry of a "signed" part; -EBADMSG naming @what when one is missing or of
  * another form. */

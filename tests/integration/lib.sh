@@ -135,7 +135,7 @@ settings() {
 	mkdir -p "$T/mount" "$T/gate"
 	cat >"$conf" <<-EOF
 		mount = $T/mount
-		www = $T/www
+		www = $T/web/www
 		spool = $T/spool
 		repository = $T/repository
 		state = $T/state/otafs.db

@@ -1,0 +1,75 @@
+#include "gateway/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/name.h"
+
+#define KIB 1024
+#define MIB (1024 * KIB)
+
+/* /core/system_info is what clients before 2019.x used. */
+static const struct route routes[] = {
+	{ "/director/manifest", "PUT", "manifest", MIB },
+	{ "/director/ecus", "POST", "ecus", MIB },
+	{ "/system_info", "PUT POST", "system_info", 4 * MIB },
+	{ "/core/system_info", "PUT POST", "system_info", 4 * MIB },
+	{ "/system_info/network", "PUT POST", "network", 64 * KIB },
+	{ "/system_info/config", "PUT POST", "config", 256 * KIB },
+	{ "/core/installed", "PUT POST", "installed", 4 * MIB },
+	{ "/events", "PUT POST", "events", MIB },
+};
+
+/* Whether the request target is the path, apart from doubled slashes and one at the end. */
+static int
+is_path(const char *path, const char *target)
+{
+	for (;;) {
+		if (*target == '/')
+			while (target[1] == '/')
+				target++;
+		if (*target == '\0' || *target == '?' ||
+		    (*target == '/' && (target[1] == '\0' || target[1] == '?')))
+			return *path == '\0';
+		if (*path == '\0' || *path++ != *target++)
+			return 0;
+	}
+}
+
+static int
+has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; n && (at = strstr(at, word)); at += n)
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return 1;
+	return 0;
+}
+
+int
+route_find(const char *method, const char *target, const struct route **out)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!is_path(routes[i].path, target))
+			continue;
+		*out = &routes[i];
+		return has_word(routes[i].methods, method) ? 0 : ROUTE_NO_METHOD;
+	}
+	return ROUTE_NO_PATH;
+}
+
+int
+route_identify(const char *verify, const char *subject, const char *name, const char *serial, struct err *err)
+{
+	const char *rest =
+	    strncmp(subject, "CN = ", 5) ? strncmp(subject, "CN=", 3) ? NULL : subject + 3 : subject + 5;
+
+	if (strcmp(verify, "SUCCESS"))
+		return err_set(err, EACCES, "the client's certificate was not verified");
+	if (name_check_device(name, err) < 0 || name_check_serial(serial, err) < 0)
+		return -EACCES;
+	if (!rest || strcmp(rest, name))
+		return err_set(err, EACCES, "the certificate's subject is not CN=%s and nothing else", name);
+	return 0;
+}

@@ -1,0 +1,35 @@
+/** Which request goes into which transaction file, and whose.  (aktualizr-wire 1.4, 4) */
+#ifndef GATEWAY_ROUTE_H
+#define GATEWAY_ROUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+struct route {
+	const char *path;    /**< as devices request it, without a slash at the end */
+	const char *methods; /**< allowed ones, separated by spaces */
+	const char *name;    /**< file below certificates/SERIAL/in/ */
+	uint64_t limit;      /**< longest body in bytes */
+};
+
+/** Nothing of the kind is served. */
+#define ROUTE_NO_PATH 1
+/** It is, but not by that method. */
+#define ROUTE_NO_METHOD 2
+
+/** Finds the route of a raw request target: a query is left off, doubled slashes and one at the end do not
+ * count. */
+int route_find(const char *method, const char *target, const struct route **out);
+
+/**
+ * Checks what the web server says of the client's certificate: verified, a subject that consists of the common
+ * name @name and nothing else, a serial number in hex. -EACCES with words.
+ *
+ * @subject: the whole subject as text, "CN=x" (Apache, nginx) or "CN = x" (lighttpd).
+ */
+int
+route_identify(const char *verify, const char *subject, const char *name, const char *serial, struct err *err);
+
+#endif

@@ -1,0 +1,111 @@
+#include "gateway/scgi.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/** A body length has at most so many digits. */
+#define DIGITS_MAX 18
+
+static int
+read_exactly(int fd, char *data, size_t bytes, struct err *err)
+{
+	size_t got = 0;
+
+	while (got < bytes) {
+		ssize_t n = read(fd, data + got, bytes - got);
+
+		if (n == 0)
+			return err_set(err, EBADMSG, "SCGI: the head ends after %zu of %zu bytes", got, bytes);
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "SCGI: read");
+		if (n > 0)
+			got += (size_t)n;
+	}
+	return 0;
+}
+
+/* Reads the digits and the colon before a netstring. */
+static int
+read_length(int fd, size_t *length, struct err *err)
+{
+	int r, digits = 0;
+	char c;
+
+	*length = 0;
+	for (;;) {
+		if ((r = read_exactly(fd, &c, 1, err)) < 0)
+			return r;
+		if (c == ':' && digits)
+			return 0;
+		if (c < '0' || c > '9' || (digits == 1 && *length == 0))
+			return err_set(err, EBADMSG, "SCGI: the head is no netstring");
+		*length = *length * 10 + (size_t)(c - '0');
+		digits++;
+		if (*length > SCGI_HEAD_MAX)
+			return err_set(err, EBADMSG, "SCGI: the head is longer than %d bytes", SCGI_HEAD_MAX);
+	}
+}
+
+static int
+parse_number(const char *text, uint64_t *out)
+{
+	size_t n = strlen(text);
+
+	if (n == 0 || n > DIGITS_MAX || strspn(text, "0123456789") != n)
+		return -EBADMSG;
+	*out = strtoull(text, NULL, 10);
+	return 0;
+}
+
+int
+scgi_parse(struct scgi *scgi, struct err *err)
+{
+	const char *end = scgi->head + scgi->bytes, *at = scgi->head;
+	size_t texts = 0;
+
+	scgi->head[scgi->bytes] = '\0';
+	if (scgi->bytes == 0 || end[-1] != '\0')
+		return err_set(err, EBADMSG, "SCGI: the head does not end with a 0");
+	for (; at < end; at += strlen(at) + 1)
+		texts++;
+	if (texts % 2)
+		return err_set(err, EBADMSG, "SCGI: a name has no value");
+	at = scgi->head;
+	if (strcmp(at, "CONTENT_LENGTH") || parse_number(at + strlen(at) + 1, &scgi->content_length) < 0)
+		return err_set(err, EBADMSG, "SCGI: the head does not start with a CONTENT_LENGTH");
+	if (strcmp(scgi_get(scgi, "SCGI"), "1"))
+		return err_set(err, EBADMSG, "SCGI: the member SCGI is not 1");
+	return 0;
+}
+
+int
+scgi_read(int fd, struct scgi *scgi, struct err *err)
+{
+	char comma;
+	int r;
+
+	if ((r = read_length(fd, &scgi->bytes, err)) < 0 ||
+	    (r = read_exactly(fd, scgi->head, scgi->bytes, err)) < 0 ||
+	    (r = read_exactly(fd, &comma, 1, err)) < 0)
+		return r;
+	if (comma != ',')
+		return err_set(err, EBADMSG, "SCGI: no comma after the head");
+	return scgi_parse(scgi, err);
+}
+
+const char *
+scgi_get(const struct scgi *scgi, const char *name)
+{
+	const char *end = scgi->head + scgi->bytes, *at = scgi->head;
+
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+
+		if (!strcmp(at, name))
+			return value;
+		at = value + strlen(value) + 1;
+	}
+	return "";
+}

@@ -1,0 +1,35 @@
+/**
+ * What an administrator writes into devices/ID/assign, and what reading it shows.
+ *
+ *     PACKAGE VERSION [ECU]     one line or several in one write: one update with one correlation id
+ *     cancel                    takes back all that is open
+ *
+ * Everything that would make the device refuse in silence is checked here (aktualizr-wire 2.7, 2.8, 2.10).
+ * Without an ECU the package goes to every ECU of a fitting hardware id. A device has one open update at a
+ * time.
+ */
+#ifndef OTAFS_ASSIGN_H
+#define OTAFS_ASSIGN_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "otafs/core.h"
+
+/** Bytes of one write: a line for each of 100 ECUs. */
+#define ASSIGN_BYTES_MAX (64 * 1024)
+
+/**
+ * Does what @text says, whole or not at all, durably before it returns. @who is named in the history.
+ *
+ * Returns 0; -ENOENT no such package, version or ECU; -EINVAL does not parse or does not fit; -EEXIST the ECU
+ * runs it already; -EBUSY another update is open; -ENXIO the device has not registered its ECUs; -EFBIG the
+ * document would be too large; -ENODATA nothing to cancel; or another -errno.
+ */
+int assign_write(
+    struct core *core, const struct device *device, const char *text, const char *who, struct err *err);
+
+/** Prints what is open, one line for each ECU; nothing when nothing is. */
+int assign_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+
+#endif

@@ -1,0 +1,156 @@
+#include "otafs/core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/utc.h"
+
+#define DAY_SECONDS 86400
+
+int
+core_open(const struct config *config, struct core *core, struct err *err)
+{
+	int r;
+
+	core->config = config;
+	core->started_at = utc_now();
+	core->signer = client_new(config->sign_socket);
+	if (!core->signer)
+		return err_set(err, ENOMEM, "no memory for the signer's client");
+	if ((r = state_open(config->state, &core->state, err)) < 0 ||
+	    (r = image_open(config->repository, &core->image, err)) < 0)
+		return r;
+	return core_refresh(core, core->started_at, err);
+}
+
+void
+core_close(struct core *core)
+{
+	for (int i = 0; i < core->roots.count; i++)
+		free(core->roots.texts[i]);
+	free(core->roots.texts);
+	free(core->changes.names);
+	image_free(core->image);
+	state_free(core->state);
+	client_free(core->signer);
+}
+
+void
+core_changed(struct core *core, const char *parent, const char *name)
+{
+	struct changes *changes = &core->changes;
+	struct changed_name *more = realloc(changes->names, (changes->count + 1) * sizeof(*more));
+
+	if (!more) {
+		changes->is_all = true; /* the safe side when there is no memory to be exact */
+		return;
+	}
+	changes->names = more;
+	more += changes->count++;
+	snprintf(more->parent, sizeof(more->parent), "%s", parent);
+	snprintf(more->name, sizeof(more->name), "%s", name);
+}
+
+struct documents {
+	struct core *core;
+	const char *device;
+};
+
+static int
+note_documents(const char *serial, void *context)
+{
+	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
+	struct documents *documents = context;
+	char parent[256];
+
+	snprintf(parent, sizeof(parent), "devices/%s/%s/director", documents->device, serial);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		core_changed(documents->core, parent, names[i]);
+	return 0;
+}
+
+int
+core_device_changed(struct core *core, const char *device, struct err *err)
+{
+	struct documents documents = { core, device };
+
+	return state_certificates(core->state, device, note_documents, &documents, err);
+}
+
+void
+core_take_changes(struct core *core, struct changes *out)
+{
+	*out = core->changes;
+	core->changes = (struct changes){ 0 };
+}
+
+static int
+add_root(struct roots *roots, char *text, struct err *err)
+{
+	char **texts = realloc(roots->texts, (size_t)(roots->count + 1) * sizeof(*texts));
+
+	if (!texts)
+		return err_set(err, ENOMEM, "no memory for a root");
+	roots->texts = texts;
+	texts[roots->count++] = text;
+	return 0;
+}
+
+static int
+refresh_roots(struct core *core, struct err *err)
+{
+	for (;;) {
+		AUTO(free_p) char *text = NULL;
+		int r;
+
+		r = client_root(core->signer, REPOSITORY_DIRECTOR, core->roots.count + 1, &text, NULL, err);
+		if (r != 0)
+			return r == CLIENT_NO_ROOT ? 0
+						   : err_context(err, r, "roots of the director repository");
+		if ((r = add_root(&core->roots, text, err)) < 0)
+			return r;
+		text = NULL;
+		core->changes.is_all = true;
+		log_line(LOG_NOTICE, "root repository=director version=%d", core->roots.count);
+	}
+}
+
+/* Documents live director_targets_days from the moment their epoch was raised: a new one when half of that is
+ * over. */
+static int
+refresh_epoch(struct core *core, int64_t now, struct err *err)
+{
+	int64_t life = core->config->director_targets_days * DAY_SECONDS, epoch, raised_at;
+	int r;
+
+	if ((r = state_epoch(core->state, &epoch, &raised_at, err)) < 0)
+		return r;
+	if (now < raised_at + life / 2)
+		return 0;
+	if ((r = state_raise_epoch(core->state, 1, now, err)) < 0)
+		return r;
+	core->changes.is_all = true;
+	log_line(LOG_NOTICE, "epoch raised epoch=%lld", (long long)epoch + 1);
+	return 0;
+}
+
+int
+core_refresh(struct core *core, int64_t now, struct err *err)
+{
+	int r;
+
+	if ((r = refresh_epoch(core, now, err)) < 0)
+		return r;
+	/* Without the signer all but new documents can still be served. */
+	if (refresh_roots(core, err) < 0)
+		log_line(LOG_WARNING, "roots not refreshed reason=\"%s\"", err->text);
+	r = image_refresh(core->image, err);
+	if (r == IMAGE_CHANGED)
+		core->changes.is_all = true;
+	return r < 0 ? r : 0;
+}

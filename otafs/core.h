@@ -1,0 +1,68 @@
+/**
+ * What all parts of otafs work on. One lock guards all of it; node.c's callers hold it.
+ */
+#ifndef OTAFS_CORE_H
+#define OTAFS_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/config.h"
+#include "lib/err.h"
+#include "otafs/image.h"
+#include "otafs/state.h"
+#include "sign/client.h"
+
+/** A name of the www view that stands for something else now, or for nothing. */
+struct changed_name {
+	char parent[256]; /* path of the folder */
+	char name[256];
+};
+
+/** Names that the kernel has to forget before the change is acknowledged. */
+struct changes {
+	struct changed_name *names;
+	size_t count;
+	bool is_all; /**< every generated name */
+};
+
+/** The director repository's roots, as the signer holds them. */
+struct roots {
+	char **texts; /* texts[0] is 1.root.json */
+	int count;
+};
+
+struct core {
+	const struct config *config;
+	struct state *state;
+	struct image *image;
+	struct client *signer;
+	struct roots roots;
+	struct changes changes;
+	uid_t uid; /**< otafs's own, the owner of what the mounts show */
+	gid_t admin_gid, gate_gid;
+	int64_t started_at;
+};
+
+/** Opens state and image repository and fetches the roots. */
+int core_open(const struct config *config, struct core *core, struct err *err);
+void core_close(struct core *core);
+
+/** Notes that @name in folder @parent of the www view has changed. */
+void core_changed(struct core *core, const char *parent, const char *name);
+
+/** Notes that the director's documents of @device have changed, for each of its certificates. */
+int core_device_changed(struct core *core, const char *device, struct err *err);
+
+/** Takes the noted changes out; the caller frees @out->names. */
+void core_take_changes(struct core *core, struct changes *out);
+
+/**
+ * What is due: new publications, new roots, and the epoch before documents expire.  (DESIGN 5.1)
+ * To be called at start, when the publication may have changed, and now and then.
+ */
+int core_refresh(struct core *core, int64_t now, struct err *err);
+
+#endif

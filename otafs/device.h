@@ -1,0 +1,29 @@
+/** Devices as an administrator sees them below devices/ID/. */
+#ifndef OTAFS_DEVICE_H
+#define OTAFS_DEVICE_H
+
+#include <stdio.h>
+
+#include "otafs/core.h"
+
+/** mkdir devices/ID. -EEXIST, -EINVAL with the cause for a bad id. */
+int device_add(struct core *core, const char *id, const char *who, struct err *err);
+/** rmdir devices/ID: all of it but the history goes, and its certificates stop working. */
+int device_remove(struct core *core, const struct device *device, const char *who, struct err *err);
+
+/** mkdir and rmdir devices/ID/certificates/SERIAL. */
+int device_certificate_add(
+    struct core *core, const struct device *device, const char *serial, const char *who, struct err *err);
+int device_certificate_remove(
+    struct core *core, const struct device *device, const char *serial, const char *who, struct err *err);
+
+/** One line: what it should run, what it runs, and why they differ. */
+int device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err);
+int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);
+int device_print_why(const struct device *device, FILE *out);
+
+/** "NAME: VALUE" lines of one ECU; -ENOENT. */
+int device_print_ecu(
+    struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
+
+#endif

@@ -1,0 +1,22 @@
+/** POST /director/ecus: a device tells which ECUs it has.  (aktualizr-wire 1.4) */
+#ifndef OTAFS_ENROLL_H
+#define OTAFS_ENROLL_H
+
+#include <stddef.h>
+
+#include "otafs/core.h"
+#include "otafs/reply.h"
+
+/** 100 ECUs with RSA-4096 keys need 120 KiB. */
+#define ENROLL_BYTES_MAX (1024 * 1024)
+
+/**
+ * Stores the ECUs of @device: 201 at first, 200 when they are told again or have changed. The same list again
+ * changes nothing; a changed one replaces the old one, ends the open assignments of ECUs that are gone or have
+ * another hardware id or key, and is told in the history. Refused with 400: invalid_ecus,
+ * primary_is_not_listed_for_device.
+ */
+int enroll_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
+    struct reply *reply, struct err *err);
+
+#endif

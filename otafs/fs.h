@@ -1,0 +1,38 @@
+/**
+ * Translates libfuse callbacks into node calls, for two mounts: the full tree, with ordinary opens, and the www
+ * view, read-only, in which every version of a file is an inode of its own that never changes. So the www view
+ * answers open with ENOSYS and lets the kernel cache names, attributes and pages until a change invalidates the
+ * name.
+ */
+#ifndef OTAFS_FS_H
+#define OTAFS_FS_H
+
+#include <pthread.h>
+
+#include "otafs/core.h"
+
+struct fs;
+
+/**
+ * Mounts both views of @config; needs root. A dead mount that a killed predecessor left is replaced, a live one
+ * is -EBUSY. Nothing is served before fs_start().
+ */
+int fs_mount(const struct config *config, struct fs **out, struct err *err);
+
+/** Closes this process's end of the mounts, for a process that only wants to unmount later. */
+void fs_disown(struct fs *fs);
+
+/** Unmounts what fs_mount() mounted. */
+void fs_unmount(const struct config *config);
+
+/**
+ * Serves @core, guarded by @lock, in threads of its own. When a mount ends from outside the process exits
+ * with 1.
+ */
+int fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err *err);
+
+/** Makes the kernel forget the names that have changed; to be called after the lock was released, before
+ * acknowledging. */
+void fs_forget(struct fs *fs, struct changes *changes);
+
+#endif

@@ -1,0 +1,172 @@
+#include "otafs/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+static void
+handle_freep(struct handle **handle)
+{
+	handle_free(*handle);
+}
+
+static struct handle *
+handle_new(void)
+{
+	struct handle *handle = calloc(1, sizeof(*handle));
+
+	if (handle)
+		handle->fd = -1;
+	return handle;
+}
+
+static int
+open_file(const struct node *node, bool is_writing, struct handle *handle, struct err *err)
+{
+	int fd = is_writing ? -EACCES : node_open(node, err);
+
+	handle->fd = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
+}
+
+static int
+open_text(const struct node *node, struct handle *handle, struct err *err)
+{
+	struct stat st;
+	int r = node_stat(node, &st, &handle->data, err);
+
+	handle->bytes = r < 0 ? 0 : (size_t)st.st_size;
+	return r;
+}
+
+static int
+open_kind(const struct node *node, int flags, struct handle *handle, struct err *err)
+{
+	bool is_writing = (flags & O_ACCMODE) != O_RDONLY;
+
+	switch (node_kind(node)) {
+	case NODE_FOLDER:
+		return -EISDIR;
+	case NODE_FILE:
+		return open_file(node, is_writing, handle, err);
+	case NODE_TRANSACTION:
+		handle->is_transaction = true;
+		return 0;
+	case NODE_TEXT:
+		return is_writing ? -EACCES : open_text(node, handle, err);
+	case NODE_CONTROL:
+		return open_text(node, handle, err);
+	}
+	return -EINVAL;
+}
+
+int
+handle_open(const struct node *node, int flags, struct handle **out, struct err *err)
+{
+	AUTO(handle_freep) struct handle *handle = handle_new();
+	int r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
+
+	if (r == 0)
+		*out = MOVE(handle);
+	return r;
+}
+
+static int
+add_name(const char *name, mode_t mode, void *out)
+{
+	fputc(S_ISDIR(mode) ? 'd' : 'f', out);
+	fwrite(name, 1, strlen(name) + 1, out);
+	return 0;
+}
+
+int
+handle_open_folder(const struct node *node, enum view view, struct handle **out, struct err *err)
+{
+	AUTO(handle_freep) struct handle *handle = handle_new();
+	FILE *names = handle ? open_memstream(&handle->data, &handle->bytes) : NULL;
+	int r;
+
+	if (!names)
+		return -ENOMEM;
+	r = node_list(node, view, add_name, names, err);
+	if (fclose(names))
+		return -ENOMEM;
+	if (r == 0)
+		*out = MOVE(handle);
+	return r;
+}
+
+void
+handle_free(struct handle *handle)
+{
+	if (!handle)
+		return;
+	if (handle->fd >= 0)
+		close(handle->fd);
+	free(handle->data);
+	free(handle);
+}
+
+static int
+append(struct handle *handle, const char *data, size_t bytes, off_t offset, size_t room)
+{
+	char *bigger;
+
+	if (handle->is_committed || (size_t)offset != handle->bytes)
+		return -EINVAL;
+	if (bytes > room - handle->bytes)
+		return -EFBIG;
+	bigger = realloc(handle->data, handle->bytes + bytes + 1);
+	if (!bigger)
+		return -ENOMEM;
+	memcpy(bigger + handle->bytes, data, bytes);
+	handle->data = bigger;
+	handle->bytes += bytes;
+	bigger[handle->bytes] = '\0';
+	return 0;
+}
+
+static int
+command(const struct node *node, const char *data, size_t bytes, struct err *err)
+{
+	AUTO(free_p) char *text = bytes > node_room(node) ? NULL : strndup(data, bytes);
+
+	if (bytes > node_room(node))
+		return -EFBIG;
+	return text ? node_write(node, text, bytes, err) : -ENOMEM;
+}
+
+int
+handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
+    struct err *err)
+{
+	return handle->is_transaction ? append(handle, data, bytes, offset, node_room(node))
+				      : command(node, data, bytes, err);
+}
+
+bool
+handle_awaits_commit(const struct handle *handle)
+{
+	return handle->is_transaction && !handle->is_committed;
+}
+
+int
+handle_commit(struct handle *handle, const struct node *node, struct err *err)
+{
+	char *reply = NULL;
+	size_t bytes;
+	int r;
+
+	r = node_commit(node, handle->data ? handle->data : "", handle->bytes, &reply, &bytes, err);
+	if (r < 0)
+		return r;
+	free(handle->data);
+	handle->data = reply;
+	handle->bytes = bytes;
+	handle->is_committed = true;
+	return 0;
+}

@@ -1,0 +1,39 @@
+/** Open files and folders of the full view: what a read gives and what a write does, without FUSE. */
+#ifndef OTAFS_HANDLE_H
+#define OTAFS_HANDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "otafs/node.h"
+
+struct handle {
+	int fd;     /**< a file on disk; -1: none */
+	char *data; /**< the text as it was at open, a transaction's body and then its reply, or a listing; may
+		       be NULL */
+	size_t bytes; /**< of data */
+	bool is_transaction, is_committed;
+};
+
+/** Opens @node with the @flags of open(2). -EISDIR, -EACCES, or what generating its text gave. */
+int handle_open(const struct node *node, int flags, struct handle **out, struct err *err);
+
+/** Opens a folder; data is then, for each name, 'd' or 'f', the name and a 0. */
+int handle_open_folder(const struct node *node, enum view view, struct handle **out, struct err *err);
+void handle_free(struct handle *handle);
+
+/**
+ * A write: a piece of a transaction's body (pieces come in order, -EINVAL if not, -EFBIG beyond the node's
+ * room), or a whole command to a control file, whatever the offset, so that ">" and ">>" mean the same.
+ */
+int handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
+    struct err *err);
+
+/** Whether the next read from the start commits. */
+bool handle_awaits_commit(const struct handle *handle);
+
+/** Commits a transaction; data is its reply from then on. */
+int handle_commit(struct handle *handle, const struct node *node, struct err *err);
+
+#endif

@@ -1,0 +1,132 @@
+#include "otafs/inode.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* FNV-1a over path and tag: the same file has the same number after a restart, another version has another. */
+static ino_t
+number_of(const char *path, int64_t tag)
+{
+	uint64_t hash = 14695981039346656037ULL;
+
+	for (; *path; path++)
+		hash = (hash ^ (unsigned char)*path) * 1099511628211ULL;
+	return (hash ^ (uint64_t)tag) * 1099511628211ULL;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct inode *x = a, *y = b;
+	int r = strcmp(x->path, y->path);
+
+	return r ? r : (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+void
+inodes_init(struct inodes *inodes)
+{
+	static char empty[1];
+
+	pthread_mutex_init(&inodes->lock, NULL);
+	inodes->tree = NULL;
+	inodes->top = (struct inode){ .path = empty };
+}
+
+struct inode *
+inode_new(const char *path, int64_t tag, const struct stat *st, char *content)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+
+	if (!inode || !(inode->path = strdup(path))) {
+		free(inode);
+		return NULL;
+	}
+	inode->tag = tag;
+	inode->st = *st;
+	inode->st.st_ino = number_of(path, tag);
+	inode->content = content;
+	return inode;
+}
+
+void
+inode_free(struct inode *inode)
+{
+	if (!inode)
+		return;
+	free(inode->path);
+	free(inode->content);
+	free(inode);
+}
+
+struct inode *
+inodes_find(struct inodes *inodes, const char *path, int64_t tag, uint64_t lookups)
+{
+	struct inode key = { .path = (char *)(uintptr_t)path, .tag = tag };
+	struct inode **found, *inode;
+
+	if (*path == '\0')
+		return &inodes->top;
+	pthread_mutex_lock(&inodes->lock);
+	found = tfind(&key, &inodes->tree, compare);
+	inode = found ? *found : NULL;
+	if (inode)
+		inode->lookups += lookups;
+	pthread_mutex_unlock(&inodes->lock);
+	return inode;
+}
+
+struct inode *
+inodes_enter(struct inodes *inodes, struct inode *inode)
+{
+	struct inode **found, *entered = NULL;
+
+	pthread_mutex_lock(&inodes->lock);
+	found = tsearch(inode, &inodes->tree, compare);
+	if (found) {
+		entered = *found;
+		entered->lookups++;
+	}
+	pthread_mutex_unlock(&inodes->lock);
+	if (entered != inode)
+		inode_free(inode);
+	return entered;
+}
+
+void
+inodes_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups)
+{
+	if (inode == &inodes->top)
+		return;
+	pthread_mutex_lock(&inodes->lock);
+	assert(inode->lookups >= lookups);
+	inode->lookups -= lookups;
+	if (inode->lookups == 0) {
+		tdelete(inode, &inodes->tree, compare);
+		inode_free(inode);
+	}
+	pthread_mutex_unlock(&inodes->lock);
+}
+
+/* twalk_r(3) comes by at every inode, several times at the inner ones. */
+static void
+list_one(const void *at, VISIT visit, void *out)
+{
+	const struct inode *inode = *(const struct inode *const *)at;
+	const char *slash = strrchr(inode->path, '/');
+
+	if ((visit != postorder && visit != leaf) || !slash || S_ISDIR(inode->st.st_mode))
+		return;
+	if (!strncmp(inode->path, "repo/", 5) || !strncmp(inode->path, "devices/", 8))
+		fprintf(out, "%.*s%c%s%c", (int)(slash - inode->path), inode->path, 0, slash + 1, 0);
+}
+
+void
+inodes_list_generated(struct inodes *inodes, FILE *out)
+{
+	pthread_mutex_lock(&inodes->lock);
+	twalk_r(inodes->tree, list_one, out);
+	pthread_mutex_unlock(&inodes->lock);
+}

@@ -1,0 +1,50 @@
+/**
+ * What the kernel knows of one mount: a table of inodes by path and tag, each with the number of lookups that
+ * the kernel has yet to forget. A node id is an inode's address, so it lives as long as the kernel may name it.
+ */
+#ifndef OTAFS_INODE_H
+#define OTAFS_INODE_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+struct inode {
+	char *path;
+	int64_t tag; /**< www view: the version of the content; full view: 0 */
+	uint64_t lookups;
+	struct stat st;
+	char *content; /**< www view: the text of st.st_size bytes, NULL for folders and files on disk */
+};
+
+struct inodes {
+	pthread_mutex_t lock; /* taken inside the core's lock, never around it */
+	void *tree;           /* tsearch(3) */
+	struct inode top;     /* the mount's root, never forgotten */
+};
+
+void inodes_init(struct inodes *inodes);
+
+/** A new inode that owns @content (which may be NULL); NULL when there is no memory, then @content is still the
+ * caller's. */
+struct inode *inode_new(const char *path, int64_t tag, const struct stat *st, char *content);
+void inode_free(struct inode *inode);
+
+/** Finds the inode and counts @lookups more; NULL when the kernel does not know it. The top is path "". */
+struct inode *inodes_find(struct inodes *inodes, const char *path, int64_t tag, uint64_t lookups);
+
+/** Enters @inode with one lookup; or frees it, and counts the lookup for the one another thread entered first.
+ * NULL: no memory, @inode is freed. */
+struct inode *inodes_enter(struct inodes *inodes, struct inode *inode);
+
+/** Takes @lookups back; the last one frees the inode. */
+void inodes_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups);
+
+/**
+ * Writes the names below repo/ and devices/ that stand for generated files: folder, 0, name, 0, and so on. They
+ * are copies, since to act on them no lock may be held.
+ */
+void inodes_list_generated(struct inodes *inodes, FILE *out);
+
+#endif

@@ -1,0 +1,197 @@
+/* otafs: mounts the tree, owns the fleet's state. A small parent stays root, to unmount at the end. */
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/program.h"
+#include "lib/utc.h"
+#include "otafs/fs.h"
+
+/** How often the core is asked what is due, in milliseconds. */
+#define REFRESH_MS (60 * 1000)
+/** Cached objects cost no descriptor; requests in flight do. */
+#define FILES_MAX 4096
+
+/* Makes a folder for @path to lie in when there is none; one that exists keeps its owner and mode. */
+static int
+make_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err)
+{
+	char copy[CONFIG_VALUE_MAX];
+	struct stat st;
+	const char *folder;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	return stat(folder, &st) == 0 ? 0 : program_folder(folder, uid, gid, mode, err);
+}
+
+/* Everything that needs root: folders and both mounts. */
+static int
+open_privileged(const struct config *config, struct fs **fs, struct err *err)
+{
+	struct rlimit files = { FILES_MAX, FILES_MAX };
+	uid_t uid, www_uid;
+	gid_t gid, www_gid;
+	int r;
+
+	if (geteuid() != 0)
+		return err_set(
+		    err, EPERM, "start this as root: it mounts, then becomes user %s", config->user_otafs);
+	if ((r = config_user(config->user_otafs, &uid, &gid, err)) < 0 ||
+	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
+	    (r = make_folder_above(config->state, uid, gid, 0700, err)) < 0 ||
+	    (r = make_folder_above(config->www, 0, www_gid, 0750, err)) < 0)
+		return r;
+	/* mkdir in a dead mount fails, and fs_mount() removes dead mounts: only what is missing is made. */
+	if (mkdir(config->www, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "%s", config->www);
+	if (make_folder_above(config->mount, 0, 0, 0755, err) < 0 ||
+	    (mkdir(config->mount, 0700) < 0 && errno != EEXIST))
+		return err_sys(err, "%s", config->mount);
+	setrlimit(RLIMIT_NOFILE, &files);
+	return fs_mount(config, fs, err);
+}
+
+static int
+watch_publications(const struct config *config, int *fd, struct err *err)
+{
+	char path[CONFIG_VALUE_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/published", config->repository);
+	*fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (*fd < 0 || inotify_add_watch(*fd, path, IN_MOVED_TO | IN_ONLYDIR) < 0)
+		return err_sys(err, "%s: watch", path);
+	return 0;
+}
+
+static void
+refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+{
+	struct changes changes;
+	struct err err;
+
+	pthread_mutex_lock(lock);
+	if (core_refresh(core, utc_now(), &err) < 0)
+		log_line(LOG_ERR, "refresh failed reason=\"%s\"", err.text);
+	core_take_changes(core, &changes);
+	pthread_mutex_unlock(lock);
+	fs_forget(fs, &changes);
+}
+
+static int
+loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
+{
+	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	char events[4096];
+
+	for (;;) {
+		if (poll(fds, 2, REFRESH_MS) < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (fds[1].revents)
+			return 0;
+		while (read(publications, events, sizeof(events)) > 0)
+			; /* which name it was does not matter: core_refresh() looks */
+		refresh(core, lock, fs);
+	}
+}
+
+/* The unprivileged child: serves until it is told to stop. */
+static int
+serve(const struct config *config, struct fs *fs, struct err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct core core;
+	AUTO(close_p) int publications = -1;
+	AUTO(close_p) int signals = -1;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if ((r = config_user(config->user_otafs, &core.uid, &gid, err)) < 0 ||
+	    (r = config_user(config->user_gate, &uid, &core.gate_gid, err)) < 0 ||
+	    (r = config_group(config->group_admin, &core.admin_gid, err)) < 0 ||
+	    (r = config_become(config->user_otafs, err)) < 0)
+		return r;
+	/* Without its parent nobody would unmount: end with it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	umask(0077);
+	if ((r = watch_publications(config, &publications, err)) < 0 ||
+	    (r = core_open(config, &core, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
+	    (r = fs_start(fs, &core, &lock, err)) < 0)
+		return r;
+	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
+	r = loop(&core, &lock, fs, publications, signals, err);
+	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
+	pthread_mutex_lock(&lock);
+	core_close(&core);
+	return r;
+}
+
+/* The parent: passes signals on, waits, unmounts. Returns the child's exit status. */
+static int
+guard(const struct config *config, pid_t child, int signals)
+{
+	struct pollfd fd = { .fd = signals, .events = POLLIN };
+	int status;
+
+	while (waitpid(child, &status, WNOHANG) == 0)
+		if (poll(&fd, 1, 200) > 0) {
+			kill(child, SIGTERM);
+			waitpid(child, &status, 0);
+			break;
+		}
+	/* After a crash the dead mount stays: an error is better for devices than a file that is not there. */
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		fs_unmount(config);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int
+run(const struct config *config, struct err *err)
+{
+	struct fs *fs;
+	pid_t child;
+	int signals, r;
+
+	if ((r = open_privileged(config, &fs, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+		return r;
+	child = fork();
+	if (child < 0)
+		return err_sys(err, "fork");
+	if (child == 0) {
+		close(signals);
+		r = serve(config, fs, err);
+		if (r < 0)
+			program_fail(err);
+		_exit(r < 0);
+	}
+	fs_disown(fs);
+	return guard(config, child, signals);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct config config;
+	struct err err = { 0 };
+	int r;
+
+	r = program_start(
+	    argc, argv, "Mounts the tree of an OTA server and owns the fleet's state.", &config, &err);
+	if (r == PROGRAM_DONE)
+		return 0;
+	if (r == 0)
+		r = run(&config, &err);
+	return r < 0 ? program_fail(&err) : r;
+}

@@ -1,0 +1,276 @@
+#include "otafs/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/utc.h"
+#include "otafs/tree.h"
+
+/* Matches one part of the path against one of the pattern; both end at '/' or 0. */
+static bool
+matches_part(const char *pattern, const char *path)
+{
+	size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
+
+	return n == m && !strncmp(pattern, path, n);
+}
+
+static bool
+matches(const char *pattern, struct node *node)
+{
+	char *path = node->parts;
+	int arg = 0;
+
+	memset(node->args, 0, sizeof(node->args));
+	snprintf(node->parts, sizeof(node->parts), "%s", node->path);
+	while (*pattern && *path) {
+		size_t rest = strcspn(path, "/");
+
+		if (!strcmp(pattern, "**")) {
+			node->args[arg] = path;
+			return true;
+		}
+		if (*pattern == '*')
+			node->args[arg++] = path;
+		else if (!matches_part(pattern, path))
+			return false;
+		pattern += strcspn(pattern, "/");
+		pattern += *pattern == '/';
+		path += rest;
+		if (*path)
+			*path++ = '\0';
+	}
+	return !*pattern && !*path;
+}
+
+static int
+check_needs(struct node *node, struct err *err)
+{
+	const struct row *row = node->row;
+	int64_t added_at;
+	size_t count;
+	int r = 0;
+
+	if (row->needs & NEEDS_DEVICE)
+		r = state_device(node->core->state, node->args[0], &node->device, err);
+	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
+		r = state_certificate(node->core->state, node->args[0], node->args[1], &added_at, err);
+	if (r == 0 && (row->needs & NEEDS_TARGET))
+		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
+	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
+		const struct target *targets = image_targets(node->core->image, &count);
+
+		r = IMAGE_NO_TARGET;
+		for (size_t i = 0; r && i < count; i++)
+			r = strcmp(targets[i].package, node->args[0]) ? r : 0;
+	}
+	if (r == 0 && row->exists)
+		r = row->exists(node, err);
+	return r > 0 ? err_set(err, ENOENT, "%s: no such file", node->path) : r;
+}
+
+int
+node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err)
+{
+	memset(out, 0, sizeof(*out));
+	out->core = core;
+	snprintf(out->who, sizeof(out->who), "uid %u", uid);
+	if ((size_t)snprintf(out->path, sizeof(out->path), "%s", path) >= sizeof(out->path))
+		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
+	for (size_t i = 0; i < tree_row_count; i++) {
+		if (!(tree_rows[i].views & view) || !matches(tree_rows[i].pattern, out))
+			continue;
+		out->row = &tree_rows[i];
+		return check_needs(out, err);
+	}
+	return err_set(err, ENOENT, "%s: no such file", path);
+}
+
+enum node_kind
+node_kind(const struct node *node)
+{
+	return node->row->kind;
+}
+
+int64_t
+node_tag(const struct node *node)
+{
+	return node->row->tag ? node->row->tag(node) : 0;
+}
+
+bool
+node_is_announced(const struct node *node)
+{
+	/* Refs, summary and config of the OSTree repository change without anybody telling. */
+	return strncmp(node->path, "treehub/", 8) || !strncmp(node->path, "treehub/objects/", 16) ||
+	       !strncmp(node->path, "treehub/deltas/", 15);
+}
+
+int
+node_open(const struct node *node, struct err *err)
+{
+	return node->row->open(node, err);
+}
+
+static int
+stat_file(const struct node *node, struct stat *st, struct err *err)
+{
+	AUTO(close_p) int fd = node_open(node, err);
+	struct stat on_disk;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &on_disk) < 0)
+		return err_sys(err, "%s", node->path);
+	if (!S_ISREG(on_disk.st_mode) && !S_ISDIR(on_disk.st_mode))
+		return err_set(err, ENOENT, "%s: no regular file", node->path);
+	st->st_mode = S_ISDIR(on_disk.st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644;
+	st->st_nlink = S_ISDIR(on_disk.st_mode) ? 2 : 1;
+	st->st_size = on_disk.st_size;
+	st->st_mtim = on_disk.st_mtim;
+	return 0;
+}
+
+static int
+read_text(const struct node *node, char **content, size_t *bytes, struct err *err)
+{
+	FILE *out = open_memstream(content, bytes);
+	int r, is_bad;
+
+	if (!out)
+		return err_set(err, ENOMEM, "%s: no memory", node->path);
+	r = node->row->print(node, out, err);
+	is_bad = ferror(out);
+	if (fclose(out) || is_bad || r < 0) {
+		free(*content);
+		*content = NULL;
+		return r < 0 ? r : err_set(err, ENOMEM, "%s: no memory", node->path);
+	}
+	return 0;
+}
+
+/* When it last changed, as well as that is known. */
+static int64_t
+age_of(const struct node *node)
+{
+	if (node->row->needs & NEEDS_DEVICE)
+		return node->device.seen_at > node->device.changed_at ? node->device.seen_at
+								      : node->device.changed_at;
+	return node->target ? node->target->created_at : node->core->started_at;
+}
+
+int
+node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
+{
+	const struct row *row = node->row;
+	size_t bytes = 0;
+	int r;
+
+	memset(st, 0, sizeof(*st));
+	*content = NULL;
+	st->st_uid = node->core->uid;
+	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
+	if (row->kind == NODE_FILE)
+		return stat_file(node, st, err);
+	st->st_mode = (row->kind == NODE_FOLDER ? S_IFDIR : S_IFREG) | row->mode;
+	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
+	st->st_mtim.tv_sec = age_of(node);
+	if (row->print && (r = read_text(node, content, &bytes, err)) < 0)
+		return r;
+	st->st_size = (off_t)bytes;
+	return 0;
+}
+
+/* Calls @each for the rows that stand directly below the node's row under a fixed name. */
+static int
+list_rows(const struct node *node, enum view view, node_list_fn each, void *context)
+{
+	size_t n = strlen(node->row->pattern);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < tree_row_count; i++) {
+		const char *below = tree_rows[i].pattern;
+
+		if (!(tree_rows[i].views & view) || strncmp(below, node->row->pattern, n) ||
+		    (n && below[n] != '/'))
+			continue;
+		below += n + (n > 0);
+		if (*below && *below != '*' && !strchr(below, '/'))
+			r = each(below, tree_rows[i].kind == NODE_FOLDER ? S_IFDIR : S_IFREG, context);
+	}
+	return r;
+}
+
+int
+node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err)
+{
+	int r = list_rows(node, view, each, context);
+
+	if (r == 0 && node->row->list)
+		r = node->row->list(node, each, context, err);
+	return r;
+}
+
+size_t
+node_room(const struct node *node)
+{
+	return node->row->room;
+}
+
+int
+node_write(const struct node *node, const char *text, size_t bytes, struct err *err)
+{
+	const char *id = node->device.id;
+	struct err ignored;
+	int r;
+
+	if (strlen(text) != bytes)
+		r = err_set(err, EINVAL, "a command is text, this has a 0 byte");
+	else
+		r = node->row->write(node, text, err);
+	if (r < 0)
+		log_line(
+		    LOG_NOTICE, "refused path=%s by=\"%s\" reason=\"%s\"", node->path, node->who, err->text);
+	/* The refusal stays until the next write that is not refused. */
+	if (r < 0 || node->device.why[0])
+		state_device_why(node->core->state, id, r < 0 ? err->text : "", utc_now(), &ignored);
+	return r;
+}
+
+int
+node_commit(const struct node *node, const char *body, size_t bytes, char **reply_text, size_t *reply_bytes,
+    struct err *err)
+{
+	struct reply reply = { 0 };
+	int r = node->row->commit(node, body, bytes, &reply, err);
+
+	if (r < 0) {
+		log_line(LOG_ERR, "not committed path=%s reason=\"%s\"", node->path, err->text);
+		reply_refuse(&reply, 503, "not_stored", err->text);
+	} else if (reply.code) {
+		log_line(LOG_NOTICE, "refused path=%s code=%s reason=\"%s\"", node->path, reply.code,
+		    reply.description);
+	}
+	return reply_write(&reply, reply_text, reply_bytes, err);
+}
+
+int
+node_make(const struct node *folder, const char *name, struct err *err)
+{
+	if (!folder->row->make)
+		return err_set(err, EPERM, "%s: nothing can be made here", folder->path);
+	return folder->row->make(folder, name, err);
+}
+
+int
+node_remove(const struct node *node, struct err *err)
+{
+	if (!node->row->remove)
+		return err_set(err, EPERM, "%s: cannot be removed", node->path);
+	return node->row->remove(node, err);
+}

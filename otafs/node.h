@@ -1,0 +1,89 @@
+/**
+ * One table of every path: what it is, who may see it, what reading, writing and committing it does.
+ *
+ * Nodes know nothing of FUSE. A node is found by its path in one of two views; what it holds is valid until the
+ * core's lock is released.
+ */
+#ifndef OTAFS_NODE_H
+#define OTAFS_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "otafs/core.h"
+
+/** Longest path below a mount: a ref's name and treehub/refs/heads/ before it. */
+#define NODE_PATH_MAX 1024
+/** devices/ID/certificates/SERIAL has two variable parts. */
+#define NODE_ARGS_MAX 3
+
+enum view {
+	VIEW_FULL = 1, /**< for administrators, scripts and ota-gate */
+	VIEW_WWW = 2,  /**< read-only, for web servers */
+};
+
+enum node_kind {
+	NODE_FOLDER,
+	NODE_TEXT,        /**< generated when it is read */
+	NODE_FILE,        /**< stands on disk */
+	NODE_CONTROL,     /**< one write is one command */
+	NODE_TRANSACTION, /**< one open is one request */
+};
+
+struct row;
+
+struct node {
+	struct core *core;
+	const struct row *row;
+	char path[NODE_PATH_MAX];
+	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
+	char who[32];                    /**< who acts, for the history: "uid 0" */
+	struct device device;            /**< below devices/ID */
+	const struct target *target;     /**< below packages/NAME/VERSION */
+	char parts[NODE_PATH_MAX];       /**< what @args points into */
+};
+
+/** Finds @path (no leading slash, "" is the top). 0, -ENOENT, or another -errno. */
+int
+node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err);
+
+/**
+ * What the node is, how large, how old. Of a text, @content is what was generated for that; the caller frees
+ * it. For other kinds @content is NULL.
+ */
+int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
+
+/** The kind; NODE_FILE may be a folder on disk, node_stat() tells. */
+enum node_kind node_kind(const struct node *node);
+
+/** In the www view: two lookups with the same tag found the same bytes. */
+int64_t node_tag(const struct node *node);
+
+/** Whether the kernel is told (core_changed) when the name stands for something else; if not, it asks again
+ * soon. */
+bool node_is_announced(const struct node *node);
+
+/** Opens a NODE_FILE for reading; the caller closes the descriptor. */
+int node_open(const struct node *node, struct err *err);
+
+/** Calls @each for every name in a folder. @mode is S_IFDIR or S_IFREG. */
+typedef int (*node_list_fn)(const char *name, mode_t mode, void *context);
+int node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err);
+
+/** One write to a NODE_CONTROL. A refusal is kept for devices/ID/why. */
+int node_write(const struct node *node, const char *text, size_t bytes, struct err *err);
+
+/** Most bytes of a NODE_TRANSACTION's body, or of one write to a NODE_CONTROL. */
+size_t node_room(const struct node *node);
+
+/** Commits a NODE_TRANSACTION; the caller frees @reply, which starts with "Status: ". */
+int node_commit(const struct node *node, const char *body, size_t bytes, char **reply, size_t *reply_bytes,
+    struct err *err);
+
+/** mkdir of @name in a folder, rmdir of a folder. -EPERM where it means nothing. */
+int node_make(const struct node *folder, const char *name, struct err *err);
+int node_remove(const struct node *node, struct err *err);
+
+#endif

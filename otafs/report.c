@@ -1,0 +1,167 @@
+#include "otafs/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/utc.h"
+
+/* Whether a line of TOML sets something that only the device should know: p12_password, pass, ... */
+static bool
+is_secret(const char *line)
+{
+	size_t name = strcspn(line, "=");
+	const char *found = strcasestr(line, "pass");
+
+	return line[name] == '=' && found && found < line + name;
+}
+
+static char *
+mask_secrets(const char *text)
+{
+	AUTO(free_p) char *copy = strdup(text);
+	AUTO(fclose_p) FILE *out = NULL;
+	char *masked = NULL, *rest = copy, *line;
+	size_t bytes;
+
+	out = copy ? open_memstream(&masked, &bytes) : NULL;
+	while (out && (line = strsep(&rest, "\n"))) {
+		if (is_secret(line))
+			fprintf(out, "%.*s= \"(masked)\"", (int)strcspn(line, "="), line);
+		else
+			fputs(line, out);
+		if (rest)
+			fputc('\n', out);
+	}
+	if (out)
+		fflush(out);
+	return masked;
+}
+
+static int
+store(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
+    struct err *err)
+{
+	int64_t now = utc_now();
+	int r;
+
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	r = state_report_put(core->state, device->id, kind, body, bytes, now, err);
+	if (r == 0)
+		r = state_device_seen(core->state, device->id, now, err);
+	return state_end(core->state, r < 0 ? r : 0, err);
+}
+
+int
+report_commit(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
+    struct reply *reply, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *masked = NULL;
+
+	reply->status = 200;
+	if (strcmp(kind, "config")) {
+		if (json_read(body, bytes, kind, &json, err) < 0)
+			return reply_refuse(reply, 400, "invalid_report", err->text);
+		return store(core, device, kind, body, bytes, err);
+	}
+	masked = mask_secrets(body);
+	if (!masked)
+		return err_set(err, ENOMEM, "%s: no memory", kind);
+	return store(core, device, kind, masked, strlen(masked), err);
+}
+
+/* Called within a transaction; 1 when the event was left out. */
+static int
+store_event(struct core *core, const struct device *device, const json_t *event, int64_t now, struct err *err)
+{
+	AUTO(free_p) char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
+	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
+	char line[512], shown[512];
+	int r;
+
+	if (!text || !id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
+		return 1;
+	if ((r = state_event_add(core->state, device->id, id, text, now, err)) != 0)
+		return r < 0 ? r : 0;
+	snprintf(line, sizeof(line), "event %.64s%s%.64s", type ? type : "of no type", ecu ? " of ECU " : "",
+	    ecu ? ecu : "");
+	name_printable(line, shown, sizeof(shown));
+	return state_history_add(core->state, device->id, shown, now, err);
+}
+
+static int
+store_events(struct core *core, const struct device *device, const json_t *events, struct err *err)
+{
+	int64_t now = utc_now();
+	int r = 0, left_out = 0;
+	const json_t *one;
+	char text[64];
+	size_t i;
+
+	json_array_foreach(events, i, one)
+	{
+		if ((r = store_event(core, device, one, now, err)) < 0)
+			return r;
+		left_out += r;
+	}
+	snprintf(text, sizeof(text), "%d events without an id, or too large, were left out", left_out);
+	if (left_out && (r = state_history_add(core->state, device->id, text, now, err)) < 0)
+		return r;
+	return state_device_seen(core->state, device->id, now, err);
+}
+
+int
+report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
+    struct reply *reply, struct err *err)
+{
+	AUTO(json_decref_p) json_t *events = NULL;
+	int r;
+
+	reply->status = 200;
+	if (json_read(body, bytes, "events", &events, err) < 0)
+		return reply_refuse(reply, 400, "invalid_events", err->text);
+	if (!json_is_array(events))
+		return reply_refuse(reply, 400, "invalid_events", "events: is no array");
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	r = store_events(core, device, events, err);
+	return state_end(core->state, r < 0 ? r : 0, err);
+}
+
+int
+report_print(struct core *core, const struct device *device, const char *kind, FILE *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *body = NULL;
+	int64_t received_at;
+	size_t bytes;
+	int r = state_report(core->state, device->id, kind, &body, &bytes, &received_at, err);
+
+	if (r != 0)
+		return r == STATE_NONE ? 0 : r;
+	if (strcmp(kind, "config") && json_read(body, bytes, kind, &json, err) == 0) {
+		json_dumpf(json, out, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		fputc('\n', out);
+		return 0;
+	}
+	fwrite(body, 1, bytes, out);
+	return 0;
+}
+
+static int
+print_line(const char *line, void *out)
+{
+	fprintf(out, "%s\n", line);
+	return 0;
+}
+
+int
+report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err)
+{
+	return state_events(core->state, device->id, print_line, out, err);
+}

@@ -1,0 +1,42 @@
+/**
+ * What a device tells about itself: hardware, network, packages, its configuration, and events.
+ * (aktualizr-wire 4.2, 4.3)
+ */
+#ifndef OTAFS_REPORT_H
+#define OTAFS_REPORT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "otafs/core.h"
+#include "otafs/reply.h"
+
+/** lshw of a large machine has some 100 KiB. */
+#define REPORT_BYTES_MAX (4 * 1024 * 1024)
+/** aktualizr halves its batch when it gets 413. */
+#define REPORT_EVENTS_BYTES_MAX (1024 * 1024)
+/** One event is a few hundred bytes. */
+#define REPORT_EVENT_BYTES_MAX (16 * 1024)
+
+/**
+ * Stores the body as the last one of @kind: "system_info", "installed", "network" (JSON) or "config" (TOML,
+ * whose secrets are masked before they are stored). 200; 400 invalid_report when JSON does not parse.
+ */
+int report_commit(struct core *core, const struct device *device, const char *kind, const char *body,
+    size_t bytes, struct reply *reply, struct err *err);
+
+/**
+ * Stores each event once, told apart by its id. 200, also for events that are not known or have no id (they are
+ * left out and counted in the history): any other answer makes a device send the same batch for ever. 400 only
+ * for what is no array at all.
+ */
+int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
+    struct reply *reply, struct err *err);
+
+/** Prints the last body of @kind, JSON indented; nothing when there is none. */
+int report_print(struct core *core, const struct device *device, const char *kind, FILE *out, struct err *err);
+
+/** Prints the events, one JSON object a line. */
+int report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+
+#endif

@@ -1,0 +1,142 @@
+/**
+ * The fleet's state in SQLite: devices, their certificates, ECUs, assignments, reports, events and history.
+ *
+ * All SQL of the project stands in state.c, in the part of the language that SQLite and PostgreSQL share. A
+ * commit is on disk before its function returns (WAL, synchronous=FULL), and readers see committed rows only.
+ * Not for several threads at once: the core's lock guards it.
+ *
+ * Functions return 0, a positive answer named here, or -errno with words. Times are seconds since 1970.
+ */
+#ifndef OTAFS_STATE_H
+#define OTAFS_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/digest.h"
+#include "lib/err.h"
+#include "lib/name.h"
+
+/** ECUs of one device; a vehicle has tens. */
+#define STATE_ECUS_MAX 100
+/** JSON of one public key: an RSA-4096 PEM, its newlines escaped, and the members around it. */
+#define STATE_KEY_MAX 2304
+/** "urn:here-ota:mtu:" and a UUID. */
+#define STATE_CORRELATION_MAX 128
+
+/** There is no such row. */
+#define STATE_NONE 1
+/** There is such a row already; nothing was changed. */
+#define STATE_EXISTS 2
+
+struct state;
+
+struct device {
+	char id[NAME_DEVICE_MAX + 1];
+	int64_t counter; /**< grows with each change of what the device should install */
+	int64_t created_at;
+	int64_t changed_at;                 /**< when anything about it last changed */
+	int64_t seen_at;                    /**< when it last handed something in; 0: never */
+	char primary_ecu[NAME_ECU_MAX + 1]; /**< empty: it has not registered its ECUs */
+	char why[ERR_TEXT_MAX];             /**< the last refusal in words; empty: none */
+	int64_t why_at;
+};
+
+struct ecu {
+	char serial[NAME_ECU_MAX + 1];
+	char hardware[NAME_HARDWARE_MAX + 1];
+	char key[STATE_KEY_MAX];             /**< its public key as JSON */
+	char installed[NAME_TARGET_MAX + 1]; /**< target file it says it runs; empty: nothing reported yet */
+	char installed_sha256[DIGEST_HEX_SIZE];
+	int64_t installed_at; /**< when that was first reported */
+};
+
+struct assignment {
+	char ecu[NAME_ECU_MAX + 1];
+	char hardware[NAME_HARDWARE_MAX + 1];
+	char target[NAME_TARGET_MAX + 1];
+	char sha256[DIGEST_HEX_SIZE];
+	int64_t length; /**< bytes; 0 for an OSTree commit */
+	char format[8]; /**< OSTREE or BINARY */
+	char correlation[STATE_CORRELATION_MAX];
+	int64_t created_at;
+};
+
+/** Opens or creates the database at @path and brings its schema up to date, one numbered step after the other.
+ */
+int state_open(const char *path, struct state **out, struct err *err);
+void state_free(struct state *state);
+void state_freep(struct state **state);
+
+/** One transaction around several calls; state_end() commits when @r >= 0, else rolls back. Returns @r or a
+ * failure. */
+int state_begin(struct state *state, struct err *err);
+int state_end(struct state *state, int r, struct err *err);
+
+/** The fleet's epoch and when it was raised; raising adds @by and takes @now.  (docs/ARCHITECTURE.md, Versions)
+ */
+int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err);
+int state_raise_epoch(struct state *state, int64_t by, int64_t now, struct err *err);
+
+int state_device_add(struct state *state, const char *id, int64_t now, struct err *err);
+/** Removes all but the history. */
+int state_device_remove(struct state *state, const char *id, struct err *err);
+int state_device(struct state *state, const char *id, struct device *out, struct err *err);
+/** What the device should install has changed: its counter grows. */
+int state_device_bump(struct state *state, const char *id, int64_t now, struct err *err);
+int state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err);
+int state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err);
+int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+
+/** Calls @each with one name after the other until it returns non-zero, which is passed on. */
+typedef int (*state_name_fn)(const char *name, void *context);
+int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);
+int
+state_certificates(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+int state_certificate_add(
+    struct state *state, const char *device, const char *serial, int64_t now, struct err *err);
+int state_certificate_remove(struct state *state, const char *device, const char *serial, struct err *err);
+/** 0 when @serial speaks for @device, else STATE_NONE. */
+int state_certificate(
+    struct state *state, const char *device, const char *serial, int64_t *added_at, struct err *err);
+
+/** All ECUs of a device, the primary first; the caller frees @out. */
+int state_ecus(struct state *state, const char *device, struct ecu **out, size_t *count, struct err *err);
+/** Adds the ECU or replaces hardware id and key of the one with that serial. @position orders them. */
+int
+state_ecu_put(struct state *state, const char *device, const struct ecu *ecu, int position, struct err *err);
+int state_ecu_remove(struct state *state, const char *device, const char *serial, struct err *err);
+int state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
+
+/** Open assignments, ordered by ECU; the caller frees @out. */
+int state_assignments(
+    struct state *state, const char *device, struct assignment **out, size_t *count, struct err *err);
+int state_assignment_add(
+    struct state *state, const char *device, const struct assignment *assignment, struct err *err);
+int state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err);
+
+/** Lines "DEVICE ECU installed" and "DEVICE ECU assigned" of all who run or should run @target. */
+int state_users(struct state *state, const char *target, state_name_fn each, void *context, struct err *err);
+
+/** The last body of a kind (system_info, network, ...) that a device handed in; the caller frees @body. */
+int state_report_put(struct state *state, const char *device, const char *kind, const char *body, size_t bytes,
+    int64_t now, struct err *err);
+int state_report(struct state *state, const char *device, const char *kind, char **body, size_t *bytes,
+    int64_t *received_at, struct err *err);
+
+/** STATE_EXISTS when an event of that id is there already. */
+int state_event_add(
+    struct state *state, const char *device, const char *id, const char *body, int64_t now, struct err *err);
+int state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+/** History is only ever added to. A line is shown as "TIME TEXT". */
+int state_history_add(struct state *state, const char *device, const char *text, int64_t now, struct err *err);
+int state_history(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+struct state_counts {
+	int64_t devices, ecus, assignments, seen_last_day;
+};
+int state_count(struct state *state, int64_t now, struct state_counts *out, struct err *err);
+
+#endif

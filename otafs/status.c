@@ -1,0 +1,178 @@
+#include "otafs/status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/utc.h"
+
+static const char readme[] =
+    "otafs " STATUS_VERSION ": an OTA update server as a filesystem\n"
+    "\n"
+    "  packages/NAME/VERSION/       what was published\n"
+    "  devices/ID/status            what a device should run, runs, and why they differ\n"
+    "  devices/ID/history           what happened to it\n"
+    "  devices/ID/assign            echo 'NAME VERSION [ECU]' > assign     or     echo cancel > assign\n"
+    "  devices/ID/why               the last refusal of a write, in words\n"
+    "  devices/ID/ecus/             its ECUs and what they run\n"
+    "  devices/ID/director/         the metadata that the device gets, signed when it is read\n"
+    "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
+    "  devices/ID/in/               transaction files: write a body, then read the answer\n"
+    "  devices/ID/certificates/     mkdir SERIAL accepts a certificate, rmdir SERIAL revokes it\n"
+    "  mkdir devices/ID             makes a device; rmdir deletes it\n"
+    "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
+    "  keys/                        roles, key ids, thresholds, expiry dates\n"
+    "  status/                      health.json, metrics, version\n"
+    "\n"
+    "New packages come through the spool: copy an OSTree repository into %s/incoming/ and look at %s/status.\n";
+
+int
+status_print_readme(struct core *core, FILE *out, struct err *err)
+{
+	(void)err;
+	fprintf(out, readme, core->config->spool, core->config->spool);
+	return 0;
+}
+
+static int
+read_published(struct core *core, const char *name, json_t **out, struct err *err)
+{
+	AUTO(close_p) int fd = image_file(core->image, name, err);
+	AUTO(free_p) char *text = NULL;
+	char path[64];
+	size_t bytes;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if ((r = file_read(-1, path, IMAGE_FILE_MAX, &text, &bytes, err)) < 0)
+		return r;
+	return json_read(text, bytes, name, out, err);
+}
+
+/* "  targets: 1 of 1 keys" and the key ids. */
+static void
+print_roles(const json_t *root, FILE *out)
+{
+	const json_t *roles = json_object_get(root, "roles"), *id;
+
+	for (enum role role = 0; role < ROLE_COUNT; role++) {
+		const json_t *entry = json_object_get(roles, role_name(role)),
+			     *ids = json_object_get(entry, "keyids");
+		size_t i;
+
+		fprintf(out, "%-10s %lld of %zu keys\n", role_name(role),
+		    (long long)json_integer_value(json_object_get(entry, "threshold")), json_array_size(ids));
+		json_array_foreach(ids, i, id) fprintf(out, "           %s\n", json_string_value(id));
+	}
+}
+
+static void
+print_expiry(const char *name, const json_t *file, FILE *out)
+{
+	const json_t *body = json_object_get(file, "signed");
+
+	if (body)
+		fprintf(out, "%-10s version %lld expires %s\n", name,
+		    (long long)json_integer_value(json_object_get(body, "version")),
+		    json_text(body, "expires"));
+}
+
+static int
+print_image_keys(struct core *core, FILE *out, struct err *err)
+{
+	for (enum role role = 0; role < ROLE_COUNT; role++) {
+		AUTO(json_decref_p) json_t *file = NULL;
+		char name[32];
+		int r;
+
+		snprintf(name, sizeof(name), "%s.json", role_name(role));
+		r = read_published(core, name, &file, err);
+		if (r < 0)
+			return r == -ENOENT ? fprintf(out, "nothing was published yet\n") < 0 : r;
+		if (role == ROLE_ROOT)
+			print_roles(json_object_get(file, "signed"), out);
+		print_expiry(role_name(role), file, out);
+	}
+	return 0;
+}
+
+static int
+print_director_keys(struct core *core, FILE *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	const char *text;
+	int r;
+
+	if (core->roots.count == 0)
+		return fprintf(out, "the root is not known yet: is ota-signd running?\n") < 0;
+	text = core->roots.texts[core->roots.count - 1];
+	if ((r = json_read(text, strlen(text), "root", &root, err)) < 0)
+		return r;
+	print_roles(json_object_get(root, "signed"), out);
+	print_expiry("root", root, out);
+	return 0;
+}
+
+int
+status_print_keys(struct core *core, enum repository repository, FILE *out, struct err *err)
+{
+	return repository == REPOSITORY_IMAGE ? print_image_keys(core, out, err)
+					      : print_director_keys(core, out, err);
+}
+
+int
+status_print_health(struct core *core, FILE *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *root = NULL;
+	struct state_counts counts = { 0 };
+	char started[UTC_TEXT_SIZE];
+	int r, is_signing;
+	size_t targets;
+
+	if ((r = state_count(core->state, utc_now(), &counts, err)) < 0)
+		return r;
+	is_signing = client_root(core->signer, REPOSITORY_DIRECTOR, 0, &root, NULL, err) == 0;
+	image_targets(core->image, &targets);
+	utc_format(core->started_at, started);
+	json = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "healthy",
+	    is_signing && core->roots.count > 0, "signer", is_signing ? "reachable" : err->text, "started",
+	    started, "publication", (json_int_t)image_number(core->image), "targets", (json_int_t)targets,
+	    "devices", (json_int_t)counts.devices, "ecus", (json_int_t)counts.ecus, "openAssignments",
+	    (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day);
+	if (!json)
+		return err_set(err, ENOMEM, "no memory for health");
+	json_dumpf(json, out, JSON_INDENT(2));
+	fputc('\n', out);
+	return 0;
+}
+
+static void
+print_gauge(FILE *out, const char *name, const char *help, int64_t value)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
+}
+
+int
+status_print_metrics(struct core *core, FILE *out, struct err *err)
+{
+	struct state_counts counts = { 0 };
+	size_t targets;
+	int r = state_count(core->state, utc_now(), &counts, err);
+
+	image_targets(core->image, &targets);
+	print_gauge(out, "otafs_devices", "Devices known.", counts.devices);
+	print_gauge(out, "otafs_ecus", "ECUs registered.", counts.ecus);
+	print_gauge(
+	    out, "otafs_assignments_open", "Assignments not yet reported as installed.", counts.assignments);
+	print_gauge(
+	    out, "otafs_devices_seen_last_day", "Devices heard of within 24 hours.", counts.seen_last_day);
+	print_gauge(out, "otafs_targets", "Targets in the image repository.", (int64_t)targets);
+	print_gauge(out, "otafs_publication", "Number of the loaded publication.", image_number(core->image));
+	return r;
+}

@@ -1,0 +1,48 @@
+/**
+ * The table of every path of both views. A new capability is a row here, a module beside assign, its statements
+ * in state.
+ */
+#ifndef OTAFS_TREE_H
+#define OTAFS_TREE_H
+
+#include <stdio.h>
+
+#include "otafs/node.h"
+#include "otafs/reply.h"
+
+/** What has to exist for a path to exist; args are the variable parts in order. */
+enum needs {
+	NEEDS_NOTHING = 0,
+	NEEDS_DEVICE = 1,      /**< args[0] is a device */
+	NEEDS_CERTIFICATE = 2, /**< args[1] is a certificate of it */
+	NEEDS_PACKAGE = 4,     /**< args[0] is a package */
+	NEEDS_TARGET = 8,      /**< args[0], args[1] are package and version */
+};
+
+enum tree_group { GROUP_ADMIN, GROUP_GATE };
+
+struct row {
+	const char *pattern; /* "*" stands for one part of a path, a final "**" for the rest of it */
+	unsigned views;
+	enum node_kind kind;
+	mode_t mode; /* permissions in the full view; in the www view all may read */
+	enum tree_group group;
+	unsigned needs;
+	int (*exists)(const struct node *node, struct err *err);
+	int (*list)(const struct node *node, node_list_fn each, void *context, struct err *err);
+	int (*print)(const struct node *node, FILE *out, struct err *err);
+	int (*open)(const struct node *node, struct err *err);
+	int64_t (*tag)(const struct node *node);
+	int (*write)(const struct node *node, const char *text, struct err *err);
+	int (*commit)(
+	    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
+	size_t room;
+	int (*make)(const struct node *node, const char *name, struct err *err);
+	int (*remove)(const struct node *node, struct err *err);
+};
+
+/** The rows, the first that matches counts. */
+extern const struct row tree_rows[];
+extern const size_t tree_row_count;
+
+#endif

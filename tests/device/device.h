@@ -1,0 +1,16 @@
+/** What every part of the device needs to know of it. */
+#ifndef TESTS_DEVICE_DEVICE_H
+#define TESTS_DEVICE_DEVICE_H
+
+#include "tests/device/ecu.h"
+#include "tests/device/http.h"
+#include "tests/device/store.h"
+
+struct device {
+	struct http http;
+	struct store *store;
+	struct ecus ecus;
+	const char *path; /**< the store's folder, for libostree, which wants paths */
+};
+
+#endif
