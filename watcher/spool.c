@@ -333,7 +333,7 @@ look_again(struct spool *spool, struct entry *entry, int64_t now, int64_t cost)
 static void
 look_at(struct spool *spool, struct entry *entry)
 {
-	int64_t started = status_clock_ms(), now, unchanged;
+	int64_t started = status_clock_ms(), now;
 	struct tree_look look;
 	struct err gone;
 
@@ -343,14 +343,48 @@ look_at(struct spool *spool, struct entry *entry)
 	}
 	note_look(entry, &look);
 	now = status_clock_ms();
-	unchanged = now - entry->changed_ms;
 	look_again(spool, entry, now, now - started);
+}
+
+/* Does what the last look allows. */
+static void
+decide(struct spool *spool, struct entry *entry)
+{
+	int64_t unchanged = status_clock_ms() - entry->changed_ms;
+
 	/* Without push.json one may still be on its way after the drop. */
 	if (!entry->is_bad && (unchanged >= spool->config->spool_quiet_seconds * 1000 ||
 				  (entry->came_whole && has_push_json(spool, entry))))
 		check(spool, entry);
 	if (entry->is_bad && unchanged >= spool->config->spool_incomplete_seconds * 1000)
 		refuse(spool, entry);
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	int64_t x = (*(struct entry *const *)a)->changed_ms, y = (*(struct entry *const *)b)->changed_ms;
+
+	return (x > y) - (x < y);
+}
+
+/* Looks at all that are due, then decides in the order in which they came to rest: a ref that two of them set
+ * ends with the later one. */
+static void
+look_at_due(struct spool *spool)
+{
+	struct entry *due[SPOOL_ENTRIES_MAX];
+	size_t n = 0;
+
+	for (struct entry *entry = spool->entries; entry; entry = entry->next)
+		if (entry->next_ms <= status_clock_ms()) {
+			look_at(spool, entry);
+			due[n++] = entry;
+		}
+	qsort(due, n, sizeof(due[0]), by_age);
+	for (size_t i = 0; i < n; i++)
+		if (due[i]->is_there)
+			decide(spool, due[i]);
 }
 
 static void
@@ -382,9 +416,7 @@ incoming_pass(struct spool *spool)
 		status_line(spool->status, "%s", err.text);
 		return status_clock_ms() + RETRY_MS;
 	}
-	for (struct entry *entry = spool->entries; entry; entry = entry->next)
-		if (entry->next_ms <= status_clock_ms())
-			look_at(spool, entry);
+	look_at_due(spool);
 	forget_gone(spool);
 	for (const struct entry *entry = spool->entries; entry; entry = entry->next) {
 		tell(spool, entry);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "lib/cleanup.h"
@@ -23,6 +24,7 @@ struct job {
 	bool is_told;    /* the present trouble is in the log */
 	int64_t next_ms; /* when to try again */
 	struct err why;  /* the present trouble */
+	int64_t taken;   /* ctime of the drop: jobs are carried on in this order */
 	struct job *next;
 };
 
@@ -204,18 +206,32 @@ try(struct work *work, struct job *job)
 	job->is_told = r < 0;
 }
 
+/* When the drop was renamed into work/. */
+static int64_t
+taken_at(const struct work *work, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(work->mover->work, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+}
+
 static struct job *
 add_job(struct work *work, const char *name, struct err *err)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct job *job = calloc(1, sizeof(*job)), **at = &work->jobs;
 
 	if (!job) {
 		err_set(err, ENOMEM, "no memory");
 		return NULL;
 	}
 	snprintf(job->name, sizeof(job->name), "%s", name);
-	job->next = work->jobs;
-	work->jobs = job;
+	job->taken = taken_at(work, name);
+	while (*at && (*at)->taken <= job->taken)
+		at = &(*at)->next;
+	job->next = *at;
+	*at = job;
 	return job;
 }
 
