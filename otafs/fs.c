@@ -485,8 +485,6 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 	if (r == 0)
 		r = node_make(&node, name, &err);
 	done(request);
-	if (r < 0 && r != -EEXIST)
-		log_line(LOG_NOTICE, "refused mkdir path=%s name=%s reason=\"%s\"", node.path, name, err.text);
 	if (r == 0)
 		r = join(inode_of(mount_of(request), parent), name, path);
 	if (r == 0)

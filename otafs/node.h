@@ -82,7 +82,7 @@ size_t node_room(const struct node *node);
 int node_commit(const struct node *node, const char *body, size_t bytes, char **reply, size_t *reply_bytes,
     struct err *err);
 
-/** mkdir of @name in a folder, rmdir of a folder. -EPERM where it means nothing. */
+/** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
 
