@@ -104,7 +104,7 @@ $(B)/%.o: %.c
 archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 wrapped    := malloc calloc realloc strdup openat write fsync renameat
-$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(B)/tests/unit/fixture.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
 	    $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
