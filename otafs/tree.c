@@ -51,6 +51,12 @@ print_readme(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
+print_refusals(const struct node *node, FILE *out, struct err *err)
+{
+	return status_print_why(node->core, out, err);
+}
+
+static int
 print_keys(const struct node *node, FILE *out, struct err *err)
 {
 	return status_print_keys(node->core, (enum repository)repository_of(name_of(node)), out, err);
@@ -503,6 +509,7 @@ tag_director(const struct node *node)
 const struct row tree_rows[] = {
 	FOLDER("", BOTH, NEEDS_NOTHING),
 	TEXT("README", NEEDS_NOTHING, print_readme),
+	TEXT("why", NEEDS_NOTHING, print_refusals),
 
 	FOLDER("treehub", BOTH, NEEDS_NOTHING, .list = list_treehub),
 	DISK("treehub/**", .exists = exists_treehub, .list = list_treehub, .open = open_treehub, .tag = tag_treehub),
@@ -542,6 +549,8 @@ const struct row tree_rows[] = {
 	TRANSACTION("config", commit_report, REPORT_BYTES_MAX),
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
 
+	/* For the web server to tell a missing file from a missing filesystem: never cached. */
+	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .print = print_version),
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
 	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),
