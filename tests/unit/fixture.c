@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,8 +80,8 @@ start_signer(struct fixture *f)
 
 /* ---- publication */
 
-static void
-add_target(
+void
+fixture_target(
     json_t *targets, const char *name, const char *version, const char *format, const char *sha256, json_t *ids)
 {
 	char file[NAME_TARGET_MAX + 1];
@@ -93,20 +94,21 @@ add_target(
 }
 
 void
-fixture_publish(struct fixture *f, int number, const char *extra)
+fixture_publish(struct fixture *f, int number, json_t *more)
 {
 	AUTO(json_decref_p) json_t *targets = json_object();
 	AUTO(json_decref_p) json_t *file = NULL;
 	AUTO(free_p) char *text = NULL;
 	char path[160], name[16];
 
-	add_target(targets, "app", "1.0", "OSTREE", APP_1, json_pack("[s]", "hw-a"));
-	add_target(targets, "app", "2.0", "OSTREE", APP_2, json_pack("[s]", "hw-a"));
-	add_target(targets, "fw", "1.0", "BINARY", FW_1, json_pack("[s]", "hw-b"));
-	add_target(targets, "fw", "2.0", "BINARY", FW_2, json_pack("[s]", "hw-b"));
-	add_target(targets, "duo", "1.0", "OSTREE", APP_1, json_pack("[s,s]", "hw-a", "hw-b"));
-	if (extra)
-		add_target(targets, extra, "1.0", "OSTREE", APP_1, json_pack("[s]", "hw-a"));
+	fixture_target(targets, "app", "1.0", "OSTREE", APP_1, json_pack("[s]", "hw-a"));
+	fixture_target(targets, "app", "2.0", "OSTREE", APP_2, json_pack("[s]", "hw-a"));
+	fixture_target(targets, "fw", "1.0", "BINARY", FW_1, json_pack("[s]", "hw-b"));
+	fixture_target(targets, "fw", "2.0", "BINARY", FW_2, json_pack("[s]", "hw-b"));
+	fixture_target(targets, "duo", "1.0", "OSTREE", APP_1, json_pack("[s,s]", "hw-a", "hw-b"));
+	if (more)
+		json_object_update(targets, more);
+	json_decref(more);
 	file = json_pack("{s:[],s:{s:O}}", "signatures", "signed", "targets", targets);
 	text = json_write(file);
 	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);

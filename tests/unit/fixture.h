@@ -45,9 +45,12 @@ int fixture_teardown(void **state);
 /** Ends the core and opens it again, as a restart does. */
 void fixture_reopen(struct fixture *f);
 
-/** Writes publication @number, whose targets are all of the above, or with @extra one more; and switches to it.
- */
-void fixture_publish(struct fixture *f, int number, const char *extra);
+/** Adds to @targets the entry of one target, for the hardware ids @ids (released). */
+void fixture_target(json_t *targets, const char *name, const char *version, const char *format,
+    const char *sha256, json_t *ids);
+/** Writes publication @number, which has all of the above and @more (released; NULL: nothing), and switches to
+ * it. */
+void fixture_publish(struct fixture *f, int number, json_t *more);
 
 /** Reads car7 anew into f->device. */
 void fixture_load(struct fixture *f);
