@@ -111,7 +111,7 @@ check(struct visit *visit, json_t *manifest, struct err *err)
 	return true;
 }
 
-static int
+static int __attribute__((format(printf, 3, 4)))
 tell(struct visit *visit, struct err *err, const char *format, ...)
 {
 	char text[1024], shown[1024];
