@@ -107,8 +107,10 @@ unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_tes
 wrapped    := malloc calloc realloc strdup openat write fsync renameat
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
-	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
-	    $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \
+	    $(filter %.o,$^) $(filter %.a,$^) $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+# A core without mounts, for the tests of otafs/.
+$(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
 tests-built: $(unit_tests) $(programs) $(device)
 
