@@ -106,9 +106,12 @@ node_tag(const struct node *node)
 bool
 node_is_announced(const struct node *node)
 {
-	/* Refs, summary and config of the OSTree repository change without anybody telling. */
-	return strncmp(node->path, "treehub/", 8) || !strncmp(node->path, "treehub/objects/", 16) ||
-	       !strncmp(node->path, "treehub/deltas/", 15);
+	/* Refs, summary and config of the OSTree repository change without anybody telling; "alive" is to be
+	 * asked for. */
+	if (!strncmp(node->path, "treehub/", 8))
+		return !strncmp(node->path, "treehub/objects/", 16) ||
+		       !strncmp(node->path, "treehub/deltas/", 15);
+	return strcmp(node->path, "alive") != 0;
 }
 
 int

@@ -61,8 +61,8 @@ enum node_kind node_kind(const struct node *node);
 /** In the www view: two lookups with the same tag found the same bytes. */
 int64_t node_tag(const struct node *node);
 
-/** Whether the kernel is told (core_changed) when the name stands for something else; if not, it asks again
- * soon. */
+/** Whether the kernel is told (core_changed) when the name stands for something else; if not, it asks each
+ * time. */
 bool node_is_announced(const struct node *node);
 
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */

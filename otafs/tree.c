@@ -549,6 +549,8 @@ const struct row tree_rows[] = {
 	TRANSACTION("config", commit_report, REPORT_BYTES_MAX),
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
 
+	/* For the web server to tell a missing file from a missing filesystem: never cached. */
+	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .print = print_version),
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
 	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),

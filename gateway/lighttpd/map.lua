@@ -16,7 +16,7 @@ local function missing(path, status)
 		file:close()
 		return 503
 	end
-	return absent[code] and lighty.c.stat(www .. "/treehub") and status or 503
+	return absent[code] and lighty.c.stat(www .. "/alive") and status or 503
 end
 
 local function serve(path)
