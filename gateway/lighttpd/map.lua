@@ -30,6 +30,9 @@ local function serve(path)
 	r.req_attr["physical.doc-root"] = www
 	r.req_attr["physical.rel-path"] = path
 	r.req_attr["physical.path"] = www .. path
+	if path:match("^/treehub/objects/") or path:match("^/treehub/deltas/") then
+		r.resp_header["Cache-Control"] = "public, max-age=31536000, immutable"
+	end
 	return 0
 end
 
