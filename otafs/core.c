@@ -41,6 +41,18 @@ core_close(struct core *core)
 }
 
 void
+core_refused(struct core *core, const char *path, const char *who, const char *text)
+{
+	struct refusal *refusal = &core->refusals[core->refused++ % CORE_REFUSALS];
+
+	refusal->at = utc_now();
+	snprintf(refusal->who, sizeof(refusal->who), "%s", who);
+	name_printable(path, refusal->path, sizeof(refusal->path));
+	name_printable(text, refusal->text, sizeof(refusal->text));
+	log_line(LOG_NOTICE, "refused path=%s by=\"%s\" reason=\"%s\"", path, who, text);
+}
+
+void
 core_changed(struct core *core, const char *parent, const char *name)
 {
 	struct changes *changes = &core->changes;

@@ -28,6 +28,17 @@ struct changes {
 	bool is_all; /**< every generated name */
 };
 
+/** Refusals that are remembered; older ones are in the log. */
+#define CORE_REFUSALS 16
+
+/** A write that was refused, for the file "why" at the top. */
+struct refusal {
+	int64_t at;
+	char who[32];
+	char path[256];
+	char text[ERR_TEXT_MAX];
+};
+
 /** The director repository's roots, as the signer holds them. */
 struct roots {
 	char **texts; /* texts[0] is 1.root.json */
@@ -41,6 +52,8 @@ struct core {
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;
+	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
+	size_t refused;
 	uid_t uid; /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
@@ -49,6 +62,10 @@ struct core {
 /** Opens state and image repository and fetches the roots. */
 int core_open(const struct config *config, struct core *core, struct err *err);
 void core_close(struct core *core);
+
+/** Remembers and logs a refusal; the path is that of the file or folder that was to be written, made or
+ * removed. */
+void core_refused(struct core *core, const char *path, const char *who, const char *text);
 
 /** Notes that @name in folder @parent of the www view has changed. */
 void core_changed(struct core *core, const char *parent, const char *name);

@@ -144,6 +144,8 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 			    runs(ecus, count, ecus[i].serial));
 		fputs(", nothing is assigned", out);
 	}
+	if (device->why[0] && open_count == 0)
+		fprintf(out, "; %s", device->why);
 	fputs("; ", out);
 	print_seen(device, out);
 	fputc('\n', out);

@@ -18,8 +18,6 @@
 
 /** Names and attributes of the www view are good until they are invalidated. */
 #define FOREVER 1e9
-/** Names that change without an announcement are asked for again after so many seconds. */
-#define SOON 1.0
 /** 2001-09-09T01:46:40Z: where the mtimes of versions are counted from, so that none lies in the future. */
 #define MTIME_BASE 1000000000
 /** Threads of each mount: one waits for the signer or the disk, others go on. */
@@ -167,7 +165,7 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 			inode = made ? inodes_enter(&mount->inodes, made) : NULL;
 		}
 		r = inode ? 0 : err.code ? -err.code : -ENOMEM;
-		entry->entry_timeout = !is_www ? 0 : node_is_announced(&node) ? FOREVER : SOON;
+		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
 	}
 	done(request);
 	if (r < 0 && r != -ENOENT)
@@ -485,8 +483,6 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 	if (r == 0)
 		r = node_make(&node, name, &err);
 	done(request);
-	if (r < 0 && r != -EEXIST)
-		log_line(LOG_NOTICE, "refused mkdir path=%s name=%s reason=\"%s\"", node.path, name, err.text);
 	if (r == 0)
 		r = join(inode_of(mount_of(request), parent), name, path);
 	if (r == 0)

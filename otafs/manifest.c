@@ -94,6 +94,8 @@ check(struct visit *visit, json_t *manifest, struct err *err)
 	       *reports = json_object_get(body, "ecu_version_manifests"), *one;
 	const char *primary, *serial;
 
+	if (envelope_check(manifest, visit->device->id, err) < 0)
+		return refuse(visit, "invalid_manifest", err->text);
 	if (visit->ecu_count == 0)
 		return refuse(visit, "device_not_registered", "the device has not registered its ECUs");
 	if (!check_signature(visit, manifest, &visit->ecus[0], visit->device->id, err))
@@ -108,7 +110,7 @@ check(struct visit *visit, json_t *manifest, struct err *err)
 	return true;
 }
 
-static int
+static int __attribute__((format(printf, 3, 4)))
 tell(struct visit *visit, struct err *err, const char *format, ...)
 {
 	char text[1024], shown[1024];
@@ -164,18 +166,33 @@ take_installed(struct visit *visit, const char *serial, const json_t *envelope, 
 
 /* A report of an older update must not end a newer one: only its own correlation id counts. */
 static int
-fail_assignments(struct visit *visit, const char *correlation, struct err *err)
+fail_assignments(
+    struct visit *visit, const char *correlation, const char *code, const char *description, struct err *err)
 {
+	char why[ERR_TEXT_MAX], shown[ERR_TEXT_MAX];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < visit->open_count; i++) {
 		struct assignment *a = &visit->open[i];
 
-		if (a->target[0] && !strcmp(a->correlation, correlation) &&
-		    (r = tell(visit, err, "failed %s on ECU %s, %s", a->target, a->ecu, correlation)) == 0)
+		if (a->target[0] == '\0' || strcmp(a->correlation, correlation))
+			continue;
+		snprintf(why, sizeof(why), "the update of ECU %s to %s failed: %.64s: %.*s", a->ecu, a->target,
+		    code, REPORT_TEXT_MAX, description);
+		name_printable(why, shown, sizeof(shown));
+		if ((r = tell(visit, err, "failed %s on ECU %s, %s", a->target, a->ecu, correlation)) == 0 &&
+		    (r = state_device_why(visit->core->state, visit->device->id, shown, visit->now, err)) == 0)
 			r = close_assignment(visit, a, err);
 	}
 	return r;
+}
+
+static const char *
+text_or(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_text(object, name);
+
+	return text ? text : otherwise;
 }
 
 static int
@@ -184,19 +201,20 @@ take_report(struct visit *visit, const json_t *manifest, struct err *err)
 	const json_t *report = json_object_get(
 	    json_object_get(json_object_get(manifest, "signed"), "installation_report"), "report");
 	const json_t *result = json_object_get(report, "result");
-	const char *correlation = json_text(report, "correlation_id"), *code = json_text(result, "code");
-	const char *description = json_text(result, "description");
+	const char *correlation = text_or(report, "correlation_id", ""), *code = text_or(result, "code", "?");
+	const char *description = text_or(result, "description", "");
 	bool is_success = json_is_true(json_object_get(result, "success"));
 	int r;
 
 	if (!result)
 		return 0;
 	visit->is_changed = true;
-	r = tell(visit, err, "reported %s %.64s: %.*s, %.127s", is_success ? "success" : "failure",
-	    code ? code : "?", REPORT_TEXT_MAX, description ? description : "",
-	    correlation && *correlation ? correlation : "no correlation id");
-	if (r == 0 && !is_success && correlation)
-		r = fail_assignments(visit, correlation, err);
+	r = tell(visit, err, "reported %s %.64s: %.*s, %.127s", is_success ? "success" : "failure", code,
+	    REPORT_TEXT_MAX, description, *correlation ? correlation : "no correlation id");
+	if (r == 0 && !is_success)
+		return fail_assignments(visit, correlation, code, description, err);
+	if (r == 0 && visit->device->why[0])
+		return state_device_why(visit->core->state, visit->device->id, "", visit->now, err);
 	return r;
 }
 

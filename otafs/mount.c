@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <syslog.h>
 
 #include "lib/config.h"
@@ -13,10 +14,12 @@ int
 mount_point_prepare(const char *path, struct err *err)
 {
 	struct stat st, above;
+	struct statfs fs;
 	char parent[CONFIG_VALUE_MAX + 8];
 
 	snprintf(parent, sizeof(parent), "%s/..", path);
-	if (stat(path, &st) < 0 && errno == ENOTCONN) {
+	/* The kernel answers stat() of a dead mount from its cache for ever; statfs() always asks. */
+	if (statfs(path, &fs) < 0 && errno == ENOTCONN) {
 		log_line(LOG_NOTICE, "dead mount removed path=%s", path);
 		if (umount2(path, MNT_DETACH) < 0)
 			return err_sys(err, "%s: unmount", path);

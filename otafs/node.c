@@ -106,9 +106,12 @@ node_tag(const struct node *node)
 bool
 node_is_announced(const struct node *node)
 {
-	/* Refs, summary and config of the OSTree repository change without anybody telling. */
-	return strncmp(node->path, "treehub/", 8) || !strncmp(node->path, "treehub/objects/", 16) ||
-	       !strncmp(node->path, "treehub/deltas/", 15);
+	/* Refs, summary and config of the OSTree repository change without anybody telling; "alive" is to be
+	 * asked for. */
+	if (!strncmp(node->path, "treehub/", 8))
+		return !strncmp(node->path, "treehub/objects/", 16) ||
+		       !strncmp(node->path, "treehub/deltas/", 15);
+	return strcmp(node->path, "alive") != 0;
 }
 
 int
@@ -234,8 +237,7 @@ node_write(const struct node *node, const char *text, size_t bytes, struct err *
 	else
 		r = node->row->write(node, text, err);
 	if (r < 0)
-		log_line(
-		    LOG_NOTICE, "refused path=%s by=\"%s\" reason=\"%s\"", node->path, node->who, err->text);
+		core_refused(node->core, node->path, node->who, err->text);
 	/* The refusal stays until the next write that is not refused. */
 	if (r < 0 || node->device.why[0])
 		state_device_why(node->core->state, id, r < 0 ? err->text : "", utc_now(), &ignored);
@@ -262,15 +264,23 @@ node_commit(const struct node *node, const char *body, size_t bytes, char **repl
 int
 node_make(const struct node *folder, const char *name, struct err *err)
 {
-	if (!folder->row->make)
-		return err_set(err, EPERM, "%s: nothing can be made here", folder->path);
-	return folder->row->make(folder, name, err);
+	char path[NODE_PATH_MAX];
+	int r;
+
+	r = folder->row->make ? folder->row->make(folder, name, err)
+			      : err_set(err, EPERM, "nothing can be made here");
+	snprintf(path, sizeof(path), "%.512s/%.500s", folder->path, name);
+	if (r < 0 && r != -EEXIST) /* mkdir -p meets what is there */
+		core_refused(folder->core, path, folder->who, err->text);
+	return r;
 }
 
 int
 node_remove(const struct node *node, struct err *err)
 {
-	if (!node->row->remove)
-		return err_set(err, EPERM, "%s: cannot be removed", node->path);
-	return node->row->remove(node, err);
+	int r = node->row->remove ? node->row->remove(node, err) : err_set(err, EPERM, "cannot be removed");
+
+	if (r < 0)
+		core_refused(node->core, node->path, node->who, err->text);
+	return r;
 }

@@ -61,8 +61,8 @@ enum node_kind node_kind(const struct node *node);
 /** In the www view: two lookups with the same tag found the same bytes. */
 int64_t node_tag(const struct node *node);
 
-/** Whether the kernel is told (core_changed) when the name stands for something else; if not, it asks again
- * soon. */
+/** Whether the kernel is told (core_changed) when the name stands for something else; if not, it asks each
+ * time. */
 bool node_is_announced(const struct node *node);
 
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */
@@ -82,7 +82,7 @@ size_t node_room(const struct node *node);
 int node_commit(const struct node *node, const char *body, size_t bytes, char **reply, size_t *reply_bytes,
     struct err *err);
 
-/** mkdir of @name in a folder, rmdir of a folder. -EPERM where it means nothing. */
+/** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
 

@@ -19,6 +19,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE device (id TEXT PRIMARY KEY, counter BIGINT NOT NULL, created_at BIGINT NOT NULL,"
 	" changed_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, primary_ecu TEXT NOT NULL, why TEXT NOT NULL,"
 	" why_at BIGINT NOT NULL);"
+	"CREATE TABLE retired (id TEXT PRIMARY KEY, counter BIGINT NOT NULL);"
 	"CREATE TABLE certificate (device TEXT NOT NULL, serial TEXT NOT NULL, added_at BIGINT NOT NULL,"
 	" PRIMARY KEY (device, serial));"
 	"CREATE TABLE ecu (device TEXT NOT NULL, serial TEXT NOT NULL, position BIGINT NOT NULL, hardware TEXT "
@@ -54,6 +55,7 @@ enum statement {
 	EPOCH_RAISE,
 	DEVICE_ADD,
 	DEVICE_REMOVE,
+	DEVICE_RETIRE,
 	DEVICE_REMOVE_CERTIFICATES,
 	DEVICE_REMOVE_ECUS,
 	DEVICE_REMOVE_ASSIGNMENTS,
@@ -96,9 +98,13 @@ static const char *const sql[STATEMENTS] = {
 	[EPOCH_INIT] =
 	    "INSERT INTO fleet (one, epoch, raised_at) VALUES (1, 0, ?1) ON CONFLICT (one) DO NOTHING",
 	[EPOCH_RAISE] = "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2 WHERE one = 1",
+	/* A device that was deleted goes on from where it was: versions only grow. */
 	[DEVICE_ADD] =
 	    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at)"
-	    " VALUES (?1, 1, ?2, ?2, 0, '', '', 0) ON CONFLICT (id) DO NOTHING",
+	    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0 FROM retired WHERE id = ?1"
+	    " ON CONFLICT (id) DO NOTHING",
+	[DEVICE_RETIRE] = "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
+			  " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter",
 	[DEVICE_REMOVE] = "DELETE FROM device WHERE id = ?1",
 	[DEVICE_REMOVE_CERTIFICATES] = "DELETE FROM certificate WHERE device = ?1",
 	[DEVICE_REMOVE_ECUS] = "DELETE FROM ecu WHERE device = ?1",
@@ -413,7 +419,7 @@ state_device_add(struct state *state, const char *id, int64_t now, struct err *e
 int
 state_device_remove(struct state *state, const char *id, struct err *err)
 {
-	for (enum statement which = DEVICE_REMOVE_CERTIFICATES; which <= DEVICE_REMOVE_EVENTS; which++) {
+	for (enum statement which = DEVICE_RETIRE; which <= DEVICE_REMOVE_EVENTS; which++) {
 		int r = change(state, which, err, "s", id);
 
 		if (r < 0)

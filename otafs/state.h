@@ -79,7 +79,7 @@ int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct 
 int state_raise_epoch(struct state *state, int64_t by, int64_t now, struct err *err);
 
 int state_device_add(struct state *state, const char *id, int64_t now, struct err *err);
-/** Removes all but the history. */
+/** Removes all but the history and the counter, from which a device of the same id goes on. */
 int state_device_remove(struct state *state, const char *id, struct err *err);
 int state_device(struct state *state, const char *id, struct device *out, struct err *err);
 /** What the device should install has changed: its counter grows. */

@@ -16,7 +16,8 @@ static const char readme[] =
     "  devices/ID/status            what a device should run, runs, and why they differ\n"
     "  devices/ID/history           what happened to it\n"
     "  devices/ID/assign            echo 'NAME VERSION [ECU]' > assign     or     echo cancel > assign\n"
-    "  devices/ID/why               the last refusal of a write, in words\n"
+    "  why                          the last refusals of writes, of mkdir and of rmdir, in words\n"
+    "  devices/ID/why               the same of this device's last write, or why its last update failed\n"
     "  devices/ID/ecus/             its ECUs and what they run\n"
     "  devices/ID/director/         the metadata that the device gets, signed when it is read\n"
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
@@ -34,6 +35,22 @@ status_print_readme(struct core *core, FILE *out, struct err *err)
 {
 	(void)err;
 	fprintf(out, readme, core->config->spool, core->config->spool);
+	return 0;
+}
+
+int
+status_print_why(struct core *core, FILE *out, struct err *err)
+{
+	size_t first = core->refused > CORE_REFUSALS ? core->refused - CORE_REFUSALS : 0;
+
+	(void)err;
+	for (size_t i = first; i < core->refused; i++) {
+		const struct refusal *refusal = &core->refusals[i % CORE_REFUSALS];
+		char at[UTC_TEXT_SIZE];
+
+		utc_format(refusal->at, at);
+		fprintf(out, "%s %s %s: %s\n", at, refusal->who, refusal->path, refusal->text);
+	}
 	return 0;
 }
 

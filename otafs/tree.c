@@ -51,6 +51,12 @@ print_readme(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
+print_refusals(const struct node *node, FILE *out, struct err *err)
+{
+	return status_print_why(node->core, out, err);
+}
+
+static int
 print_keys(const struct node *node, FILE *out, struct err *err)
 {
 	return status_print_keys(node->core, (enum repository)repository_of(name_of(node)), out, err);
@@ -494,15 +500,16 @@ tag_director(const struct node *node)
 #define DISK(path, ...) ROW(path, BOTH, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
 #define TEXT(path, need, printer, ...)                                                                                  \
 	ROW(path, VIEW_FULL, NODE_TEXT, 0640, GROUP_ADMIN, need, .print = printer, __VA_ARGS__)
-#define COMMIT(path, who, need, committer, size)                                                                        \
-	ROW(path, VIEW_FULL, NODE_TRANSACTION, 0660, who, need, .commit = committer, .room = size)
 #define TRANSACTION(name, committer, size)                                                                              \
-	COMMIT("devices/*/in/" name, GROUP_ADMIN, NEEDS_DEVICE, committer, size),                                       \
-	COMMIT("devices/*/certificates/*/in/" name, GROUP_GATE, SPEAKS, committer, size)
+	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
+	    .commit = committer, .room = size),                                                                         \
+	ROW("devices/*/certificates/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
+	    .commit = committer, .room = size)
 
 const struct row tree_rows[] = {
 	FOLDER("", BOTH, NEEDS_NOTHING),
 	TEXT("README", NEEDS_NOTHING, print_readme),
+	TEXT("why", NEEDS_NOTHING, print_refusals),
 
 	FOLDER("treehub", BOTH, NEEDS_NOTHING, .list = list_treehub),
 	DISK("treehub/**", .exists = exists_treehub, .list = list_treehub, .open = open_treehub, .tag = tag_treehub),
@@ -542,6 +549,8 @@ const struct row tree_rows[] = {
 	TRANSACTION("config", commit_report, REPORT_BYTES_MAX),
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
 
+	/* For the web server to tell a missing file from a missing filesystem: never cached. */
+	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .print = print_version),
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
 	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),

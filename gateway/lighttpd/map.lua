@@ -6,7 +6,7 @@ local www = "@www@"
 local r = lighty.r
 
 local function mounted()
-	return lighty.c.stat(www .. "/treehub") ~= nil
+	return lighty.c.stat(www .. "/alive") ~= nil
 end
 
 local function serve(path)

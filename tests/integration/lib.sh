@@ -8,6 +8,10 @@ OTA_BIN=${OTA_BIN:-$top/build/release/bin}
 OTA_DEVICE=${OTA_DEVICE:-$top/build/release/tests/ota-device}
 export OTA_BIN OTA_DEVICE
 
+[ "$(id -u)" = 0 ] || {
+	echo "Bail out! These tests mount and switch users: run them as root."
+	exit 1
+}
 T=$(mktemp -d /tmp/otafs-test.XXXXXX)
 chmod 755 "$T"
 conf=$T/otafs.conf
@@ -110,20 +114,20 @@ finish() {
 }
 # start NAME COMMAND...: in the background, log in $T/NAME.log, pid in $T/NAME.pid, stopped at the end
 start() {
-	n=$1
+	program_name=$1
 	shift
-	"$@" >>"$T/$n.log" 2>&1 </dev/null &
-	echo $! >"$T/$n.pid"
-	cleanup "stop $n"
+	"$@" >>"$T/$program_name.log" 2>&1 </dev/null &
+	echo $! >"$T/$program_name.pid"
+	cleanup "stop $program_name"
 }
 # stop NAME [SIGNAL]
 stop() {
 	pid=$(cat "$T/$1.pid" 2>/dev/null) || return 0
 	kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
-	i=0
-	while kill -0 "$pid" 2>/dev/null && [ $i -lt 50 ]; do
+	tries=0
+	while kill -0 "$pid" 2>/dev/null && [ $tries -lt 50 ]; do
 		sleep 0.1
-		i=$((i + 1))
+		tries=$((tries + 1))
 	done
 	kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
@@ -162,4 +166,76 @@ start_signd() {
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"
 	wait_for 20 test -e "$T/repository/published/current/timestamp.json"
+}
+start_otafs() {
+	start otafs "$OTA_BIN/otafs" -c "$conf"
+	wait_for 10 test -e "$T/mount/README"
+}
+free_port() {
+	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'
+}
+# start_web: keys, gate and lighttpd on a free port; needs settings() before and no device_port in them
+start_web() {
+	port=$(free_port)
+	url=https://localhost:$port
+	echo "device_port = $port" >>"$conf"
+	"$top/scripts/ota-pki" "$T/pki" localhost
+	chown 64105 "$T/pki/server.key"
+	chmod 755 "$T/pki"
+	start gate "$OTA_BIN/ota-gate" -c "$conf"
+	wait_for 10 test -S "$T/gate.sock"
+	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
+	chown -R 64105:64105 "$T/lighttpd"
+	start_lighttpd
+}
+start_lighttpd() {
+	start lighttpd setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lighttpd/lighttpd.conf"
+	wait_for 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
+}
+# start_all: a whole instance
+start_all() {
+	start_signd
+	start_watcher
+	start_otafs
+	start_web
+}
+# enroll ID: certificate and key into $T/ID/
+enroll() {
+	"$top/scripts/ota-device-cert" -c "$conf" --ca-dir "$T/pki" "$1" "$T/$1"
+}
+# device ID ARGUMENT...: the test device, with one ECU ID-ecu of hardware qemux86-64
+device() {
+	id=$1
+	shift
+	"$OTA_DEVICE" --url "$url" --cert "$T/$id/client.pem" --key "$T/$id/pkey.pem" --ca "$T/$id/root.crt" \
+		--dir "$T/$id/state" --hardware qemux86-64 --ecu "$id-ecu" --verbose "$@"
+}
+# fetch ID PATH [CURL ARGUMENT...]: with the device's certificate; prints the status, leaves the body in $T/body
+fetch() {
+	id=$1
+	path=$2
+	shift 2
+	curl -s -o "$T/body" -w '%{http_code}\n' --max-time 20 --cert "$T/$id/client.pem" --key "$T/$id/pkey.pem" \
+		--cacert "$T/$id/root.crt" "$@" "$url$path"
+}
+# commit_of NAME VERSION [FILES]: a repository $T/NAME-VERSION.drop with push.json; prints the commit
+commit_of() {
+	tree=$T/tree-$1-$2
+	mkdir -p "$tree/usr/bin"
+	echo "$1 $2" >"$tree/usr/bin/version"
+	for file in $(seq "${3:-3}"); do echo "$1 $2 file $file" >"$tree/usr/bin/file$file"; done
+	ostree --repo="$T/$1-$2.drop" init --mode=archive
+	ostree --repo="$T/$1-$2.drop" commit --branch="qemux86-64/$1" --tree=dir="$tree" --owner-uid=0 --owner-gid=0 \
+		--subject="$1 $2"
+	echo "{\"name\":\"$1\",\"version\":\"$2\",\"hardwareIds\":[\"qemux86-64\"]}" >"$T/$1-$2.drop/push.json"
+}
+# drop NAME VERSION: hands it to the spool in one rename
+drop() {
+	cp -r "$T/$1-$2.drop" "$T/$1-$2.moving"
+	mv "$T/$1-$2.moving" "$T/spool/incoming/$1-$2"
+}
+# published NAME VERSION: waits for the receipt, and for the tree to know
+published() {
+	wait_for "${3:-30}" test -e "$T/spool/done/$1-$2.receipt.json" &&
+		wait_for 5 test -e "$T/mount/packages/$1/$2/hash"
 }
