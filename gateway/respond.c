@@ -60,6 +60,23 @@ send_all(int fd, const char *data, size_t bytes)
 	}
 }
 
+static int
+is_unavailable(const char *status)
+{
+	return !strncmp(status, "503", 3);
+}
+
+/* What can be said without memory. */
+static void
+send_status(int fd, const char *status)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "Status: %s\r\n%s\r\n", status,
+	    is_unavailable(status) ? "Retry-After: 30\r\n" : "");
+
+	send_all(fd, text, (size_t)n);
+}
+
 static void
 send_refusal(int fd, const struct refusal *refusal)
 {
@@ -75,12 +92,14 @@ send_refusal(int fd, const struct refusal *refusal)
 	    json_pack("{s:s,s:s,s:n,s:s}", "code", refusal->code, "description", shown, "cause", "errorId", id);
 	body = json ? json_write(json) : NULL;
 	n = body ? asprintf(&text, "Status: %s\r\nContent-Type: application/json\r\n%s\r\n%s", refusal->status,
-		       strncmp(refusal->status, "503", 3) ? "" : "Retry-After: 30\r\n", body)
+		       is_unavailable(refusal->status) ? "Retry-After: 30\r\n" : "", body)
 		 : -1;
 	log_line(LOG_NOTICE, "refused status=\"%s\" code=%s id=%s reason=\"%s\"", refusal->status,
 	    refusal->code, id, refusal->err.text);
 	if (n > 0)
 		send_all(fd, text, (size_t)n);
+	else
+		send_status(fd, refusal->status);
 }
 
 /* Whether the tree is mounted: its README is always there. Without it a missing device means nothing. */
@@ -209,8 +228,10 @@ respond(int fd, const char *mount)
 	struct refusal refusal = { 0 }, ignored;
 	size_t bytes;
 
-	if (!scgi || !reply)
+	if (!scgi || !reply) {
+		send_status(fd, "503 Service Unavailable");
 		return;
+	}
 	if (scgi_read(fd, scgi, &refusal.err) < 0) {
 		refuse(&refusal, "400 Bad Request", "bad_request");
 		send_refusal(fd, &refusal);

@@ -41,7 +41,9 @@ has_word(const char *words, const char *word)
 {
 	size_t n = strlen(word);
 
-	for (const char *at = words; n && (at = strstr(at, word)); at += n)
+	if (n == 0 || strchr(word, ' '))
+		return 0;
+	for (const char *at = words; (at = strstr(at, word)); at += n)
 		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
 			return 1;
 	return 0;

@@ -42,6 +42,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE history (device TEXT NOT NULL, number BIGINT NOT NULL, at BIGINT NOT NULL, text TEXT NOT "
 	"NULL,"
 	" PRIMARY KEY (device, number));",
+	/* 2 */
+	"ALTER TABLE fleet ADD COLUMN basis TEXT NOT NULL DEFAULT '';",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -94,10 +96,10 @@ static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[EPOCH] = "SELECT epoch, raised_at FROM fleet WHERE one = 1",
+	[EPOCH] = "SELECT epoch, raised_at, basis FROM fleet WHERE one = 1",
 	[EPOCH_INIT] =
 	    "INSERT INTO fleet (one, epoch, raised_at) VALUES (1, 0, ?1) ON CONFLICT (one) DO NOTHING",
-	[EPOCH_RAISE] = "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2 WHERE one = 1",
+	[EPOCH_RAISE] = "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2, basis = ?3 WHERE one = 1",
 	/* A device that was deleted goes on from where it was: versions only grow. */
 	[DEVICE_ADD] =
 	    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at)"
@@ -405,9 +407,24 @@ state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err 
 }
 
 int
-state_raise_epoch(struct state *state, int64_t by, int64_t now, struct err *err)
+state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err)
 {
-	return answer(change(state, EPOCH_RAISE, err, "ii", by, now), STATE_NONE);
+	sqlite3_stmt *statement;
+	int r;
+
+	if ((r = query(state, EPOCH, &statement, err, "")) < 0)
+		return r;
+	r = step(state, statement, err);
+	if (r > 0)
+		copy_text(statement, 2, basis, STATE_BASIS_SIZE);
+	done(statement);
+	return r > 0 ? 0 : r < 0 ? r : err_set(err, EIO, "database: the fleet has no row");
+}
+
+int
+state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err)
+{
+	return answer(change(state, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
 }
 
 int

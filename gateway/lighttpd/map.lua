@@ -1,19 +1,28 @@
 -- Maps what a device may GET to a file of the www view. Everything else is 404, or 405 for another method.
 -- The device is the certificate's whole subject together with its serial number; whether that pair is (still) known
--- is for the filesystem to say.
+-- is for the filesystem to say, at each request and for every path.
 
 local www = "@www@"
 local r = lighty.r
 
-local function mounted()
-	return lighty.c.stat(www .. "/alive") ~= nil
+-- What open(2) says of a name that is not there: ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP (a symlink in the repository).
+local absent = { [2] = true, [20] = true, [36] = true, [40] = true }
+
+-- The status for a file that cannot be had. "Not found" makes devices throw things away, so it has to be true: the
+-- mount is there and says so. A mount that is gone, or a signer that does not answer, is 503.
+local function missing(path, status)
+	local file, _, code = io.open(www .. path)
+	if file then
+		file:close()
+		return 503
+	end
+	return absent[code] and lighty.c.stat(www .. "/alive") and status or 503
 end
 
 local function serve(path)
 	local file = lighty.c.stat(www .. path)
 	if not file then
-		-- Without the mount a missing file means nothing, and "not found" makes devices throw things away.
-		return mounted() and 404 or 503
+		return missing(path, 404)
 	end
 	if not file.is_file then
 		return 404
@@ -21,6 +30,9 @@ local function serve(path)
 	r.req_attr["physical.doc-root"] = www
 	r.req_attr["physical.rel-path"] = path
 	r.req_attr["physical.path"] = www .. path
+	if path:match("^/treehub/objects/") or path:match("^/treehub/deltas/") then
+		r.resp_header["Cache-Control"] = "public, max-age=31536000, immutable"
+	end
 	return 0
 end
 
@@ -30,7 +42,7 @@ local function device()
 	if env["SSL_CLIENT_VERIFY"] ~= "SUCCESS" or not cn or not serial then
 		return nil
 	end
-	if #cn > 64 or not cn:match("^%w[%w._+:-]*$") or not serial:match("^%x+$") then
+	if #cn > 64 or not cn:match("^%w[%w._+:-]*$") or #serial > 40 or not serial:match("^[0-9A-F]+$") then
 		return nil
 	end
 	if env["SSL_CLIENT_S_DN"] ~= "CN = " .. cn and env["SSL_CLIENT_S_DN"] ~= "CN=" .. cn then
@@ -57,6 +69,9 @@ local top, name = path:match("^/(%w+)/(.+)$")
 local subject = device()
 if not subject then
 	return 403
+end
+if not lighty.c.stat(www .. subject) then
+	return missing(subject, 403)
 end
 if top == "director" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$")) then
 	return serve(subject .. "/director/" .. name)
