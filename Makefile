@@ -4,7 +4,7 @@
 #   make demo                   a whole instance on loopback, with a device that updates; ONCE=1 ends by itself
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
-#   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes
+#   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
@@ -17,6 +17,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/otafs
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
@@ -106,8 +107,10 @@ unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_tes
 wrapped    := malloc calloc realloc strdup openat write fsync renameat
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
-	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ $^ \
-	    $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \
+	    $(filter %.o,$^) $(filter %.a,$^) $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+# A core without mounts, for the tests of otafs/.
+$(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
 tests-built: $(unit_tests) $(programs) $(device)
 
@@ -123,10 +126,15 @@ demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
 	@OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) scripts/demo
 
+# cppcheck knows neither the cleanup attribute nor jansson's loops.
+cppcheck_flags := --suppress=memleak --suppress=resourceLeak '-Djson_array_foreach(a,i,v)=for(;;)' \
+                  '-Djson_object_foreach(o,k,v)=for(;;)' '-Djson_object_foreach_safe(o,n,k,v)=for(;;)'
 lint: packages
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
 	scripts/check-layers
-	cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 -I. $(folders) tests/device
+	scripts/check-docs
+	cppcheck -q --enable=warning,portability --inline-suppr --error-exitcode=1 $(cppcheck_flags) -I. $(folders) \
+	    tests/device
 	shellcheck -x $$(git ls-files '*.sh') $$(git grep -lI '^#!/bin/sh' -- scripts gateway .ci)
 	mandoc -T lint -W warning docs/*.[1-8]
 	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
@@ -142,19 +150,20 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
-	    $(DATADIR)/lighttpd)
+	    $(TMPFILESDIR) $(DATADIR)/lighttpd)
 	$(INSTALL) -m 755 $(programs) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
+	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard gateway/lighttpd/*) $(DESTDIR)$(DATADIR)/lighttpd
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)))
-	rm -f $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/otafs.conf $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	rm -rf $(DESTDIR)$(DATADIR)
 
 clean:

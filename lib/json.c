@@ -2,16 +2,28 @@
 
 #include <errno.h>
 
-int
-json_read(const char *text, size_t bytes, const char *what, json_t **out, struct err *err)
+static int
+parse(const char *text, size_t bytes, size_t flags, const char *what, json_t **out, struct err *err)
 {
 	json_error_t error;
 
-	*out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+	*out = json_loadb(text, bytes, flags, &error);
 	if (!*out)
 		return err_set(err, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, error.text,
 		    error.line, error.column);
 	return 0;
+}
+
+int
+json_read(const char *text, size_t bytes, const char *what, json_t **out, struct err *err)
+{
+	return parse(text, bytes, JSON_REJECT_DUPLICATES, what, out, err);
+}
+
+int
+json_read_loosely(const char *text, size_t bytes, const char *what, json_t **out, struct err *err)
+{
+	return parse(text, bytes, JSON_ALLOW_NUL, what, out, err);
 }
 
 const char *

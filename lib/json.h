@@ -24,6 +24,10 @@ json_decref_p(json_t **json)
  */
 int json_read(const char *text, size_t bytes, const char *what, json_t **out, struct err *err);
 
+/** The same for what has to be taken as it comes: of members that occur twice the last one counts, strings may
+ * hold a 0 byte. */
+int json_read_loosely(const char *text, size_t bytes, const char *what, json_t **out, struct err *err);
+
 /** The string member @name of @object, borrowed; NULL if it is missing or no string. */
 const char *json_text(const json_t *object, const char *name);
 

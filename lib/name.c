@@ -1,6 +1,7 @@
 #include "lib/name.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,10 +30,13 @@ name_printable(const char *name, char *out, unsigned long room)
 {
 	size_t n = 0;
 
-	for (; *name && n + 5 < room; name++) {
+	for (; *name; name++) {
 		unsigned char c = (unsigned char)*name;
+		bool is_plain = c >= 0x20 && c < 0x7f;
 
-		if (c >= 0x20 && c < 0x7f)
+		if (n + (is_plain ? 1 : 4) >= room)
+			break;
+		if (is_plain)
 			out[n++] = *name;
 		else
 			n += (size_t)snprintf(out + n, room - n, "\\x%02x", c);

@@ -114,17 +114,31 @@ refuse_package(const struct order *order, const char *package, const char *versi
 	return err_set(err, ENOENT, "%.128s: not in the image repository: ls packages", package);
 }
 
+/* A serial may have spaces in it. NULL: there is nothing more. */
+static char *
+rest_of_line(char *rest)
+{
+	size_t n;
+
+	if (!rest)
+		return NULL;
+	rest += strspn(rest, WORDS);
+	for (n = strlen(rest); n && strchr(WORDS, rest[n - 1]); n--)
+		rest[n - 1] = '\0';
+	return *rest ? rest : NULL;
+}
+
 static int
 parse_line(struct order *order, char *line, struct err *err)
 {
 	char *rest = NULL, *package = strtok_r(line, WORDS, &rest), *version = strtok_r(NULL, WORDS, &rest);
-	char *ecu = strtok_r(NULL, WORDS, &rest), *more = strtok_r(NULL, WORDS, &rest);
+	char *ecu = rest_of_line(rest);
 	const struct target *target;
 	int r;
 
 	if (!package)
 		return 0;
-	if (!version || more)
+	if (!version)
 		return err_set(
 		    err, EINVAL, "\"%.64s\": expected \"PACKAGE VERSION [ECU]\" or \"cancel\"", package);
 	if ((r = name_check_package(package, err)) < 0 || (r = name_check_version(version, err)) < 0 ||

@@ -5,8 +5,8 @@
  *     cancel                    takes back all that is open
  *
  * Everything that would make the device refuse in silence is checked here (aktualizr-wire 2.7, 2.8, 2.10).
- * Without an ECU the package goes to every ECU of a fitting hardware id. A device has one open update at a
- * time.
+ * The ECU's serial is the rest of the line, for it may have spaces in it. Without an ECU the package goes to
+ * every ECU of a fitting hardware id. A device has one open update at a time.
  */
 #ifndef OTAFS_ASSIGN_H
 #define OTAFS_ASSIGN_H

@@ -132,22 +132,31 @@ refresh_roots(struct core *core, struct err *err)
 	}
 }
 
-/* Documents live director_targets_days from the moment their epoch was raised: a new one when half of that is
- * over. */
+/*
+ * Documents live director_targets_days from the moment their epoch was raised: a new one when half of that is
+ * over, when the clock was set back behind that moment, and when the lifetime or the root, which are part of
+ * the documents, are others.
+ */
 static int
 refresh_epoch(struct core *core, int64_t now, struct err *err)
 {
-	int64_t life = core->config->director_targets_days * DAY_SECONDS, epoch, raised_at;
+	int64_t days = core->config->director_targets_days, epoch, raised_at;
+	char basis[STATE_BASIS_SIZE], was[STATE_BASIS_SIZE];
 	int r;
 
-	if ((r = state_epoch(core->state, &epoch, &raised_at, err)) < 0)
+	if ((r = state_epoch(core->state, &epoch, &raised_at, err)) < 0 ||
+	    (r = state_basis(core->state, was, err)) < 0)
 		return r;
-	if (now < raised_at + life / 2)
+	snprintf(basis, sizeof(basis), "days=%lld root=%d", (long long)days, core->roots.count);
+	/* Without a root there are no documents. */
+	if (core->roots.count == 0)
+		strcpy(basis, was);
+	if (now >= raised_at && now < raised_at + days * DAY_SECONDS / 2 && !strcmp(basis, was))
 		return 0;
-	if ((r = state_raise_epoch(core->state, 1, now, err)) < 0)
+	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) < 0)
 		return r;
 	core->changes.is_all = true;
-	log_line(LOG_NOTICE, "epoch raised epoch=%lld", (long long)epoch + 1);
+	log_line(LOG_NOTICE, "epoch raised epoch=%lld basis=\"%s\"", (long long)epoch + 1, basis);
 	return 0;
 }
 
@@ -156,11 +165,11 @@ core_refresh(struct core *core, int64_t now, struct err *err)
 {
 	int r;
 
-	if ((r = refresh_epoch(core, now, err)) < 0)
-		return r;
 	/* Without the signer all but new documents can still be served. */
 	if (refresh_roots(core, err) < 0)
 		log_line(LOG_WARNING, "roots not refreshed reason=\"%s\"", err->text);
+	if ((r = refresh_epoch(core, now, err)) < 0)
+		return r;
 	r = image_refresh(core->image, err);
 	if (r == IMAGE_CHANGED)
 		core->changes.is_all = true;

@@ -64,6 +64,7 @@ check_ecu(struct visit *visit, const char *serial, const json_t *envelope, struc
 	const json_t *body = json_object_get(envelope, "signed"), *info;
 	const char *named, *file, *sha256;
 	const struct ecu *ecu = find_ecu(visit, serial);
+	unsigned char hash[DIGEST_SHA256_BYTES];
 	char what[128];
 
 	name_printable(serial, what, NAME_ECU_MAX);
@@ -82,7 +83,7 @@ check_ecu(struct visit *visit, const char *serial, const json_t *envelope, struc
 		return refuse(visit, "invalid_manifest", err->text);
 	if (strcmp(named, ecu->serial))
 		return refuse(visit, "invalid_manifest", "an ECU's report stands under another ECU's name");
-	if (strlen(file) > NAME_TARGET_MAX || strlen(sha256) != 64)
+	if (strlen(file) > NAME_TARGET_MAX || digest_unhex(sha256, hash, sizeof(hash)) < 0)
 		return refuse(visit, "invalid_manifest", "filepath is too long, or sha256 is not 64 digits");
 	return true;
 }
@@ -110,7 +111,7 @@ check(struct visit *visit, json_t *manifest, struct err *err)
 	return true;
 }
 
-static int
+static int __attribute__((format(printf, 3, 4)))
 tell(struct visit *visit, struct err *err, const char *format, ...)
 {
 	char text[1024], shown[1024];
@@ -134,17 +135,30 @@ close_assignment(struct visit *visit, struct assignment *a, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* Files and hashes are compared as they are stored: printable, and in lower case. */
+static void
+read_installed(
+    const json_t *envelope, char file[static NAME_TARGET_MAX + 1], char sha256[static DIGEST_HEX_SIZE])
+{
+	const json_t *info = json_object_get(json_object_get(envelope, "signed"), "installed_image");
+	const json_t *hashes = json_object_get(json_object_get(info, "fileinfo"), "hashes");
+	unsigned char hash[DIGEST_SHA256_BYTES] = { 0 };
+
+	name_printable(json_text(info, "filepath"), file, NAME_TARGET_MAX + 1);
+	digest_unhex(json_text(hashes, "sha256"), hash, sizeof(hash));
+	digest_hex(hash, sizeof(hash), sha256);
+}
+
 static int
 take_installed(struct visit *visit, const char *serial, const json_t *envelope, struct err *err)
 {
-	const json_t *info = json_object_get(json_object_get(envelope, "signed"), "installed_image");
+	char file[NAME_TARGET_MAX + 1], sha256[DIGEST_HEX_SIZE];
 	struct ecu *ecu = find_ecu(visit, serial);
-	const char *file = json_text(info, "filepath");
-	const char *sha256 = json_text(json_object_get(json_object_get(info, "fileinfo"), "hashes"), "sha256");
 	int r = 0;
 
+	read_installed(envelope, file, sha256);
 	if (strcmp(ecu->installed, file) || strcmp(ecu->installed_sha256, sha256)) {
-		name_printable(file, ecu->installed, sizeof(ecu->installed));
+		snprintf(ecu->installed, sizeof(ecu->installed), "%s", file);
 		snprintf(ecu->installed_sha256, sizeof(ecu->installed_sha256), "%s", sha256);
 		ecu->installed_at = visit->now;
 		visit->is_changed = true;

@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "lib/name.h"
 #include "lib/uuid.h"
 
 static const char *
@@ -29,7 +30,8 @@ reply_refuse(struct reply *reply, int status, const char *code, const char *desc
 {
 	reply->status = status;
 	reply->code = code;
-	snprintf(reply->description, sizeof(reply->description), "%s", description);
+	/* A reason that was cut may end within a character, which JSON does not take. */
+	name_printable(description, reply->description, sizeof(reply->description));
 	return 0;
 }
 

@@ -8,36 +8,69 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 
-/* Whether a line of TOML sets something that only the device should know: p12_password, pass, ... */
-static bool
-is_secret(const char *line)
+/* The value in a line of TOML that sets something only the device should know: p12_password, pass, ... NULL: it
+ * sets nothing of the kind. */
+static const char *
+secret_of(const char *line)
 {
-	size_t name = strcspn(line, "=");
-	const char *found = strcasestr(line, "pass");
+	const char *name = strcasestr(line, "pass"), *equals = name ? strchr(name, '=') : NULL;
 
-	return line[name] == '=' && found && found < line + name;
+	return equals ? equals + 1 : NULL;
 }
 
+/* The quotes that end the value when that goes on in the next line, else NULL. */
+static const char *
+open_quotes(const char *value)
+{
+	static const char *const quotes[] = { "\"\"\"", "'''" };
+
+	value += strspn(value, " \t");
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
+		if (!strncmp(value, quotes[i], 3))
+			return strstr(value + 3, quotes[i]) ? NULL : quotes[i];
+	return NULL;
+}
+
+static void
+mask_lines(char *text, FILE *out)
+{
+	const char *until = NULL, *secret;
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (until) {
+			until = strstr(line, until) ? NULL : until;
+			continue;
+		}
+		if ((secret = secret_of(line))) {
+			fprintf(out, "%.*s= \"(masked)\"", (int)strcspn(line, "="), line);
+			until = open_quotes(secret);
+		} else {
+			fputs(line, out);
+		}
+		if (text)
+			fputc('\n', out);
+	}
+}
+
+/* NULL: no memory. */
 static char *
 mask_secrets(const char *text)
 {
 	AUTO(free_p) char *copy = strdup(text);
-	AUTO(fclose_p) FILE *out = NULL;
-	char *masked = NULL, *rest = copy, *line;
+	char *masked = NULL;
 	size_t bytes;
+	FILE *out = copy ? open_memstream(&masked, &bytes) : NULL;
+	int is_bad;
 
-	out = copy ? open_memstream(&masked, &bytes) : NULL;
-	while (out && (line = strsep(&rest, "\n"))) {
-		if (is_secret(line))
-			fprintf(out, "%.*s= \"(masked)\"", (int)strcspn(line, "="), line);
-		else
-			fputs(line, out);
-		if (rest)
-			fputc('\n', out);
-	}
-	if (out)
-		fflush(out);
-	return masked;
+	if (!out)
+		return NULL;
+	mask_lines(copy, out);
+	is_bad = ferror(out);
+	if (fclose(out) == 0 && !is_bad)
+		return masked;
+	free(masked);
+	return NULL;
 }
 
 static int
@@ -84,7 +117,7 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	char line[512], shown[512];
 	int r;
 
-	if (!text || !id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
+	if (!text || !id || !*id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
 		return 1;
 	if ((r = state_event_add(core->state, device->id, id, text, now, err)) != 0)
 		return r < 0 ? r : 0;
@@ -123,7 +156,7 @@ report_events_commit(struct core *core, const struct device *device, const char 
 	int r;
 
 	reply->status = 200;
-	if (json_read(body, bytes, "events", &events, err) < 0)
+	if (json_read_loosely(body, bytes, "events", &events, err) < 0)
 		return reply_refuse(reply, 400, "invalid_events", err->text);
 	if (!json_is_array(events))
 		return reply_refuse(reply, 400, "invalid_events", "events: is no array");

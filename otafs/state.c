@@ -19,6 +19,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE device (id TEXT PRIMARY KEY, counter BIGINT NOT NULL, created_at BIGINT NOT NULL,"
 	" changed_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, primary_ecu TEXT NOT NULL, why TEXT NOT NULL,"
 	" why_at BIGINT NOT NULL);"
+	"CREATE TABLE retired (id TEXT PRIMARY KEY, counter BIGINT NOT NULL);"
 	"CREATE TABLE certificate (device TEXT NOT NULL, serial TEXT NOT NULL, added_at BIGINT NOT NULL,"
 	" PRIMARY KEY (device, serial));"
 	"CREATE TABLE ecu (device TEXT NOT NULL, serial TEXT NOT NULL, position BIGINT NOT NULL, hardware TEXT "
@@ -41,6 +42,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE history (device TEXT NOT NULL, number BIGINT NOT NULL, at BIGINT NOT NULL, text TEXT NOT "
 	"NULL,"
 	" PRIMARY KEY (device, number));",
+	/* 2 */
+	"ALTER TABLE fleet ADD COLUMN basis TEXT NOT NULL DEFAULT '';",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -54,6 +57,7 @@ enum statement {
 	EPOCH_RAISE,
 	DEVICE_ADD,
 	DEVICE_REMOVE,
+	DEVICE_RETIRE,
 	DEVICE_REMOVE_CERTIFICATES,
 	DEVICE_REMOVE_ECUS,
 	DEVICE_REMOVE_ASSIGNMENTS,
@@ -92,13 +96,17 @@ static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[EPOCH] = "SELECT epoch, raised_at FROM fleet WHERE one = 1",
+	[EPOCH] = "SELECT epoch, raised_at, basis FROM fleet WHERE one = 1",
 	[EPOCH_INIT] =
 	    "INSERT INTO fleet (one, epoch, raised_at) VALUES (1, 0, ?1) ON CONFLICT (one) DO NOTHING",
-	[EPOCH_RAISE] = "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2 WHERE one = 1",
+	[EPOCH_RAISE] = "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2, basis = ?3 WHERE one = 1",
+	/* A device that was deleted goes on from where it was: versions only grow. */
 	[DEVICE_ADD] =
 	    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at)"
-	    " VALUES (?1, 1, ?2, ?2, 0, '', '', 0) ON CONFLICT (id) DO NOTHING",
+	    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0 FROM retired WHERE id = ?1"
+	    " ON CONFLICT (id) DO NOTHING",
+	[DEVICE_RETIRE] = "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
+			  " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter",
 	[DEVICE_REMOVE] = "DELETE FROM device WHERE id = ?1",
 	[DEVICE_REMOVE_CERTIFICATES] = "DELETE FROM certificate WHERE device = ?1",
 	[DEVICE_REMOVE_ECUS] = "DELETE FROM ecu WHERE device = ?1",
@@ -399,9 +407,24 @@ state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err 
 }
 
 int
-state_raise_epoch(struct state *state, int64_t by, int64_t now, struct err *err)
+state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err)
 {
-	return answer(change(state, EPOCH_RAISE, err, "ii", by, now), STATE_NONE);
+	sqlite3_stmt *statement;
+	int r;
+
+	if ((r = query(state, EPOCH, &statement, err, "")) < 0)
+		return r;
+	r = step(state, statement, err);
+	if (r > 0)
+		copy_text(statement, 2, basis, STATE_BASIS_SIZE);
+	done(statement);
+	return r > 0 ? 0 : r < 0 ? r : err_set(err, EIO, "database: the fleet has no row");
+}
+
+int
+state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err)
+{
+	return answer(change(state, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
 }
 
 int
@@ -413,7 +436,7 @@ state_device_add(struct state *state, const char *id, int64_t now, struct err *e
 int
 state_device_remove(struct state *state, const char *id, struct err *err)
 {
-	for (enum statement which = DEVICE_REMOVE_CERTIFICATES; which <= DEVICE_REMOVE_EVENTS; which++) {
+	for (enum statement which = DEVICE_RETIRE; which <= DEVICE_REMOVE_EVENTS; which++) {
 		int r = change(state, which, err, "s", id);
 
 		if (r < 0)

@@ -73,13 +73,20 @@ void state_freep(struct state **state);
 int state_begin(struct state *state, struct err *err);
 int state_end(struct state *state, int r, struct err *err);
 
-/** The fleet's epoch and when it was raised; raising adds @by and takes @now.  (docs/ARCHITECTURE.md, Versions)
+/** Longest basis with its 0. */
+#define STATE_BASIS_SIZE 64
+
+/**
+ * The fleet's epoch and when it was raised; and the basis that it was raised for: what all documents depend on
+ * besides their device, as text, empty before the first raise. Raising adds @by and takes @now and @basis.
  */
 int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err);
-int state_raise_epoch(struct state *state, int64_t by, int64_t now, struct err *err);
+int state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err);
+int state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err);
 
+/** A device that was removed before goes on above its old counter: its versions never go back. */
 int state_device_add(struct state *state, const char *id, int64_t now, struct err *err);
-/** Removes all but the history. */
+/** Removes all but the history and the counter, from which a device of the same id goes on. */
 int state_device_remove(struct state *state, const char *id, struct err *err);
 int state_device(struct state *state, const char *id, struct device *out, struct err *err);
 /** What the device should install has changed: its counter grows. */

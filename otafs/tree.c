@@ -500,11 +500,11 @@ tag_director(const struct node *node)
 #define DISK(path, ...) ROW(path, BOTH, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
 #define TEXT(path, need, printer, ...)                                                                                  \
 	ROW(path, VIEW_FULL, NODE_TEXT, 0640, GROUP_ADMIN, need, .print = printer, __VA_ARGS__)
-#define COMMIT(path, who, need, committer, size)                                                                        \
-	ROW(path, VIEW_FULL, NODE_TRANSACTION, 0660, who, need, .commit = committer, .room = size)
 #define TRANSACTION(name, committer, size)                                                                              \
-	COMMIT("devices/*/in/" name, GROUP_ADMIN, NEEDS_DEVICE, committer, size),                                       \
-	COMMIT("devices/*/certificates/*/in/" name, GROUP_GATE, SPEAKS, committer, size)
+	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
+	    .commit = committer, .room = size),                                                                         \
+	ROW("devices/*/certificates/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
+	    .commit = committer, .room = size)
 
 const struct row tree_rows[] = {
 	FOLDER("", BOTH, NEEDS_NOTHING),

@@ -124,10 +124,10 @@ read_published(struct image *image, struct err *err)
 }
 
 int
-image_new(const char *repository, const struct config *config, struct client *client, struct image **out,
+image_start(const char *repository, const struct config *config, struct client *client, struct image **out,
     struct err *err)
 {
-	AUTO(image_freep) struct image *image = calloc(1, sizeof(*image));
+	AUTO(image_closep) struct image *image = calloc(1, sizeof(*image));
 	int r;
 
 	if (!image)
@@ -145,7 +145,7 @@ image_new(const char *repository, const struct config *config, struct client *cl
 }
 
 void
-image_free(struct image *image)
+image_close(struct image *image)
 {
 	if (!image)
 		return;
@@ -155,9 +155,9 @@ image_free(struct image *image)
 }
 
 void
-image_freep(struct image **image)
+image_closep(struct image **image)
 {
-	image_free(*image);
+	image_close(*image);
 }
 
 /* -- what is offered -- */
@@ -465,7 +465,7 @@ is_half_gone(const struct image *image, int64_t now)
 }
 
 int
-image_refresh(struct image *image, struct err *err)
+image_renew(struct image *image, struct err *err)
 {
 	AUTO(json_decref_p) json_t *targets = NULL;
 	int root = 0, r;

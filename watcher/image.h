@@ -18,10 +18,10 @@
 struct image;
 
 /** Opens @repository/published and reads the current set; @client and @config outlive the image. */
-int image_new(const char *repository, const struct config *config, struct client *client, struct image **out,
+int image_start(const char *repository, const struct config *config, struct client *client, struct image **out,
     struct err *err);
-void image_free(struct image *image);
-void image_freep(struct image **image);
+void image_close(struct image *image);
+void image_closep(struct image **image);
 
 /** DROP_BAD if @releases could not be published: a file name would be used for other content, or too large. */
 int image_check(const struct image *image, const struct releases *releases, struct err *err);
@@ -44,7 +44,7 @@ int image_publish(struct image *image, const struct releases *releases, int *ver
  * Publishes the same targets anew when nothing was published yet, when a document has less than half of its
  * lifetime left, or when there is a newer root. Returns 0, IMAGE_FRESH, or -errno.
  */
-int image_refresh(struct image *image, struct err *err);
+int image_renew(struct image *image, struct err *err);
 
 /**
  * Adds @release to the "targets" object @targets. Returns 0; IMAGE_SAME if it was there; or DROP_BAD. Apart

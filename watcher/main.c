@@ -36,7 +36,7 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 {
 	AUTO(client_freep) struct client *client = client_new(config->sign_socket);
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
-	AUTO(image_freep) struct image *image = NULL;
+	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
 	AUTO(status_done) struct status status = { 0 };
 	int r;
@@ -45,7 +45,7 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 	if (!client || status_init(&status, mover->spool) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
-	    (r = image_new(config->repository, config, client, &image, err)) < 0 ||
+	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
 	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
 		return r;
 	return spool_run(spool, err);

@@ -436,7 +436,7 @@ refresh_pass(struct spool *spool)
 	if (spool->refresh_ms <= status_clock_ms()) {
 		struct err err = { 0 };
 
-		r = image_refresh(spool->image, &err);
+		r = image_renew(spool->image, &err);
 		if (r == 0)
 			log_line(LOG_NOTICE, "metadata renewed");
 		if (r < 0 && strcmp(err.text, spool->refresh_why.text))

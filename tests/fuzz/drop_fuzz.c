@@ -30,7 +30,8 @@ check(const struct release *release)
 	assert(!strchr(target, '/'));
 	assert(name_check_package(release->name, &err) == 0 && name_check_version(release->version, &err) == 0);
 	assert(digest_is_sha256_hex(release->commit));
-	assert(json_array_size(release->hardware) >= 1 && json_array_size(release->hardware) <= RELEASE_HARDWARE_MAX);
+	assert(json_array_size(release->hardware) >= 1 &&
+	       json_array_size(release->hardware) <= RELEASE_HARDWARE_MAX);
 	for (size_t i = 0; i < json_array_size(release->hardware); i++)
 		assert(name_check_hardware(json_string_value(json_array_get(release->hardware, i)), &err) == 0);
 }

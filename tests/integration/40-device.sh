@@ -48,6 +48,14 @@ ok "refuses a package that does not exist" refuses "I/O error|No such file" sh -
 ok "naming it" has "$dev/why" "nothing: not in the image repository"
 ok "refuses a version that does not exist" refuses . sh -c "echo 'app 9' > $dev/assign"
 ok "naming it too" has "$dev/why" "package app has no version 9"
+commit_of brake 7 >/dev/null
+echo '{"name":"brake","version":"7","hardwareIds":["brake-ecu-a","brake-ecu-b"]}' >"$T/brake-7.drop/push.json"
+drop brake 7
+ok "publishes a package for other hardware" published brake 7
+ok "refuses what does not fit" refuses . sh -c "echo 'brake 7' > $dev/assign"
+ok "naming both hardware ids" has "$dev/why" 'brake-7 is for hardware \["brake-ecu-a","brake-ecu-b"\]; this device has car7-ecu \(qemux86-64\)'
+ok "refuses an ECU that it does not have" refuses . sh -c "echo 'app 1.0 nobody' > $dev/assign"
+ok "naming it as well" has "$dev/why" 'no ECU "nobody"'
 ok "assigns" sh -c "echo 'app 1.0' > $dev/assign"
 ok "names what is open" has "$dev/assign" "^app-1.0 to ECU car7-ecu"
 ok "says what is to come and why it has not" has "$dev/status" "car7-ecu should run app-1.0, runs unknown because"

@@ -8,6 +8,10 @@ OTA_BIN=${OTA_BIN:-$top/build/release/bin}
 OTA_DEVICE=${OTA_DEVICE:-$top/build/release/tests/ota-device}
 export OTA_BIN OTA_DEVICE
 
+[ "$(id -u)" = 0 ] || {
+	echo "Bail out! These tests mount and switch users: run them as root."
+	exit 1
+}
 T=$(mktemp -d /tmp/otafs-test.XXXXXX)
 chmod 755 "$T"
 conf=$T/otafs.conf

@@ -1,0 +1,282 @@
+/* Director documents: a function of the stored state, with versions that only grow. A real signer signs. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/cleanup.h"
+#include "lib/utc.h"
+#include "otafs/device.h"
+#include "otafs/director.h"
+#include "sign/envelope.h"
+#include "tests/unit/fault.h"
+#include "tests/unit/fixture.h"
+
+#define DAY 86400
+
+static char *
+document(struct fixture *f, enum role role)
+{
+	struct err err = { 0 };
+	char *text = NULL;
+	size_t bytes;
+
+	fixture_load(f);
+	if (director_document(&f->core, &f->device, role, &text, &bytes, &err) != 0)
+		fail_msg("%s: %s", role_name(role), err.text);
+	assert_int_equal(strlen(text), bytes);
+	return text;
+}
+
+/* Parses the document, whose signature the newest root has to bear out. */
+static json_t *
+read_document(struct fixture *f, enum role role)
+{
+	AUTO(free_p) char *text = document(f, role);
+	AUTO(json_decref_p) json_t *root = NULL;
+	const char *root_text = f->core.roots.texts[f->core.roots.count - 1];
+	json_t *file;
+	struct err err = { 0 };
+
+	assert_int_equal(json_read(root_text, strlen(root_text), "root", &root, &err), 0);
+	assert_int_equal(json_read(text, strlen(text), "document", &file, &err), 0);
+	assert_int_equal(
+	    envelope_verify_role(file, json_object_get(root, "signed"), role, role_name(role), &err), 0);
+	return file;
+}
+
+static int64_t
+version_of(struct fixture *f)
+{
+	AUTO(json_decref_p) json_t *file = read_document(f, ROLE_TARGETS);
+	int64_t version;
+	struct err err = { 0 };
+
+	assert_int_equal(director_version(&f->core, &f->device, &version, &err), 0);
+	assert_int_equal(
+	    version, json_integer_value(json_object_get(json_object_get(file, "signed"), "version")));
+	return version;
+}
+
+static void
+has_the_same_bytes_on_every_read_and_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
+		AUTO(free_p) char *first = document(f, role);
+		AUTO(free_p) char *again = document(f, role);
+		AUTO(free_p) char *after = NULL;
+
+		assert_string_equal(first, again);
+		fixture_reopen(f);
+		after = document(f, role);
+		assert_string_equal(first, after);
+	}
+}
+
+static void
+counts_versions_up_with_each_change(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct assignment *open = NULL;
+	int64_t version = version_of(f), epoch, raised_at;
+	struct err err = { 0 };
+	struct reply reply;
+	size_t count;
+
+	assert_int_equal(state_epoch(f->core.state, &epoch, &raised_at, &err), 0);
+	assert_int_equal(version, f->device.counter + epoch);
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	assert_int_equal(version_of(f), version + 1);
+	assert_int_equal(fixture_assign(f, "cancel", &err), 0);
+	assert_int_equal(version_of(f), version + 2);
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	assert_int_equal(fixture_send(f, fixture_manifest_of(f, PRIM, "app-1.0", APP_1), &reply), 200);
+	assert_int_equal(version_of(f), version + 4);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(state_assignments(f->core.state, "car7", &open, &count, &err), 0);
+	assert_int_equal(
+	    fixture_send(
+		f, fixture_manifest(f, json_object(), fixture_result(false, open[0].correlation)), &reply),
+	    200);
+	assert_int_equal(version_of(f), version + 6);
+}
+
+static void
+names_only_ecus_that_something_is_open_for(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *empty = read_document(f, ROLE_TARGETS);
+	AUTO(json_decref_p) json_t *file = NULL;
+	AUTO(free_p) char *text = NULL;
+	const json_t *body = json_object_get(empty, "signed"), *entry, *custom;
+	struct err err = { 0 };
+	struct reply reply;
+
+	assert_int_equal(json_object_size(json_object_get(body, "targets")), 0);
+	assert_string_equal(json_text(json_object_get(body, "custom"), "deviceId"), "car7");
+	assert_null(json_object_get(json_object_get(body, "custom"), "correlationId"));
+
+	assert_int_equal(fixture_assign(f, "fw 1.0", &err), 0);
+	assert_int_equal(fixture_send(f, fixture_manifest_of(f, SEC_1, "fw-1.0", FW_1), &reply), 200);
+	file = read_document(f, ROLE_TARGETS);
+	body = json_object_get(file, "signed");
+	assert_int_equal(json_object_size(json_object_get(body, "targets")), 1);
+	entry = json_object_get(json_object_get(body, "targets"), "fw-1.0");
+	custom = json_object_get(entry, "custom");
+	assert_int_equal(json_integer_value(json_object_get(entry, "length")), 1000);
+	assert_string_equal(json_text(json_object_get(entry, "hashes"), "sha256"), FW_1);
+	assert_string_equal(json_text(custom, "targetFormat"), "BINARY");
+	assert_true(json_is_null(json_object_get(custom, "uri")));
+	assert_null(json_object_get(custom, "hardwareIds"));
+	text = json_write(json_object_get(custom, "ecuIdentifiers"));
+	assert_string_equal(text, "{\"sec-2\":{\"hardwareId\":\"hw-b\"}}");
+	assert_int_equal(
+	    strncmp(json_text(json_object_get(body, "custom"), "correlationId"), "urn:here-ota:mtu:", 17), 0);
+}
+
+static void
+puts_ecus_that_get_the_same_file_into_one_entry(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *file = NULL;
+	AUTO(free_p) char *text = NULL;
+	const json_t *targets;
+	struct err err = { 0 };
+
+	assert_int_equal(fixture_assign(f, "duo 1.0", &err), 0);
+	file = read_document(f, ROLE_TARGETS);
+	targets = json_object_get(json_object_get(file, "signed"), "targets");
+	assert_int_equal(json_object_size(targets), 1);
+	text = json_write(
+	    json_object_get(json_object_get(json_object_get(targets, "duo-1.0"), "custom"), "ecuIdentifiers"));
+	assert_string_equal(text, "{\"prim\":{\"hardwareId\":\"hw-a\"},\"sec-1\":{\"hardwareId\":\"hw-b\"},"
+				  "\"sec-2\":{\"hardwareId\":\"hw-b\"}}");
+}
+
+/* Holds an entry of "meta" against the bytes it is about. */
+static void
+describes(const json_t *file, const char *name, const char *bytes)
+{
+	const json_t *entry = json_object_get(json_object_get(json_object_get(file, "signed"), "meta"), name);
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_sha256_hex(bytes, strlen(bytes), hex);
+	assert_string_equal(json_text(json_object_get(entry, "hashes"), "sha256"), hex);
+	assert_int_equal(json_integer_value(json_object_get(entry, "length")), strlen(bytes));
+}
+
+static void
+hangs_together_by_length_and_hash(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *targets = document(f, ROLE_TARGETS);
+	AUTO(free_p) char *snapshot_text = document(f, ROLE_SNAPSHOT);
+	AUTO(json_decref_p) json_t *snapshot = read_document(f, ROLE_SNAPSHOT);
+	AUTO(json_decref_p) json_t *timestamp = read_document(f, ROLE_TIMESTAMP);
+
+	describes(snapshot, "targets.json", targets);
+	describes(snapshot, "root.json", f->core.roots.texts[f->core.roots.count - 1]);
+	describes(timestamp, "snapshot.json", snapshot_text);
+}
+
+static void
+is_renewed_when_half_its_life_is_over(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *file = NULL;
+	int64_t version = version_of(f), now = utc_now(), expires;
+	struct err err = { 0 };
+
+	assert_int_equal(core_refresh(&f->core, now + 3 * DAY, &err), 0);
+	assert_int_equal(version_of(f), version);
+	assert_int_equal(core_refresh(&f->core, now + 4 * DAY - DAY / 2, &err), 0);
+	fixture_load(f);
+	assert_true(f->core.changes.is_all);
+	/* The clock is set back: what was raised then would expire too late for the signer. */
+	assert_int_equal(core_refresh(&f->core, now + 3600, &err), 0);
+	assert_true(version_of(f) > version);
+	file = read_document(f, ROLE_TARGETS);
+	assert_int_equal(envelope_expires(json_object_get(file, "signed"), "targets", &expires, &err), 0);
+	assert_int_equal(expires, now + 3600 + 7 * DAY);
+}
+
+static void
+gets_a_new_version_when_the_lifetime_is_changed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version = version_of(f);
+	struct err err = { 0 };
+
+	f->config.director_targets_days = 5;
+	assert_int_equal(core_refresh(&f->core, utc_now(), &err), 0);
+	assert_int_equal(version_of(f), version + 1);
+	fixture_reopen(f);
+	assert_int_equal(version_of(f), version + 1);
+}
+
+static void
+goes_on_above_the_old_version_when_a_device_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version;
+	struct err err = { 0 };
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fixture_assign(f, i % 2 ? "cancel" : "app 1.0", &err), 0);
+	version = version_of(f);
+	assert_int_equal(device_remove(&f->core, &f->device, "test", &err), 0);
+	assert_int_equal(device_add(&f->core, "car7", "test", &err), 0);
+	assert_true(version_of(f) > version);
+}
+
+static void
+refuses_the_very_document_when_no_root_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	size_t bytes;
+	char *text;
+
+	assert_int_equal(director_document(&f->core, &f->device, ROLE_TARGETS, &text, &bytes, &err), -EAGAIN);
+	assert_reason(err, "the director's root is not known yet: is ota-signd running?");
+}
+
+static void
+foresees_the_size_within_a_few_bytes_and_never_below(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct assignment *open = NULL;
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	int64_t bytes;
+	size_t count;
+
+	assert_int_equal(fixture_assign(f, "app 1.0\nfw 1.0", &err), 0);
+	assert_int_equal(state_assignments(f->core.state, "car7", &open, &count, &err), 0);
+	text = document(f, ROLE_TARGETS);
+	bytes = director_size(&f->core, &f->device, open, count, &err);
+	assert_in_range(bytes, (int64_t)strlen(text), (int64_t)strlen(text) + 100);
+}
+
+#define SIGNED(name) cmocka_unit_test_setup_teardown(name, fixture_setup_with_signer, fixture_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SIGNED(has_the_same_bytes_on_every_read_and_after_a_restart),
+		SIGNED(counts_versions_up_with_each_change),
+		SIGNED(names_only_ecus_that_something_is_open_for),
+		SIGNED(puts_ecus_that_get_the_same_file_into_one_entry),
+		SIGNED(hangs_together_by_length_and_hash),
+		SIGNED(is_renewed_when_half_its_life_is_over),
+		SIGNED(gets_a_new_version_when_the_lifetime_is_changed),
+		SIGNED(goes_on_above_the_old_version_when_a_device_is_made_again),
+		TEST(refuses_the_very_document_when_no_root_is_known),
+		SIGNED(foresees_the_size_within_a_few_bytes_and_never_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
