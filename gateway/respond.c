@@ -226,7 +226,7 @@ respond(int fd, const char *mount)
 	AUTO(free_p) struct scgi *scgi = malloc(sizeof(*scgi));
 	AUTO(free_p) char *reply = malloc(REPLY_BYTES_MAX);
 	struct refusal refusal = { 0 }, ignored;
-	size_t bytes;
+	size_t bytes = 0;
 
 	if (!scgi || !reply) {
 		send_status(fd, "503 Service Unavailable");

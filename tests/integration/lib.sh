@@ -35,7 +35,7 @@ at_exit() {
 			[ -e "$log" ] && tail -n 30 "$log" | sed "s|^|# ${log##*/}: |" >&2
 		done
 	fi
-	[ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
+	if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 	exit "$status"
 }
 trap at_exit EXIT
