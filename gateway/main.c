@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <syslog.h>
@@ -19,6 +21,8 @@
 #define REQUESTS_MAX 64
 /** A peer that neither sends nor reads for so long is left. */
 #define PEER_SECONDS 30
+/** Without descriptors or memory the listener stays readable: the next try waits so long. */
+#define SHORTAGE_MS 100
 
 static sem_t slots;
 static const char *mount;
@@ -52,6 +56,15 @@ start(int fd)
 	sem_post(&slots);
 }
 
+static void
+wait_out_shortage(int signals)
+{
+	struct pollfd fd = { .fd = signals, .events = POLLIN };
+
+	log_line(LOG_WARNING, "no request can be taken reason=\"%s\"", strerror(errno));
+	poll(&fd, 1, SHORTAGE_MS);
+}
+
 static int
 loop(int listener, int signals, struct err *err)
 {
@@ -67,6 +80,8 @@ loop(int listener, int signals, struct err *err)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			start(fd);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			wait_out_shortage(signals);
 	}
 	/* Requests in flight are answered before the end. */
 	for (int i = 0; i < REQUESTS_MAX; i++)
@@ -77,15 +92,19 @@ loop(int listener, int signals, struct err *err)
 static int
 listen_privileged(const struct config *config, int *fd, struct err *err)
 {
-	char folder[CONFIG_VALUE_MAX];
+	char path[CONFIG_VALUE_MAX];
+	const char *folder;
 	uid_t uid, www_uid;
 	gid_t gid, www_gid;
 	int r;
 
-	snprintf(folder, sizeof(folder), "%s", config->gate_socket);
+	snprintf(path, sizeof(path), "%s", config->gate_socket);
+	folder = dirname(path);
 	if ((r = config_user(config->user_gate, &uid, &gid, err)) < 0 ||
-	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
-	    (r = program_folder(dirname(folder), 0, 0, 0755, err)) < 0)
+	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0)
+		return r;
+	/* A folder that is there may belong to others, /tmp for one: its mode is not ours to set. */
+	if (access(folder, F_OK) < 0 && (r = program_folder(folder, 0, 0, 0755, err)) < 0)
 		return r;
 	/* Only the web server may speak for devices. */
 	return program_listen(config->gate_socket, uid, www_gid, 0660, fd, err);
@@ -98,6 +117,7 @@ run(const struct config *config, struct err *err)
 	AUTO(close_p) int signals = -1;
 	int r;
 
+	signal(SIGPIPE, SIG_IGN); /* the log's reader may go away */
 	if ((r = listen_privileged(config, &fd, err)) < 0 || (r = config_become(config->user_gate, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0)
 		return r;
