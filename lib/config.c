@@ -34,7 +34,7 @@ struct setting {
 
 static const struct setting settings[] = {
 	TEXT(mount, "/srv/ota"),
-	TEXT(www, "/run/otafs/www"),
+	TEXT(www, "/run/otafs/web/www"),
 	TEXT(spool, "/var/spool/otafs"),
 	TEXT(repository, "/var/lib/otafs/repository"),
 	TEXT(state, "/var/lib/otafs/state/otafs.db"),
@@ -49,7 +49,6 @@ static const struct setting settings[] = {
 	TEXT(group_admin, "ota-admin"),
 	TEXT(device_address, "0.0.0.0"),
 	NUMBER(device_port, 8443, 1, 65535),
-	TEXT(device_host, "localhost"),
 	TEXT(device_ca, "/etc/otafs/device-ca.pem"),
 	TEXT(server_certificate, "/etc/otafs/server.pem"),
 	TEXT(server_key, "/etc/otafs/server.key"),

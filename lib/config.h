@@ -37,7 +37,6 @@ struct config {
 	/* the device listener; read by the scripts in gateway/ */
 	char device_address[CONFIG_VALUE_MAX];     /**< IP address to listen on */
 	int64_t device_port;                       /**< TCP port */
-	char device_host[CONFIG_VALUE_MAX];        /**< the name in the server certificate */
 	char device_ca[CONFIG_VALUE_MAX];          /**< PEM: CAs whose device certificates are accepted */
 	char server_certificate[CONFIG_VALUE_MAX]; /**< PEM chain */
 	char server_key[CONFIG_VALUE_MAX];         /**< PEM */

@@ -108,7 +108,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 
 /* The unprivileged child: serves until it is told to stop. */
 static int
-serve(const struct config *config, struct fs *fs, struct err *err)
+serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static struct core core;
@@ -123,8 +123,9 @@ serve(const struct config *config, struct fs *fs, struct err *err)
 	    (r = config_group(config->group_admin, &core.admin_gid, err)) < 0 ||
 	    (r = config_become(config->user_otafs, err)) < 0)
 		return r;
-	/* Without its parent nobody would unmount: end with it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Without its parent nobody would unmount: end with it, also when it has ended already. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		return err_set(err, ESRCH, "the parent process has ended");
 	umask(0077);
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
@@ -161,7 +162,7 @@ static int
 run(const struct config *config, struct err *err)
 {
 	struct fs *fs;
-	pid_t child;
+	pid_t parent = getpid(), child;
 	int signals, r;
 
 	if ((r = open_privileged(config, &fs, err)) < 0 || (r = program_signals(&signals, err)) < 0)
@@ -171,7 +172,7 @@ run(const struct config *config, struct err *err)
 		return err_sys(err, "fork");
 	if (child == 0) {
 		close(signals);
-		r = serve(config, fs, err);
+		r = serve(config, fs, parent, err);
 		if (r < 0)
 			program_fail(err);
 		_exit(r < 0);

@@ -13,6 +13,9 @@
 
 /** lshw of a large machine has some 100 KiB. */
 #define REPORT_BYTES_MAX (4 * 1024 * 1024)
+/** Host name, address and MAC; and a configuration file with all its comments. */
+#define REPORT_NETWORK_BYTES_MAX (64 * 1024)
+#define REPORT_CONFIG_BYTES_MAX (256 * 1024)
 /** aktualizr halves its batch when it gets 413. */
 #define REPORT_EVENTS_BYTES_MAX (1024 * 1024)
 /** One event is a few hundred bytes. */

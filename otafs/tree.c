@@ -544,9 +544,9 @@ const struct row tree_rows[] = {
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
 	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("network", commit_report, REPORT_BYTES_MAX),
+	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
 	TRANSACTION("installed", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("config", commit_report, REPORT_BYTES_MAX),
+	TRANSACTION("config", commit_report, REPORT_CONFIG_BYTES_MAX),
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
 
 	/* For the web server to tell a missing file from a missing filesystem: never cached. */

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -17,6 +18,7 @@ struct client {
 	pthread_mutex_t lock; /* one request at a time */
 	int fd;               /* -1: not connected */
 	struct sockaddr_un address;
+	int64_t paused_until; /* seconds of the monotonic clock */
 };
 
 struct client *
@@ -90,6 +92,33 @@ exchange(struct client *client, const char *request, char **reply, size_t *bytes
 	return r;
 }
 
+static int64_t
+clock_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* With the lock held. A signer that hangs must not make everybody who needs it wait, one after the other. */
+static int
+exchange_patiently(struct client *client, const char *request, char **reply, size_t *bytes, struct err *err)
+{
+	int was_connected = client->fd >= 0, r;
+
+	if (clock_seconds() < client->paused_until)
+		return err_set(
+		    err, EAGAIN, "it did not answer within %d seconds lately", CLIENT_TIMEOUT_SECONDS);
+	r = exchange(client, request, reply, bytes, err);
+	/* It may have been started anew since the last call; every request may be repeated. */
+	if (r < 0 && r != -EAGAIN && was_connected)
+		r = exchange(client, request, reply, bytes, err);
+	if (r == -EAGAIN)
+		client->paused_until = clock_seconds() + CLIENT_PAUSE_SECONDS;
+	return r;
+}
+
 /* Returns the reply's code; @payload is its text, to be freed, when the code is 0 or positive. */
 static int
 call(struct client *client, json_t *request, char **payload, size_t *bytes, struct err *err)
@@ -97,17 +126,13 @@ call(struct client *client, json_t *request, char **payload, size_t *bytes, stru
 	AUTO(free_p) char *text = request ? json_write(request) : NULL;
 	AUTO(free_p) char *reply = NULL;
 	size_t n = 0;
-	int r, was_connected;
+	int r;
 
 	json_decref(request);
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for a request to the signer");
 	pthread_mutex_lock(&client->lock);
-	was_connected = client->fd >= 0;
-	r = exchange(client, text, &reply, &n, err);
-	/* The signer may have been started anew since the last call; every request may be repeated. */
-	if (r < 0 && was_connected)
-		r = exchange(client, text, &reply, &n, err);
+	r = exchange_patiently(client, text, &reply, &n, err);
 	pthread_mutex_unlock(&client->lock);
 	if (r < 0) {
 		err_context(err, r, "ota-signd cannot be reached");

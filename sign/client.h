@@ -13,7 +13,9 @@
 #include "lib/err.h"
 #include "lib/role.h"
 
-#define CLIENT_TIMEOUT_SECONDS 10
+#define CLIENT_TIMEOUT_SECONDS 5
+/** A signer that did not answer in time is left alone for so long; meanwhile calls fail at once. */
+#define CLIENT_PAUSE_SECONDS 5
 
 struct client;
 

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,10 @@
 #define ASIDE_MAX 99999
 /** Builders who are in this group may drop without being root. */
 #define GROUP_BUILD "ota-build"
+
+/** How often, and how many milliseconds apart, a predecessor is waited for. */
+#define LOCK_TRIES 50
+#define LOCK_MS 100
 
 enum move { MOVE_TAKE, MOVE_DONE, MOVE_FAILED, MOVE_RESTORE };
 
@@ -113,9 +119,9 @@ move_aside(int dir, const char *name, struct err *err)
 		number++;
 	if (number > ASIDE_MAX)
 		return err_set(err, ENOSPC, "%s: has %d older results; remove some", name, ASIDE_MAX);
-	for (size_t i = SUFFIXES; r == 0 && number && i-- > 0;) {
-		join(from, name, 0, suffixes[i]);
-		join(to, name, number, suffixes[i]);
+	for (size_t i = 1; r == 0 && number && i <= SUFFIXES; i++) {
+		join(from, name, 0, suffixes[SUFFIXES - i]);
+		join(to, name, number, suffixes[SUFFIXES - i]);
 		r = move_one(dir, from, dir, to, err);
 	}
 	return r;
@@ -300,6 +306,21 @@ make_incoming(int spool, uid_t uid, gid_t gid, int *fd, struct err *err)
 	return make_folder(spool, "incoming", 02775, uid, gid, fd, err);
 }
 
+/*
+ * One watcher for a spool. Parent and child share the lock, so it is free when both are gone: a child that was
+ * killed with its parent may still be finishing a write.
+ */
+static int
+lock(int work, const char *spool, struct err *err)
+{
+	for (int tries = 0; flock(work, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+			return err_sys(err, "%s: another ota-watcher works on it", spool);
+		poll(NULL, 0, LOCK_MS);
+	}
+	return 0;
+}
+
 int
 mover_open(const struct config *config, struct mover *mover, struct err *err)
 {
@@ -318,7 +339,8 @@ mover_open(const struct config *config, struct mover *mover, struct err *err)
 	    (r = make_folder(mover->spool, "work", 0700, uid, gid, &mover->work, err)) < 0 ||
 	    (r = make_folder(mover->spool, "done", 0755, uid, gid, &mover->done, err)) < 0)
 		return r;
-	return make_folder(mover->spool, "failed", 0755, uid, gid, &mover->failed, err);
+	r = make_folder(mover->spool, "failed", 0755, uid, gid, &mover->failed, err);
+	return r < 0 ? r : lock(mover->work, config->spool, err);
 }
 
 void

@@ -190,8 +190,8 @@ add_ref(struct source *source, const char *name, const char *commit, struct err 
 		return err_set(err, ENOMEM, "refs: no memory");
 	source->refs = refs;
 	refs += source->ref_count++;
-	snprintf(refs->name, sizeof(refs->name), "%s", name);
-	snprintf(refs->commit, sizeof(refs->commit), "%s", commit);
+	memcpy(refs->name, name, strlen(name) + 1); /* read_ref_entry() has seen to it that it fits */
+	memcpy(refs->commit, commit, DIGEST_HEX_SIZE);
 	return 0;
 }
 

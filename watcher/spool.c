@@ -373,7 +373,7 @@ by_age(const void *a, const void *b)
 static void
 look_at_due(struct spool *spool)
 {
-	struct entry *due[SPOOL_ENTRIES_MAX];
+	struct entry *due[SPOOL_ENTRIES_MAX] = { NULL };
 	size_t n = 0;
 
 	for (struct entry *entry = spool->entries; entry; entry = entry->next)

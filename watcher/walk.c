@@ -116,7 +116,7 @@ hardware_of(GVariant *metadata)
 	if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY)) {
 		g_autofree const char **names = g_variant_get_strv(value, NULL);
 
-		for (size_t i = 0; names[i] && i <= RELEASE_HARDWARE_MAX; i++)
+		for (size_t i = 0; i <= RELEASE_HARDWARE_MAX && names[i]; i++)
 			json_array_append_new(list, json_string(names[i]));
 	}
 	return list;

@@ -77,7 +77,7 @@ work_name(const char *from, char name[static MOVER_NAME_MAX + 1])
 	struct err ignored;
 	size_t n = 0;
 
-	for (; from[n] && n < MOVER_NAME_MAX; n++)
+	for (; n < MOVER_NAME_MAX && from[n]; n++)
 		name[n] = isprint((unsigned char)from[n]) && (unsigned char)from[n] < 0x7f ? from[n] : '_';
 	name[n] = '\0';
 	if (*name == '.')

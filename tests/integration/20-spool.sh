@@ -1,6 +1,6 @@
 #!/bin/sh
 # Drops that are fine: every way of copying, every mode, slow copies, pushes while the watcher is away.
-# shellcheck source=tests/integration/lib.sh disable=SC2317
+# shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
 in=$T/spool/incoming
@@ -46,8 +46,9 @@ done
 ln -s etc/1 "$T/tree/link"
 
 settings "spool_quiet_seconds = 1" "spool_incomplete_seconds = 8"
-ok "ota-signd starts" start_signd
+start_signd || exit 1
 ok "an empty set is published at the first start" start_watcher
+[ "$failed" = 0 ] || exit 1
 ok "it has no targets" is "$(jq -c .signed.targets "$current/targets.json")" "{}"
 ok "ota-watcher runs as two processes, of which only the parent is root" \
 	is "$(ps -o uid= --ppid "$(cat "$T/watcher.pid")" | tr -d ' ')" 64103
@@ -157,11 +158,42 @@ stop signd
 commit "$T/r9" nosigner 1 >/dev/null
 cp -r "$T/r9" "$in/nosigner"
 ok "without signer: status says why it waits" wait_for 10 file_with "$T/spool/status" '^nosigner: taken over, tried again'
-ok "without signer: neither done nor failed" is "$(ls "$T/spool/done" "$T/spool/failed" | grep -c nosigner)" 0
+ok "without signer: neither done nor failed" is "$(find "$T/spool/done" "$T/spool/failed" -name 'nosigner*')" ""
 start_signd
 ok "with the signer back: published" receipt nosigner
+
+# -- without root --
+stop watcher
+start watcher setpriv --reuid=64103 --regid=64103 --clear-groups "$OTA_BIN/ota-watcher" -c "$conf"
+c10=$(commit "$T/r10" rootless 1)
+cp -r "$T/r10" "$T/r11"
+chown -R 64103 "$T/r10"
+mv "$T/r10" "$in/own"
+mv "$T/r11" "$in/roots"
+ok "without root: a drop of the watcher's own is published" receipt own
+ok "without root: of one that it cannot take, status says what to do" wait_for 10 file_with "$T/spool/status" \
+	'^roots: waiting: take it over \(as root ota-watcher may take any folder\): Permission denied'
+stop watcher
+start_watcher
+ok "with root again: that one is taken" receipt roots
+ok "and whole" complete rootless "$c10"
 ok "the set hangs together" set_is_whole
-ok "nothing failed in all this" is "$(ls -A "$T/spool/failed" "$T/spool/work" "$in" | grep -v :)" ""
+ok "nothing failed in all this" is "$(find "$T/spool/failed" "$T/spool/work" "$in" -mindepth 1)" ""
+
+# -- renewal: with a longer lifetime in the settings, less than half of it is left of what is published --
+targets=$(jq -cS .signed.targets "$current/targets.json")
+version=$(jq .signed.version "$current/timestamp.json")
+stop watcher
+stop signd
+echo "timestamp_days = 30" >>"$conf"
+start_signd
+start_watcher
+ok "metadata is renewed before half of its lifetime is gone" wait_for 10 sh -c \
+	"[ \$(jq .signed.version '$current/timestamp.json') -gt $version ]"
+ok "with the same targets" is "$(jq -cS .signed.targets "$current/targets.json")" "$targets"
+ok "and hangs together" set_is_whole
 ok "three sets are kept" is "$(find "$T/repository/published" -mindepth 1 -maxdepth 1 -type d | wc -l)" 3
+ok "a second watcher on the same spool is refused" refuses "another ota-watcher works on it" \
+	"$OTA_BIN/ota-watcher" -c "$conf"
 ok "nothing is left in staging" is "$(ls -A "$T/repository/staging")" ""
 finish

@@ -4,7 +4,6 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-settings "device_host = localhost" "spool_quiet_seconds = 0"
 start_all
 devices=$T/mount/devices
 vectors=$top/tests/vectors/device
