@@ -4,7 +4,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-settings "device_host = localhost"
+settings
 start_all
 devices=$T/mount/devices
 pki=$top/scripts/ota-pki
@@ -144,4 +144,16 @@ start gate2 "$OTA_BIN/ota-gate" -c "$T/shared.conf"
 ok "the gate makes its socket in a folder of others" wait_for 10 test -S "$T/shared/gate.sock"
 ok "for the web server" is "$(stat -c '%a %u %g' "$T/shared/gate.sock")" "660 64104 64105"
 ok "and leaves the folder as it is" is "$(mode "$T/shared")" "1777 root"
+
+# nonsense SOCKET: a request that ends early; returns when it is answered
+nonsense() { perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ARGV[0]) or exit 1; shutdown $s, 1; () = <$s>' "$1"; }
+sed "s|^gate_socket.*|gate_socket = $T/deaf.sock|" "$conf" >"$T/deaf.conf"
+mkfifo "$T/log"
+head -n 1 "$T/log" >"$T/deaf.first" &
+"$OTA_BIN/ota-gate" -c "$T/deaf.conf" >"$T/log" 2>&1 </dev/null &
+deaf=$!
+cleanup "kill $deaf"
+wait_for 10 grep -q ready "$T/deaf.first"
+ok "answers when nobody reads its log" nonsense "$T/deaf.sock"
+ok "more than once" nonsense "$T/deaf.sock"
 finish
