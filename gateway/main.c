@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <syslog.h>
 
@@ -45,13 +46,14 @@ start(int fd)
 	pthread_t thread;
 
 	sem_wait(&slots);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	    pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) ==
-		0) { // NOLINT(performance-no-int-to-ptr)
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	// NOLINTNEXTLINE(performance-no-int-to-ptr)
+	if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0) {
 		pthread_detach(thread);
 		return;
 	}
+	log_line(LOG_ERR, "no thread for a request");
 	close(fd);
 	sem_post(&slots);
 }
@@ -92,19 +94,19 @@ loop(int listener, int signals, struct err *err)
 static int
 listen_privileged(const struct config *config, int *fd, struct err *err)
 {
-	char path[CONFIG_VALUE_MAX];
-	const char *folder;
+	char folder[CONFIG_VALUE_MAX];
+	struct stat st;
 	uid_t uid, www_uid;
 	gid_t gid, www_gid;
 	int r;
 
-	snprintf(path, sizeof(path), "%s", config->gate_socket);
-	folder = dirname(path);
+	snprintf(folder, sizeof(folder), "%s", config->gate_socket);
 	if ((r = config_user(config->user_gate, &uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0)
 		return r;
-	/* A folder that is there may belong to others, /tmp for one: its mode is not ours to set. */
-	if (access(folder, F_OK) < 0 && (r = program_folder(folder, 0, 0, 0755, err)) < 0)
+	/* A folder that is there belongs to somebody: /tmp would lose its sticky bit. */
+	dirname(folder);
+	if (stat(folder, &st) < 0 && (r = program_folder(folder, 0, 0, 0755, err)) < 0)
 		return r;
 	/* Only the web server may speak for devices. */
 	return program_listen(config->gate_socket, uid, www_gid, 0660, fd, err);

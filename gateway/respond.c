@@ -224,7 +224,7 @@ static void
 answer(int fd, const char *mount, struct scgi *scgi, char *reply)
 {
 	struct refusal refusal = { 0 }, ignored;
-	size_t bytes;
+	size_t bytes = 0;
 
 	if (scgi_read(fd, scgi, &refusal.err) < 0) {
 		refuse(&refusal, "400 Bad Request", "bad_request");

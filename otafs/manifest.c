@@ -65,7 +65,7 @@ check_ecu(struct visit *visit, const char *serial, const json_t *envelope, struc
 	const char *named, *file, *sha256;
 	const struct ecu *ecu = find_ecu(visit, serial);
 	unsigned char hash[DIGEST_SHA256_BYTES];
-	char what[128];
+	char what[NAME_DEVICE_MAX + NAME_ECU_MAX + 32];
 
 	name_printable(serial, what, NAME_ECU_MAX);
 	if (!ecu) {

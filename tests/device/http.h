@@ -41,8 +41,8 @@ bool http_is_ok(long status);
  * GETs @path (or a whole URL) with at most @max bytes. Returns 0 when the status is good; -EFBIG: the body is
  * larger; -ECOMM: any other failure. The caller calls http_answer_done() either way.
  */
-int http_get(
-    const struct http *http, const char *path, size_t max, struct http_answer *answer, struct err *err);
+int
+http_get(const struct http *http, const char *path, size_t max, struct http_answer *answer, struct err *err);
 
 /** Sends a body with @method PUT or POST. Returns 0 for any status, else as http_get(). */
 int http_send(const struct http *http, const char *method, const char *path, const char *type, const char *body,

@@ -20,8 +20,8 @@
 #define ATTEMPTS 3
 #define FIRST_PAUSE_MS 500
 
-typedef int get_fn(
-    struct device *device, const char *name, const json_t *target, const char *uri, struct err *err);
+typedef int
+get_fn(struct device *device, const char *name, const json_t *target, const char *uri, struct err *err);
 
 /* Gives @code with the words of @error, which is freed. */
 static int

@@ -14,7 +14,7 @@
  *
  * Returns 0, -EBADMSG when bytes are not what the metadata says, -ECOMM when they cannot be had.
  */
-int install_fetch(
-    struct device *device, const char *name, const json_t *target, const char *uri, struct err *err);
+int
+install_fetch(struct device *device, const char *name, const json_t *target, const char *uri, struct err *err);
 
 #endif

@@ -166,8 +166,8 @@ struct search {
 /* Nothing here nor below. */
 #define FIND_NONE 1
 
-static int search_level(
-    struct search *search, const json_t *part, int level, bool is_terminating, struct err *err);
+static int
+search_level(struct search *search, const json_t *part, int level, bool is_terminating, struct err *err);
 
 static bool
 is_for(const json_t *role, const char *name)

@@ -4,6 +4,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
+settings "spool_quiet_seconds = 1"
 start_all
 devices=$T/mount/devices
 vectors=$top/tests/vectors/device
@@ -283,6 +284,13 @@ is_denied() {
 	*) echo "$1: $got" && cat "$T/body" && false ;;
 	esac
 }
+# other_status ID PATH: a refusal of whatever kind, without a body
+other_status() {
+	: >"$T/body"
+	got=$(fetch "$@")
+	case $got in 4??) not test -s "$T/body" ;; *) echo "$got" && false ;; esac
+}
+ok "answers a path that is too long without a body" other_status car1 "/repo/$(printf '%030000d' 0)"
 ok "denies $(grep -c . "$T/hostile") paths to other devices and to the machine" each "$T/hostile" is_denied
 ok "which the other device can have" gives 200 car2 /director/targets.json
 ok "as its own" body_is "$T/secret"
@@ -471,8 +479,19 @@ sed 's|^www = .*|www = /x"y|' "$conf" >"$T/bad.conf"
 ok "ota-gateway lets no setting out of its quotes" refuses "www: a quote" "$top/scripts/ota-gateway" render lighttpd -c "$T/bad.conf" "$T/x"
 ok "ota-pki overwrites nothing" sh -c "sum=\$(cat $T/pki/* | sha256sum) && $top/scripts/ota-pki $T/pki other &&
 	test \"\$sum\" = \"\$(cat $T/pki/* | sha256sum)\""
+rm "$T/pki/server.pem"
+ok "ota-pki renews a server certificate that was removed" "$top/scripts/ota-pki" "$T/pki" localhost
+ok "for the key that is there" is "$(openssl x509 -in "$T/pki/server.pem" -noout -pubkey)" "$(openssl pkey -in "$T/pki/server.key" -pubout)"
+host=$(printf '%060d' 0).example.org
+ok "ota-pki takes a name longer than a subject may be" "$top/scripts/ota-pki" "$T/pki-long" "$host"
+ok "which devices find in it" says "DNS:$host" openssl x509 -in "$T/pki-long/server.pem" -noout -ext subjectAltName
+sed 's/^user_www = .*/user_www = www-data/' "$conf" >"$T/www.conf"
+ok "ota-gateway renders for a user with a name" "$top/scripts/ota-gateway" render lighttpd -c "$T/www.conf" "$T/www"
+ok "which a server that is started as root becomes" has "$T/www/lighttpd.conf" '^server.username = "www-data"$'
 ok "ota-pki refuses what is no host" refuses "is no host name" "$top/scripts/ota-pki" "$T/x" 'a,DNS:b'
 ok "ota-device-cert refuses ids that are none" refuses "is no device id" enroll '../car1'
+ok "ota-device-cert revokes nothing by a path" refuses "is no serial number" "$top/scripts/ota-device-cert" -c "$conf" \
+	--revoke ../../car2 car1
 ok "ota-device-cert overwrites nothing" refuses "there is one already" enroll car1
 ok "ota-device-cert accepts nothing that it could not hand out" is "$(ls "$devices")" "car1
 car2

@@ -4,7 +4,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-settings
+settings "spool_quiet_seconds = 0"
 start_all
 devices=$T/mount/devices
 pki=$top/scripts/ota-pki
@@ -114,11 +114,12 @@ ok "nothing else" is "$(files "$T/pki2")" \
 ok "which is in the certificate" openssl verify -x509_strict -verify_ip 192.0.2.7 -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "with this machine" openssl verify -verify_hostname localhost -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "keys are for their owner" is "$(stat -c %a "$T"/pki2/*.key | sort -u)" 600
-mv "$T/pki2/server.pem" "$T/server.old"
 before=$(sha256sum "$T"/pki2/*)
-ok "refuses to overwrite a key" refuses "server.key is there without server.pem" "$pki" "$T/pki2" 192.0.2.7
+mv "$T/pki2/device-ca.pem" "$T"
+ok "refuses to overwrite a CA's key" refuses "device-ca.key is there without device-ca.pem" "$pki" "$T/pki2" 192.0.2.7
+mv "$T/device-ca.pem" "$T/pki2"
 ok "and has not" is "$(sha256sum "$T"/pki2/*)" "$before"
-mv "$T/pki2/server.key" "$T/server.key.old"
+rm "$T/pki2/server.pem"
 mv "$T/pki2/server-ca.key" "$T/server-ca.key"
 ok "names the CA's key when that is elsewhere" refuses "server-ca.key cannot be read" "$pki" "$T/pki2" 192.0.2.7
 mv "$T/server-ca.key" "$T/pki2"

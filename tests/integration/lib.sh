@@ -35,7 +35,7 @@ at_exit() {
 			[ -e "$log" ] && tail -n 30 "$log" | sed "s|^|# ${log##*/}: |" >&2
 		done
 	fi
-	[ -n "${KEEP:-}" ] && echo "# kept: $T" || rm -rf "$T"
+	if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
 	exit "$status"
 }
 trap at_exit EXIT
@@ -134,6 +134,13 @@ stop() {
 	rm -f "$T/$1.pid"
 }
 
+# needs SECONDS COMMAND...: without it the test makes no sense
+needs() {
+	wait_for "$@" || {
+		echo "Bail out! A program did not start."
+		exit 1
+	}
+}
 # settings [LINE...]: writes $conf for an instance below $T, run by numbers that need no entry in /etc/passwd
 settings() {
 	mkdir -p "$T/mount" "$T/gate"
@@ -161,15 +168,15 @@ settings() {
 }
 start_signd() {
 	start signd "$OTA_BIN/ota-signd" -c "$conf"
-	wait_for 10 file_with "$T/signd.log" ready
+	needs 10 file_with "$T/signd.log" ready
 }
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"
-	wait_for 20 test -e "$T/repository/published/current/timestamp.json"
+	needs 20 test -e "$T/repository/published/current/timestamp.json"
 }
 start_otafs() {
 	start otafs "$OTA_BIN/otafs" -c "$conf"
-	wait_for 10 test -e "$T/mount/README"
+	needs 10 test -e "$T/mount/README"
 }
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'
@@ -183,14 +190,14 @@ start_web() {
 	chown 64105 "$T/pki/server.key"
 	chmod 755 "$T/pki"
 	start gate "$OTA_BIN/ota-gate" -c "$conf"
-	wait_for 10 test -S "$T/gate.sock"
+	needs 10 test -S "$T/gate.sock"
 	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
 	chown -R 64105:64105 "$T/lighttpd"
 	start_lighttpd
 }
 start_lighttpd() {
 	start lighttpd setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lighttpd/lighttpd.conf"
-	wait_for 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
+	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
 }
 # start_all: a whole instance
 start_all() {

@@ -1,0 +1,67 @@
+/* The SCGI head: whoever reaches the socket writes it, and a device writes much of what the web server puts in.
+ * The input is what comes over the connection, so that both the netstring and what is in it are taken apart. */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "gateway/route.h"
+#include "gateway/scgi.h"
+#include "lib/cleanup.h"
+#include "lib/name.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* What is accepted as a device is one path component and the whole subject. */
+static void
+check_identity(const struct scgi *scgi)
+{
+	const char *name = scgi_get(scgi, "SSL_CLIENT_S_DN_CN"),
+		   *serial = scgi_get(scgi, "SSL_CLIENT_M_SERIAL");
+	struct err err = { 0 };
+
+	if (route_identify(scgi_get(scgi, "SSL_CLIENT_VERIFY"), scgi_get(scgi, "SSL_CLIENT_S_DN"), name, serial,
+		&err) < 0) {
+		assert(*err.text);
+		return;
+	}
+	assert(!strcmp(scgi_get(scgi, "SSL_CLIENT_VERIFY"), "SUCCESS"));
+	assert(*name && strlen(name) <= NAME_DEVICE_MAX && !strpbrk(name, "/\\\"', ") && strcmp(name, ".."));
+	assert(*serial && strlen(serial) <= NAME_SERIAL_MAX &&
+	       strspn(serial, "0123456789ABCDEF") == strlen(serial));
+}
+
+static void
+check_route(const struct scgi *scgi)
+{
+	const struct route *route = NULL;
+	int r = route_find(scgi_get(scgi, "REQUEST_METHOD"), scgi_get(scgi, "REQUEST_URI"), &route);
+
+	assert(r == ROUTE_NO_PATH || route);
+	assert(r != 0 || strstr(route->methods, scgi_get(scgi, "REQUEST_METHOD")));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static struct scgi scgi; /* not zeroed: what an earlier head left must not matter */
+	AUTO(close_p) int fd = memfd_create("head", 0);
+	struct err err = { 0 };
+	off_t at;
+	int r;
+
+	if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes)
+		return 0;
+	lseek(fd, 0, SEEK_SET);
+	r = scgi_read(fd, &scgi, &err);
+	assert(r == 0 || (r == -EBADMSG && *err.text));
+	if (r < 0)
+		return 0;
+	at = lseek(fd, 0, SEEK_CUR);
+	assert((size_t)at > scgi.bytes && (size_t)at <= bytes && data[at - 1] == ',');
+	assert(scgi.bytes <= SCGI_HEAD_MAX && !strcmp(scgi_get(&scgi, "SCGI"), "1"));
+	check_identity(&scgi);
+	check_route(&scgi);
+	return 0;
+}
