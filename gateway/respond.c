@@ -228,10 +228,7 @@ answer(int fd, const char *mount, struct scgi *scgi, char *reply)
 
 	if (scgi_read(fd, scgi, &refusal.err) < 0) {
 		refuse(&refusal, "400 Bad Request", "bad_request");
-		send_refusal(fd, &refusal);
-		return;
-	}
-	if (hand_in(fd, mount, scgi, reply, &bytes, &refusal) == 0) {
+	} else if (hand_in(fd, mount, scgi, reply, &bytes, &refusal) == 0) {
 		send_all(fd, reply, bytes);
 		return;
 	}
