@@ -72,6 +72,7 @@ sign_a    := $(B)/sign.a
 otafs_a   := $(B)/otafs.a
 watcher_a := $(B)/watcher.a
 gateway_a := $(B)/gateway.a
+device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate)
 device    := $(B)/tests/ota-device
 
@@ -81,7 +82,7 @@ $(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
-$(device):            $(call parts,tests/device) $(B)/tests/device/main.o $(sign_a) $(lib_a)
+$(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_watcher) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
@@ -95,20 +96,20 @@ define archive
 $(B)/$(1).a: $(call parts,$(1))
 	@rm -f $$@ && $(AR) rcs $$@ $$^
 endef
-$(foreach f,$(folders),$(eval $(call archive,$(f))))
+$(foreach f,$(folders) tests/device,$(eval $(call archive,$(f))))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
-archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(sign_a) $(lib_a)
+archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 wrapped    := malloc calloc realloc strdup openat write fsync renameat
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \
-	    $(filter %.o,$^) $(filter %.a,$^) $(call libs,$(pkgs)) -lcmocka $(LDLIBS)
+	    $(filter %.o,$^) $(filter %.a,$^) $(call libs,$(pkgs) $(pkgs_tests/device)) -lcmocka $(LDLIBS)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
@@ -146,7 +147,7 @@ fuzz: packages
 fuzzers: $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/*_fuzz.c))
 $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	@mkdir -p $(@D)
-	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/device)) $(LDLIBS)
 
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \

@@ -2,11 +2,15 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
-#include "tests/device/store.c"
+#include "tests/device/store.h"
 #include "tests/unit/fault.h"
 
 /* More calls than any function here makes. */

@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "lib/cleanup.h"
-#include "tests/device/hash.c"
-#include "tests/device/target.c"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "tests/device/hash.h"
+#include "tests/device/target.h"
 
 #define HASH_A "aa00000000000000000000000000000000000000000000000000000000000000"
 #define HASH_B "bb00000000000000000000000000000000000000000000000000000000000000"

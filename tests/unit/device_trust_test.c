@@ -1,6 +1,6 @@
 /*
  * The test device's verifier on documents of another implementation (tests/vectors) and on documents that are
- * signed here with one thing wrong. It is no part of any archive, hence the .c files.
+ * signed here with one thing wrong. 
  */
 #include "tests/unit/unit.h"
 
@@ -12,12 +12,13 @@
 #include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
-#include "tests/device/hash.c"
-#include "tests/device/trust.c"
+#include "tests/device/hash.h"
+#include "tests/device/trust.h"
 
 #define NO_VERSION (-1)
 
@@ -728,7 +729,7 @@ takes_a_delegation_that_parent_and_snapshot_know(void **state)
 	role = json_array_get(json_object_get(json_object_get(parent, "delegations"), "roles"), 0);
 	assert_int_equal(trust_delegation(&trust, parent, role, text, strlen(text), &document, &err), 0);
 	assert_non_null(
-	    json_object_get(json_object_get(signed_of(document), "targets"), "supplier01/brake-2.bin"));
+	    json_object_get(json_object_get(json_object_get(document, "signed"), "targets"), "supplier01/brake-2.bin"));
 
 	renamed = json_copy((json_t *)(uintptr_t)role);
 	json_object_set_new(renamed, "name", json_string("other"));
