@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -20,6 +22,8 @@
 #define REQUESTS_MAX 64
 /** A peer that neither sends nor reads for so long is left. */
 #define PEER_SECONDS 30
+/** Without descriptors or memory the listener stays readable: the next try waits so long. */
+#define SHORTAGE_MS 100
 
 static sem_t slots;
 static const char *mount;
@@ -54,6 +58,15 @@ start(int fd)
 	sem_post(&slots);
 }
 
+static void
+wait_out_shortage(int signals)
+{
+	struct pollfd fd = { .fd = signals, .events = POLLIN };
+
+	log_line(LOG_WARNING, "no request can be taken reason=\"%s\"", strerror(errno));
+	poll(&fd, 1, SHORTAGE_MS);
+}
+
 static int
 loop(int listener, int signals, struct err *err)
 {
@@ -69,6 +82,8 @@ loop(int listener, int signals, struct err *err)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			start(fd);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			wait_out_shortage(signals);
 	}
 	/* Requests in flight are answered before the end. */
 	for (int i = 0; i < REQUESTS_MAX; i++)
@@ -104,6 +119,7 @@ run(const struct config *config, struct err *err)
 	AUTO(close_p) int signals = -1;
 	int r;
 
+	signal(SIGPIPE, SIG_IGN); /* the log's reader may go away */
 	if ((r = listen_privileged(config, &fd, err)) < 0 || (r = config_become(config->user_gate, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0)
 		return r;

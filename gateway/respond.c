@@ -220,24 +220,15 @@ hand_in(int fd, const char *mount, struct scgi *scgi, char *reply, size_t *bytes
 	return commit(transaction, reply, bytes, refusal);
 }
 
-void
-respond(int fd, const char *mount)
+static void
+answer(int fd, const char *mount, struct scgi *scgi, char *reply)
 {
-	AUTO(free_p) struct scgi *scgi = malloc(sizeof(*scgi));
-	AUTO(free_p) char *reply = malloc(REPLY_BYTES_MAX);
 	struct refusal refusal = { 0 }, ignored;
 	size_t bytes = 0;
 
-	if (!scgi || !reply) {
-		send_status(fd, "503 Service Unavailable");
-		return;
-	}
 	if (scgi_read(fd, scgi, &refusal.err) < 0) {
 		refuse(&refusal, "400 Bad Request", "bad_request");
-		send_refusal(fd, &refusal);
-		return;
-	}
-	if (hand_in(fd, mount, scgi, reply, &bytes, &refusal) == 0) {
+	} else if (hand_in(fd, mount, scgi, reply, &bytes, &refusal) == 0) {
 		send_all(fd, reply, bytes);
 		return;
 	}
@@ -245,4 +236,16 @@ respond(int fd, const char *mount)
 	if (scgi->content_length <= DRAIN_BYTES_MAX)
 		copy_body(fd, -1, &scgi->content_length, &ignored);
 	send_refusal(fd, &refusal);
+}
+
+void
+respond(int fd, const char *mount)
+{
+	AUTO(free_p) struct scgi *scgi = malloc(sizeof(*scgi));
+	AUTO(free_p) char *reply = malloc(REPLY_BYTES_MAX);
+
+	if (scgi && reply)
+		answer(fd, mount, scgi, reply);
+	else
+		send_status(fd, "503 Service Unavailable");
 }

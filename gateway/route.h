@@ -27,7 +27,8 @@ int route_find(const char *method, const char *target, const struct route **out)
  * Checks what the web server says of the client's certificate: verified, a subject that consists of the common
  * name @name and nothing else, a serial number in hex. -EACCES with words.
  *
- * @subject: the whole subject as text, "CN=x" (Apache, nginx) or "CN = x" (lighttpd).
+ * @subject: the whole subject as text, "CN=x" (Apache, nginx), "CN = x" or, with a plus sign in x,
+ *           "CN = \"x\"" (lighttpd).
  */
 int
 route_identify(const char *verify, const char *subject, const char *name, const char *serial, struct err *err);

@@ -59,10 +59,35 @@ parse_number(const char *text, uint64_t *out)
 	return 0;
 }
 
+static const char *
+next_name(const char *name)
+{
+	const char *value = name + strlen(name) + 1;
+
+	return value + strlen(value) + 1;
+}
+
+/*
+ * A name that stands there twice, or NULL. A client's own headers may, as HTTP_NAME. Any other would mean that
+ * somebody speaks for the web server: lighttpd 1.4.69 passes on a 0 in a certificate's CN, and what follows
+ * that 0 reads like a name and a value.
+ */
+static const char *
+find_twice(const struct scgi *scgi)
+{
+	const char *end = scgi->head + scgi->bytes;
+
+	for (const char *a = scgi->head; a < end; a = next_name(a))
+		for (const char *b = next_name(a); strncmp(a, "HTTP_", 5) && b < end; b = next_name(b))
+			if (!strcmp(a, b))
+				return a;
+	return NULL;
+}
+
 int
 scgi_parse(struct scgi *scgi, struct err *err)
 {
-	const char *end = scgi->head + scgi->bytes, *at = scgi->head;
+	const char *end = scgi->head + scgi->bytes, *at = scgi->head, *twice;
 	size_t texts = 0;
 
 	scgi->head[scgi->bytes] = '\0';
@@ -75,6 +100,8 @@ scgi_parse(struct scgi *scgi, struct err *err)
 	at = scgi->head;
 	if (strcmp(at, "CONTENT_LENGTH") || parse_number(at + strlen(at) + 1, &scgi->content_length) < 0)
 		return err_set(err, EBADMSG, "SCGI: the head does not start with a CONTENT_LENGTH");
+	if ((twice = find_twice(scgi)))
+		return err_set(err, EBADMSG, "SCGI: %.64s is given twice", twice);
 	if (strcmp(scgi_get(scgi, "SCGI"), "1"))
 		return err_set(err, EBADMSG, "SCGI: the member SCGI is not 1");
 	return 0;
@@ -86,6 +113,7 @@ scgi_read(int fd, struct scgi *scgi, struct err *err)
 	char comma;
 	int r;
 
+	scgi->content_length = 0;
 	if ((r = read_length(fd, &scgi->bytes, err)) < 0 ||
 	    (r = read_exactly(fd, scgi->head, scgi->bytes, err)) < 0 ||
 	    (r = read_exactly(fd, &comma, 1, err)) < 0)
@@ -98,14 +126,10 @@ scgi_read(int fd, struct scgi *scgi, struct err *err)
 const char *
 scgi_get(const struct scgi *scgi, const char *name)
 {
-	const char *end = scgi->head + scgi->bytes, *at = scgi->head;
+	const char *end = scgi->head + scgi->bytes;
 
-	while (at < end) {
-		const char *value = at + strlen(at) + 1;
-
+	for (const char *at = scgi->head; at < end; at = next_name(at))
 		if (!strcmp(at, name))
-			return value;
-		at = value + strlen(value) + 1;
-	}
+			return at + strlen(at) + 1;
 	return "";
 }

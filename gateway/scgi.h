@@ -14,14 +14,14 @@
 struct scgi {
 	char head[SCGI_HEAD_MAX + 1]; /* names and values, each ended by a 0 */
 	size_t bytes;
-	uint64_t content_length; /**< bytes of the body that follow */
+	uint64_t content_length; /**< bytes of the body that follow; 0 when the head does not say */
 };
 
 /**
  * Reads the head from @fd up to the comma that ends it, not a byte of the body.
  *
- * Returns 0, or -EBADMSG: no netstring, too long, cut short, not in pairs, CONTENT_LENGTH not first or no
- * number, SCGI not "1"; or -errno.
+ * Returns 0, or -EBADMSG: no netstring, too long, cut short, not in pairs, a name given twice (but for
+ * HTTP_*), CONTENT_LENGTH not first or no number, SCGI not "1"; or -errno.
  */
 int scgi_read(int fd, struct scgi *scgi, struct err *err);
 

@@ -45,7 +45,9 @@ local function device()
 	if #cn > 64 or not cn:match("^%w[%w._+:-]*$") or #serial > 40 or not serial:match("^[0-9A-F]+$") then
 		return nil
 	end
-	if env["SSL_CLIENT_S_DN"] ~= "CN = " .. cn and env["SSL_CLIENT_S_DN"] ~= "CN=" .. cn then
+	-- OpenSSL puts a name with a plus sign in quotes.
+	local subject = env["SSL_CLIENT_S_DN"]
+	if subject ~= "CN = " .. cn and subject ~= "CN=" .. cn and subject ~= 'CN = "' .. cn .. '"' then
 		return nil
 	end
 	return "/devices/" .. cn .. "/" .. serial

@@ -13,6 +13,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
+/* Who counts from the end finds the same value: nothing that was slipped in stands beside it. */
+static void
+check_once(const struct scgi *scgi, const char *name)
+{
+	const char *end = scgi->head + scgi->bytes;
+	int found = 0;
+
+	for (const char *at = scgi->head; at < end; at += strlen(at) + 1, at += strlen(at) + 1)
+		found += !strcmp(at, name);
+	assert(found <= 1);
+}
+
 /* What is accepted as a device is one path component and the whole subject. */
 static void
 check_identity(const struct scgi *scgi)
@@ -61,6 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	at = lseek(fd, 0, SEEK_CUR);
 	assert((size_t)at > scgi.bytes && (size_t)at <= bytes && data[at - 1] == ',');
 	assert(scgi.bytes <= SCGI_HEAD_MAX && !strcmp(scgi_get(&scgi, "SCGI"), "1"));
+	check_once(&scgi, "SSL_CLIENT_S_DN_CN");
+	check_once(&scgi, "SSL_CLIENT_M_SERIAL");
 	check_identity(&scgi);
 	check_route(&scgi);
 	return 0;

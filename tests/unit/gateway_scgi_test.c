@@ -308,7 +308,7 @@ refuses_another_protocol(void **state)
 }
 
 static void
-takes_the_first_of_two_values(void **state)
+refuses_a_name_that_is_given_twice(void **state)
 {
 	struct fixture *f = *state;
 
@@ -316,8 +316,47 @@ takes_the_first_of_two_values(void **state)
 					     "first\0"
 					     "NAME\0"
 					     "second\0")),
+	    -EBADMSG);
+	assert_reason(f->err, "SCGI: NAME is given twice");
+	assert_int_equal(parse(f, BYTES(HEAD "SCGI\0"
+					     "1\0")),
+	    -EBADMSG);
+	assert_reason(f->err, "SCGI: SCGI is given twice");
+}
+
+/* As lighttpd 1.4.69 sends it for a certificate with CN = car7, 0, SSL_CLIENT_M_SERIAL, 0, 0A01. */
+static void
+refuses_what_a_zero_in_a_common_name_adds(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(parse(f, BYTES(HEAD "SSL_CLIENT_VERIFY\0"
+					     "SUCCESS\0"
+					     "SSL_CLIENT_S_DN\0"
+					     "CN = car7\\00SSL_CLIENT_M_SERIAL\\000A01\0"
+					     "SSL_CLIENT_S_DN_CN\0"
+					     "car7\0"
+					     "SSL_CLIENT_M_SERIAL\0"
+					     "0A01\0"
+					     "SSL_CLIENT_M_SERIAL\0"
+					     "4D\0")),
+	    -EBADMSG);
+	assert_reason(f->err, "SCGI: SSL_CLIENT_M_SERIAL is given twice");
+}
+
+/* lighttpd makes the same name of Content-Length, with its own spelling, and of Content_Length. */
+static void
+takes_headers_of_the_client_twice(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(parse(f, BYTES(HEAD "HTTP_CONTENT_LENGTH\0"
+					     "7\0"
+					     "HTTP_CONTENT_LENGTH\0"
+					     "5\0")),
 	    0);
-	assert_string_equal(scgi_get(&f->scgi, "NAME"), "first");
+	assert_true(f->scgi.content_length == 5);
+	assert_string_equal(scgi_get(&f->scgi, "HTTP_CONTENT_LENGTH"), "7");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -334,7 +373,9 @@ main(void)
 		TEST(refuses_a_head_without_a_content_length_in_front),
 		TEST(refuses_names_without_values_and_stray_zeros),
 		TEST(refuses_another_protocol),
-		TEST(takes_the_first_of_two_values),
+		TEST(refuses_a_name_that_is_given_twice),
+		TEST(refuses_what_a_zero_in_a_common_name_adds),
+		TEST(takes_headers_of_the_client_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
