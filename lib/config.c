@@ -148,6 +148,8 @@ config_read(const char *path, struct config *config, struct err *err)
 	r = file_read(AT_FDCWD, path, CONFIG_FILE_MAX, &text, &bytes, err);
 	if (r < 0)
 		return r;
+	if (strlen(text) != bytes)
+		return err_set(err, EINVAL, "%s: has a 0 byte, which would hide what follows it", path);
 	rest = text;
 	while ((line = strsep(&rest, "\n"))) {
 		number++;

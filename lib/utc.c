@@ -10,8 +10,8 @@ utc_format(int64_t seconds, char text[static UTC_TEXT_SIZE])
 	time_t time = (time_t)seconds;
 	struct tm tm;
 
-	gmtime_r(&time, &tm);
-	strftime(text, UTC_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (!gmtime_r(&time, &tm) || strftime(text, UTC_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		strcpy(text, "9999-12-31T23:59:59Z");
 }
 
 int

@@ -7,7 +7,7 @@
 /** "2026-12-01T02:00:00Z" and its 0. */
 #define UTC_TEXT_SIZE 21
 
-/** Writes @seconds since 1970 as text. */
+/** Writes @seconds since 1970 as text; what lies beyond the year 9999 as its end. */
 void utc_format(int64_t seconds, char text[static UTC_TEXT_SIZE]);
 
 /** Reads text; -EINVAL for anything but exactly that form. */

@@ -129,7 +129,10 @@ make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err
 	struct inode *inode;
 	struct stat st;
 
-	if (node_stat(node, &st, &content, err) < 0)
+	/* Under an open file of the www view nothing may change: what is replaced on disk is kept as it was
+	 * found. */
+	if ((mount->view == VIEW_WWW ? node_take(node, &st, &content, err)
+				     : node_stat(node, &st, &content, err)) < 0)
 		return NULL;
 	adjust(mount, node, tag, &st);
 	inode = inode_new(node->path, tag, &st, mount->view == VIEW_WWW ? content : NULL);
@@ -398,17 +401,20 @@ on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	close_handle(request, info);
 }
 
-/* The first read from the start of a transaction is its commit. */
+/* The first read from the start of a transaction is its commit; of several at one moment one commits, the
+ * others wait and get its answer. */
 static int
-commit(fuse_req_t request, fuse_ino_t id, struct handle *handle)
+commit(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offset)
 {
 	struct err err = { 0 };
 	struct node node;
 	int r;
 
 	r = find(request, inode_of(mount_of(request), id)->path, &node, &err);
-	if (r == 0)
-		r = handle_commit(handle, &node, &err);
+	if (!handle_awaits_commit(handle))
+		r = 0;
+	else if (r == 0)
+		r = offset == 0 ? handle_commit(handle, &node, &err) : -EINVAL;
 	done(request);
 	return r;
 }
@@ -423,8 +429,8 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 		reply_from_file(request, handle->fd, size, offset);
 		return;
 	}
-	if (handle_awaits_commit(handle))
-		r = offset == 0 ? commit(request, id, handle) : -EINVAL;
+	if (handle->is_transaction)
+		r = commit(request, id, handle, offset);
 	if (r < 0)
 		fail(request, r);
 	else

@@ -54,7 +54,8 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 	case NODE_FILE:
 		return open_file(node, is_writing, handle, err);
 	case NODE_TRANSACTION:
-		handle->is_transaction = true;
+		/* Who only reads, as grep -r does, hands nothing in: the file is empty. */
+		handle->is_transaction = is_writing;
 		return 0;
 	case NODE_TEXT:
 		return is_writing ? -EACCES : open_text(node, handle, err);
@@ -144,8 +145,15 @@ int
 handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
     struct err *err)
 {
-	return handle->is_transaction ? append(handle, data, bytes, offset, node_room(node))
-				      : command(node, data, bytes, err);
+	int r;
+
+	if (!handle->is_transaction)
+		return command(node, data, bytes, err);
+	r = append(handle, data, bytes, offset, node_room(node));
+	/* What came through is not the whole body: it must not be committed. */
+	if (r < 0 && !handle->is_committed)
+		handle->refused = r;
+	return r;
 }
 
 bool
@@ -161,6 +169,8 @@ handle_commit(struct handle *handle, const struct node *node, struct err *err)
 	size_t bytes;
 	int r;
 
+	if (handle->refused)
+		return handle->refused;
 	r = node_commit(node, handle->data ? handle->data : "", handle->bytes, &reply, &bytes, err);
 	if (r < 0)
 		return r;

@@ -14,9 +14,11 @@ struct handle {
 		       be NULL */
 	size_t bytes; /**< of data */
 	bool is_transaction, is_committed;
+	int refused; /* of a transaction: -errno of the write that was refused; 0: none */
 };
 
-/** Opens @node with the @flags of open(2). -EISDIR, -EACCES, or what generating its text gave. */
+/** Opens @node with the @flags of open(2); a transaction that is opened for reading alone is an empty file.
+ * -EISDIR, -EACCES, or what generating its text gave. */
 int handle_open(const struct node *node, int flags, struct handle **out, struct err *err);
 
 /** Opens a folder; data is then, for each name, 'd' or 'f', the name and a 0. */
@@ -33,7 +35,8 @@ int handle_write(struct handle *handle, const struct node *node, const char *dat
 /** Whether the next read from the start commits. */
 bool handle_awaits_commit(const struct handle *handle);
 
-/** Commits a transaction; data is its reply from then on. */
+/** Commits a transaction; data is its reply from then on. The -errno of a write that was refused, if one was.
+ */
 int handle_commit(struct handle *handle, const struct node *node, struct err *err);
 
 #endif

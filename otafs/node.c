@@ -120,8 +120,40 @@ node_open(const struct node *node, struct err *err)
 	return node->row->open(node, err);
 }
 
+/* Objects and parts of deltas are named by their content; they are large and many, and stay on disk. */
+static bool
+is_immutable(const struct node *node)
+{
+	return !strncmp(node->path, "treehub/objects/", 16) || !strncmp(node->path, "treehub/deltas/", 15);
+}
+
 static int
-stat_file(const struct node *node, struct stat *st, struct err *err)
+read_file(int fd, const char *path, size_t bytes, char **content, struct err *err)
+{
+	AUTO(free_p) char *data = NULL;
+	size_t got = 0;
+
+	if (bytes > IMAGE_FILE_MAX)
+		return err_set(
+		    err, EFBIG, "%s: has %zu bytes, at most %d are served", path, bytes, IMAGE_FILE_MAX);
+	data = malloc(bytes + 1);
+	if (!data)
+		return err_set(err, ENOMEM, "%s: no memory", path);
+	while (got < bytes) {
+		ssize_t n = pread(fd, data + got, bytes - got, (off_t)got);
+
+		if (n <= 0)
+			return n < 0 ? err_sys(err, "%s", path) : err_set(err, EIO, "%s: was cut", path);
+		got += (size_t)n;
+	}
+	data[got] = '\0';
+	*content = MOVE(data);
+	return 0;
+}
+
+/* @content is NULL when it is not wanted. */
+static int
+stat_file(const struct node *node, struct stat *st, char **content, struct err *err)
 {
 	AUTO(close_p) int fd = node_open(node, err);
 	struct stat on_disk;
@@ -136,7 +168,9 @@ stat_file(const struct node *node, struct stat *st, struct err *err)
 	st->st_nlink = S_ISDIR(on_disk.st_mode) ? 2 : 1;
 	st->st_size = on_disk.st_size;
 	st->st_mtim = on_disk.st_mtim;
-	return 0;
+	if (!content || S_ISDIR(on_disk.st_mode) || is_immutable(node))
+		return 0;
+	return read_file(fd, node->path, (size_t)on_disk.st_size, content, err);
 }
 
 static int
@@ -167,8 +201,8 @@ age_of(const struct node *node)
 	return node->target ? node->target->created_at : node->core->started_at;
 }
 
-int
-node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
+static int
+fill(const struct node *node, struct stat *st, bool is_taking, char **content, struct err *err)
 {
 	const struct row *row = node->row;
 	size_t bytes = 0;
@@ -179,7 +213,7 @@ node_stat(const struct node *node, struct stat *st, char **content, struct err *
 	st->st_uid = node->core->uid;
 	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
 	if (row->kind == NODE_FILE)
-		return stat_file(node, st, err);
+		return stat_file(node, st, is_taking ? content : NULL, err);
 	st->st_mode = (row->kind == NODE_FOLDER ? S_IFDIR : S_IFREG) | row->mode;
 	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
 	st->st_mtim.tv_sec = age_of(node);
@@ -187,6 +221,18 @@ node_stat(const struct node *node, struct stat *st, char **content, struct err *
 		return r;
 	st->st_size = (off_t)bytes;
 	return 0;
+}
+
+int
+node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
+{
+	return fill(node, st, false, content, err);
+}
+
+int
+node_take(const struct node *node, struct stat *st, char **content, struct err *err)
+{
+	return fill(node, st, true, content, err);
 }
 
 /* Calls @each for the rows that stand directly below the node's row under a fixed name. */

@@ -55,6 +55,9 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 
+/** The same, and @content also of a NODE_FILE that is replaced now and then; not of immutable objects. */
+int node_take(const struct node *node, struct stat *st, char **content, struct err *err);
+
 /** The kind; NODE_FILE may be a folder on disk, node_stat() tells. */
 enum node_kind node_kind(const struct node *node);
 

@@ -191,10 +191,12 @@ refuses_a_document_that_devices_would_not_read(void **state)
 	memset(hardware, '"', NAME_HARDWARE_MAX);
 	memset(name, 'n', NAME_PACKAGE_MAX);
 	for (int i = 1; i < STATE_ECUS_MAX; i++) {
-		char version[8];
+		char version[16];
 
-		snprintf(serial, sizeof(serial), "%02d%62s", i, "");
-		memset(serial + 2, '"', 62);
+		memset(serial, '"', NAME_ECU_MAX);
+		serial[0] = (char)('0' + i / 10);
+		serial[1] = (char)('0' + i % 10);
+		serial[NAME_ECU_MAX] = '\0';
 		snprintf(version, sizeof(version), "%d", i);
 		fixture_target(targets, name, version, "OSTREE", APP_1, json_pack("[s]", hardware));
 		json_array_append_new(json_object_get(body, "ecus"),

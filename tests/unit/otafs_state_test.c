@@ -1,0 +1,173 @@
+/* The database itself: its schema, transactions, and what outlives a restart. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sqlite3.h>
+
+#include "lib/cleanup.h"
+#include "otafs/state.h"
+#include "tests/unit/fault.h"
+
+static char path[64];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	strcpy(path, "/tmp/otafs-unit.XXXXXX");
+	assert_non_null(mkdtemp(path));
+	strcat(path, "/state.db");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	*strrchr(path, '/') = '\0';
+	snprintf(command, sizeof(command), "rm -rf %s", path);
+	return system(command);
+}
+
+static struct state *
+opened(void)
+{
+	struct err err = { 0 };
+	struct state *state;
+
+	if (state_open(path, &state, &err) < 0)
+		fail_msg("%s", err.text);
+	return state;
+}
+
+/* What an older or newer otafs may have left. */
+static void
+execute(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void
+keeps_everything_across_restarts(void **unused)
+{
+	struct state *state = opened();
+	struct device device;
+	struct err err = { 0 };
+	int64_t epoch, raised_at;
+	char basis[STATE_BASIS_SIZE];
+
+	(void)unused;
+	assert_int_equal(state_device_add(state, "car7", 5, &err), 0);
+	assert_int_equal(state_device_add(state, "car7", 6, &err), STATE_EXISTS);
+	assert_int_equal(state_device_bump(state, "car7", 7, &err), 0);
+	assert_int_equal(state_device_bump(state, "car8", 7, &err), STATE_NONE);
+	assert_int_equal(state_raise_epoch(state, 3, 99, "b", &err), 0);
+	state_free(state);
+	state = opened();
+	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	assert_int_equal(device.counter, 2);
+	assert_int_equal(device.created_at, 5);
+	assert_int_equal(device.changed_at, 7);
+	assert_int_equal(state_epoch(state, &epoch, &raised_at, &err), 0);
+	assert_int_equal(epoch, 3);
+	assert_int_equal(raised_at, 99);
+	assert_int_equal(state_basis(state, basis, &err), 0);
+	assert_string_equal(basis, "b");
+	state_free(state);
+}
+
+static void
+takes_a_transaction_back_as_a_whole(void **unused)
+{
+	struct state *state = opened();
+	struct device device;
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
+	assert_int_equal(state_history_add(state, "car7", "x", 1, &err), 0);
+	assert_int_equal(state_end(state, -EINVAL, &err), -EINVAL);
+	assert_int_equal(state_device(state, "car7", &device, &err), STATE_NONE);
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
+	assert_int_equal(state_end(state, 0, &err), 0);
+	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	state_free(state);
+}
+
+static void
+refuses_a_newer_schema_and_touches_nothing(void **unused)
+{
+	struct err err = { 0 };
+	struct state *state = opened();
+	int fds;
+
+	(void)unused;
+	state_free(state);
+	execute("INSERT INTO schema (version) VALUES (1000)");
+	fds = fault_open_fds();
+	assert_int_equal(state_open(path, &state, &err), -ENOTSUP);
+	assert_reason(err, "has schema 1000, this otafs knows up to ");
+	assert_reason(err, path);
+	assert_int_equal(fault_open_fds(), fds);
+}
+
+static void
+takes_the_steps_of_the_schema_that_are_missing(void **unused)
+{
+	struct state *state = opened();
+	struct device device;
+	struct err err = { 0 };
+	char basis[STATE_BASIS_SIZE];
+
+	(void)unused;
+	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
+	state_free(state);
+	execute("ALTER TABLE fleet DROP COLUMN basis; DELETE FROM schema WHERE version >= 2");
+	state = opened();
+	assert_int_equal(state_basis(state, basis, &err), 0);
+	assert_string_equal(basis, "");
+	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	state_free(state);
+}
+
+static void
+names_a_file_that_is_no_database(void **unused)
+{
+	struct err err = { 0 };
+	struct state *state;
+	FILE *file = fopen(path, "w");
+
+	(void)unused;
+	for (int i = 0; i < 1000; i++)
+		fputs("no database ", file);
+	fclose(file);
+	assert_int_equal(state_open(path, &state, &err), -EIO);
+	assert_reason(err, "file is not a database");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(keeps_everything_across_restarts),
+		TEST(takes_a_transaction_back_as_a_whole),
+		TEST(refuses_a_newer_schema_and_touches_nothing),
+		TEST(takes_the_steps_of_the_schema_that_are_missing),
+		TEST(names_a_file_that_is_no_database),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
