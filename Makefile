@@ -120,7 +120,7 @@ packages:
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove --merge -e '' $(unit_tests)
-	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) prove --timer tests/integration/*.sh
+	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) prove --timer tests/integration/[0-9]*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -473,6 +473,7 @@ ok "and 404 is 404" empty 404 car1 /director/2.root.json
 ok "the web server saw it all in one life" kill -0 "$(cat "$T/lighttpd.pid")"
 
 # ---- the scripts
+ok "the log names the device" has "$T/lighttpd/log/access.log" '"GET /director/targets.json HTTP/1.1" 200 [0-9]+ car1$'
 ok "ota-gateway has the server check what it rendered" "$top/scripts/ota-gateway" check lighttpd "$T/lighttpd"
 ok "ota-gateway refuses servers that it does not know" refuses "not a server that is known" "$top/scripts/ota-gateway" render x "$T/x"
 sed 's|^www = .*|www = /x"y|' "$conf" >"$T/bad.conf"

@@ -192,7 +192,6 @@ start_web() {
 	start gate "$OTA_BIN/ota-gate" -c "$conf"
 	needs 10 test -S "$T/gate.sock"
 	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
-	chown -R 64105:64105 "$T/lighttpd"
 	start_lighttpd
 }
 start_lighttpd() {
