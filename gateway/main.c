@@ -1,7 +1,6 @@
 /* ota-gate: takes request bodies from the web server over SCGI into transaction files of the mount. Owns
  * nothing. */
 #include <errno.h>
-#include <libgen.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -94,19 +93,13 @@ loop(int listener, int signals, struct err *err)
 static int
 listen_privileged(const struct config *config, int *fd, struct err *err)
 {
-	char folder[CONFIG_VALUE_MAX];
-	struct stat st;
 	uid_t uid, www_uid;
 	gid_t gid, www_gid;
 	int r;
 
-	snprintf(folder, sizeof(folder), "%s", config->gate_socket);
 	if ((r = config_user(config->user_gate, &uid, &gid, err)) < 0 ||
-	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0)
-		return r;
-	/* A folder that is there belongs to somebody: /tmp would lose its sticky bit. */
-	dirname(folder);
-	if (stat(folder, &st) < 0 && (r = program_folder(folder, 0, 0, 0755, err)) < 0)
+	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
+	    (r = program_folder_above(config->gate_socket, 0, 0, 0755, err)) < 0)
 		return r;
 	/* Only the web server may speak for devices. */
 	return program_listen(config->gate_socket, uid, www_gid, 0660, fd, err);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +104,18 @@ program_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *
 	if (lchown(path, uid, gid) < 0 || chmod(path, mode) < 0)
 		return err_sys(err, "%s", path);
 	return 0;
+}
+
+int
+program_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err)
+{
+	char copy[4096];
+	struct stat st;
+	const char *folder;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	return stat(folder, &st) == 0 ? 0 : program_folder(folder, uid, gid, mode, err);
 }
 
 int

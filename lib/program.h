@@ -23,6 +23,9 @@ int program_signals(int *fd, struct err *err);
 /** Makes folder @path if it is missing, owned by @uid and @gid with @mode; parents are made 0755. */
 int program_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err);
 
+/** The same for the folder that @path lies in; one that exists belongs to somebody and is left as it is. */
+int program_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err);
+
 /** A Unix socket at @path that listens, with owner and mode; what stood there is replaced. */
 int program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *fd, struct err *err);
 

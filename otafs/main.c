@@ -1,6 +1,5 @@
 /* otafs: mounts the tree, owns the fleet's state. A small parent stays root, to unmount at the end. */
 #include <errno.h>
-#include <libgen.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,19 +22,6 @@
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
 
-/* Makes a folder for @path to lie in when there is none; one that exists keeps its owner and mode. */
-static int
-make_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err)
-{
-	char copy[CONFIG_VALUE_MAX];
-	struct stat st;
-	const char *folder;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	folder = dirname(copy);
-	return stat(folder, &st) == 0 ? 0 : program_folder(folder, uid, gid, mode, err);
-}
-
 /* Everything that needs root: folders and both mounts. */
 static int
 open_privileged(const struct config *config, struct fs **fs, struct err *err)
@@ -50,13 +36,13 @@ open_privileged(const struct config *config, struct fs **fs, struct err *err)
 		    err, EPERM, "start this as root: it mounts, then becomes user %s", config->user_otafs);
 	if ((r = config_user(config->user_otafs, &uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
-	    (r = make_folder_above(config->state, uid, gid, 0700, err)) < 0 ||
-	    (r = make_folder_above(config->www, 0, www_gid, 0750, err)) < 0)
+	    (r = program_folder_above(config->state, uid, gid, 0700, err)) < 0 ||
+	    (r = program_folder_above(config->www, 0, www_gid, 0750, err)) < 0)
 		return r;
 	/* mkdir in a dead mount fails, and fs_mount() removes dead mounts: only what is missing is made. */
 	if (mkdir(config->www, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "%s", config->www);
-	if (make_folder_above(config->mount, 0, 0, 0755, err) < 0 ||
+	if (program_folder_above(config->mount, 0, 0, 0755, err) < 0 ||
 	    (mkdir(config->mount, 0700) < 0 && errno != EEXIST))
 		return err_sys(err, "%s", config->mount);
 	setrlimit(RLIMIT_NOFILE, &files);

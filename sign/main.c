@@ -1,7 +1,6 @@
 /* ota-signd: owns the private keys of both repositories and signs what its policy allows. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,15 +24,13 @@
 static int
 open_privileged(const struct config *config, int *dir, int *fd, struct err *err)
 {
-	char folder[CONFIG_VALUE_MAX];
 	uid_t uid;
 	gid_t gid;
 	int r;
 
-	snprintf(folder, sizeof(folder), "%s", config->sign_socket);
 	if ((r = config_user(config->user_sign, &uid, &gid, err)) < 0 ||
 	    (r = program_folder(config->keys, uid, gid, 0700, err)) < 0 ||
-	    (r = program_folder(dirname(folder), 0, 0, 0755, err)) < 0)
+	    (r = program_folder_above(config->sign_socket, 0, 0, 0755, err)) < 0)
 		return r;
 	*dir = open(config->keys, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*dir < 0)
