@@ -129,7 +129,8 @@ open_transaction(
 		err_set(&refusal->err, EACCES, "no device %s with certificate %s", device, serial);
 		return refuse(refusal, "403 Forbidden", "unknown_device");
 	}
-	err_set(&refusal->err, code, "%s: %s", path, strerror(code));
+	err_set(
+	    &refusal->err, code, "the tree cannot be reached: %s", strerror(code)); /* no paths for strangers */
 	return refuse(refusal, "503 Service Unavailable", "not_available");
 }
 

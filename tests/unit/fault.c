@@ -62,11 +62,12 @@ WRAP(ssize_t, EIO, -1, write, (int fd, const void *data, size_t n), (fd, data, n
 WRAP(int, EIO, -1, fsync, (int fd), (fd))
 WRAP(int, EIO, -1, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 
-int __real_openat(int dir, const char *name, int flags, ...);
-int __wrap_openat(int dir, const char *name, int flags, ...);
+/* With 64-bit file offsets openat() is openat64(). */
+int __real_openat64(int dir, const char *name, int flags, ...);
+int __wrap_openat64(int dir, const char *name, int flags, ...);
 
 int
-__wrap_openat(int dir, const char *name, int flags, ...)
+__wrap_openat64(int dir, const char *name, int flags, ...)
 {
 	va_list args;
 	unsigned mode;
@@ -74,5 +75,5 @@ __wrap_openat(int dir, const char *name, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, unsigned);
 	va_end(args);
-	return fails(EIO) ? -1 : __real_openat(dir, name, flags, mode);
+	return fails(EIO) ? -1 : __real_openat64(dir, name, flags, mode);
 }
