@@ -121,6 +121,7 @@ packages:
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove --merge -e '' $(unit_tests)
+	ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp \
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) prove --timer tests/integration/[0-9]*.sh
 
 demo: packages

@@ -653,8 +653,9 @@ fs_mount(const struct config *config, struct fs **out, struct err *err)
 void
 fs_disown(struct fs *fs)
 {
-	close(fuse_session_fd(fs->full.session));
-	close(fuse_session_fd(fs->www.session));
+	fuse_session_destroy(fs->full.session);
+	fuse_session_destroy(fs->www.session);
+	free(fs);
 }
 
 void

@@ -19,7 +19,7 @@ struct fs;
  */
 int fs_mount(const struct config *config, struct fs **out, struct err *err);
 
-/** Closes this process's end of the mounts, for a process that only wants to unmount later. */
+/** Frees @fs and closes this process's end of the mounts, for a process that only wants to unmount later. */
 void fs_disown(struct fs *fs);
 
 /** Unmounts what fs_mount() mounted. */

@@ -164,7 +164,8 @@ run(const struct config *config, struct err *err)
 		_exit(r < 0);
 	}
 	fs_disown(fs);
-	return guard(config, child, signals);
+	_exit(guard(
+	    config, child, signals)); /* libfuse keeps the paths of its sessions: nothing to free them by */
 }
 
 int
