@@ -16,8 +16,12 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-int
-program_start(int argc, char **argv, const char *summary, struct config *config, struct err *err)
+/** start() has done all there was to do, -n or --help. */
+#define PROGRAM_DONE 1
+
+/* 0, PROGRAM_DONE, or -errno with words. */
+static int
+start(int argc, char **argv, const char *summary, struct config *config, struct err *err)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -141,4 +145,19 @@ program_fail(const struct err *err)
 {
 	log_line(LOG_ERR, "stopped reason=\"%s\"", err->text);
 	return 1;
+}
+
+int
+program_main(
+    int argc, char **argv, const char *summary, int (*run)(const struct config *config, struct err *err))
+{
+	struct config config;
+	struct err err = { 0 };
+	int r = start(argc, argv, summary, &config, &err);
+
+	if (r == PROGRAM_DONE)
+		return 0;
+	if (r == 0)
+		r = run(&config, &err);
+	return r < 0 ? program_fail(&err) : r;
 }

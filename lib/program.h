@@ -8,14 +8,13 @@
 /** Where the settings are when -c does not say. */
 #define PROGRAM_CONFIG "/etc/otafs/otafs.conf"
 
-/** program_start() has done all there was to do (-n or --help): exit with 0. */
-#define PROGRAM_DONE 1
-
 /**
- * Reads the options -c FILE (--config), -n (--check), -h (--help) and the settings; @summary is the line that
- * help shows. Returns 0, PROGRAM_DONE, or -errno with words.
+ * The whole of main(): reads the options -c FILE (--config), -n (--check), -h (--help) and the settings, then
+ * calls @run, whose value is the exit status, or a negative errno that is logged. @summary is the line that
+ * help shows.
  */
-int program_start(int argc, char **argv, const char *summary, struct config *config, struct err *err);
+int program_main(
+    int argc, char **argv, const char *summary, int (*run)(const struct config *config, struct err *err));
 
 /** Blocks SIGTERM, SIGINT and SIGHUP for all threads and gives a descriptor that reads them (signalfd). */
 int program_signals(int *fd, struct err *err);

@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
+#include "otafs/text.h"
 
 int
 device_add(struct core *core, const char *id, const char *who, struct err *err)
@@ -152,17 +153,10 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	return 0;
 }
 
-static int
-print_line(const char *line, void *out)
-{
-	fprintf(out, "%s\n", line);
-	return 0;
-}
-
 int
 device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
-	return state_history(core->state, device->id, print_line, out, err);
+	return state_history(core->state, device->id, text_line, out, err);
 }
 
 int

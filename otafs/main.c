@@ -171,15 +171,5 @@ run(const struct config *config, struct err *err)
 int
 main(int argc, char **argv)
 {
-	struct config config;
-	struct err err = { 0 };
-	int r;
-
-	r = program_start(
-	    argc, argv, "Mounts the tree of an OTA server and owns the fleet's state.", &config, &err);
-	if (r == PROGRAM_DONE)
-		return 0;
-	if (r == 0)
-		r = run(&config, &err);
-	return r < 0 ? program_fail(&err) : r;
+	return program_main(argc, argv, "Mounts the tree of an OTA server and owns the fleet's state.", run);
 }

@@ -4,16 +4,10 @@
 #include <string.h>
 
 #include "lib/utc.h"
+#include "otafs/text.h"
 
 const char *const package_files[] = { "comment", "created", "devices", "format", "hardware-ids", "hash",
 	"length", "target", NULL };
-
-static int
-print_line(const char *line, void *out)
-{
-	fprintf(out, "%s\n", line);
-	return 0;
-}
 
 static int
 print_hardware(const struct target *target, FILE *out)
@@ -31,22 +25,22 @@ package_print(struct core *core, const struct target *target, const char *file, 
 	char created[UTC_TEXT_SIZE];
 
 	if (!strcmp(file, "devices"))
-		return state_users(core->state, target->file, print_line, out, err);
+		return state_users(core->state, target->file, text_line, out, err);
 	if (!strcmp(file, "hardware-ids"))
 		return print_hardware(target, out);
 	if (!strcmp(file, "length"))
 		return fprintf(out, "%lld\n", (long long)target->length) < 0;
 	if (!strcmp(file, "hash"))
-		return print_line(target->sha256, out);
+		return text_line(target->sha256, out);
 	if (!strcmp(file, "format"))
-		return print_line(target->format, out);
+		return text_line(target->format, out);
 	if (!strcmp(file, "target"))
-		return print_line(target->file, out);
+		return text_line(target->file, out);
 	if (!strcmp(file, "comment"))
-		return target->comment ? print_line(target->comment, out) : 0;
+		return target->comment ? text_line(target->comment, out) : 0;
 	if (!strcmp(file, "created")) {
 		utc_format(target->created_at, created);
-		return print_line(created, out);
+		return text_line(created, out);
 	}
 	return err_set(err, ENOENT, "no such file");
 }

@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/text.h"
 
 /* The value in a line of TOML that sets something only the device should know: p12_password, pass, ... NULL: it
  * sets nothing of the kind. */
@@ -186,15 +187,8 @@ report_print(struct core *core, const struct device *device, const char *kind, F
 	return 0;
 }
 
-static int
-print_line(const char *line, void *out)
-{
-	fprintf(out, "%s\n", line);
-	return 0;
-}
-
 int
 report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
-	return state_events(core->state, device->id, print_line, out, err);
+	return state_events(core->state, device->id, text_line, out, err);
 }

@@ -97,15 +97,6 @@ run(const struct config *config, struct err *err)
 int
 main(int argc, char **argv)
 {
-	struct config config;
-	struct err err = { 0 };
-	int r;
-
-	r = program_start(
-	    argc, argv, "Holds the keys of both repositories and signs what its policy allows.", &config, &err);
-	if (r == PROGRAM_DONE)
-		return 0;
-	if (r == 0)
-		r = run(&config, &err);
-	return r < 0 ? program_fail(&err) : 0;
+	return program_main(
+	    argc, argv, "Holds the keys of both repositories and signs what its policy allows.", run);
 }

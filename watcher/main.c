@@ -124,21 +124,19 @@ divide(const struct config *config, struct mover *mover, struct err *err)
 	return run_child(config, mover, parent, err);
 }
 
+static int
+run(const struct config *config, struct err *err)
+{
+	AUTO(mover_done) struct mover mover = { -1, -1, -1, -1, -1, -1 };
+	int r = open_privileged(config, &mover, err);
+
+	if (r < 0)
+		return r;
+	return geteuid() == 0 ? divide(config, &mover, err) : run_alone(config, &mover, err);
+}
+
 int
 main(int argc, char **argv)
 {
-	AUTO(mover_done) struct mover mover = { -1, -1, -1, -1, -1, -1 };
-	struct config config;
-	struct err err = { 0 };
-	int r;
-
-	r = program_start(
-	    argc, argv, "Turns what is dropped into the spool into signed releases.", &config, &err);
-	if (r == PROGRAM_DONE)
-		return 0;
-	if (r == 0)
-		r = open_privileged(&config, &mover, &err);
-	if (r == 0)
-		r = geteuid() == 0 ? divide(&config, &mover, &err) : run_alone(&config, &mover, &err);
-	return r < 0 ? program_fail(&err) : r;
+	return program_main(argc, argv, "Turns what is dropped into the spool into signed releases.", run);
 }
