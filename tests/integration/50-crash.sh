@@ -75,6 +75,17 @@ ok "and so does every byte of the document" is "$(cat "$T/mount/devices/car7/dir
 ok "the device updates" says "installed big1-1" device car7 poll
 ok "and the server knows" has "$T/mount/devices/car7/status" "up to date: car7-ecu runs big1-1"
 
+# ---- a signer that hangs is not one that is dead: it must not hold up what does not need it
+kill -STOP "$(cat "$T/signd.pid")"
+ok "a document is an error while the signer hangs" refuses "temporarily unavailable" timeout 20 \
+	cat "$T/mount/devices/car7/director/targets.json"
+ok "after which others need not wait for it" refuses "temporarily unavailable" timeout 3 \
+	cat "$T/mount/devices/car7/director/targets.json"
+ok "the device gets a 503, never a 404" is "$(fetch car7 /director/snapshot.json)" 503
+ok "and its report is taken" is "$(fetch car7 /events -X POST -d '[]')" 200
+kill -CONT "$(cat "$T/signd.pid")"
+ok "all is well when it goes on" wait_for 15 cat "$T/mount/devices/car7/director/targets.json"
+
 # ---- reports under fire: an answer of 200 means that the history has it
 fire() {
 	for i in $(seq 40); do
