@@ -197,6 +197,8 @@ store(const struct order *order, const char *who, struct err *err)
 
 	if ((r = state_begin(state, err)) < 0)
 		return r;
+	if (order->device->failure[0])
+		r = state_device_failure(state, order->device->id, "", err);
 	for (size_t i = 0; i < order->count && r == 0; i++)
 		r = state_assignment_add(state, order->device->id, &order->list[i], err);
 	for (size_t i = 0; i < order->count && r == 0; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/text.h"
 
@@ -90,35 +91,120 @@ print_seen(const struct device *device, FILE *out)
 	fprintf(out, "last seen %s", device->seen_at ? seen : "never");
 }
 
-static const char *
-runs(const struct ecu *ecus, size_t count, const char *serial)
+/* The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
+static const struct target *
+find_installed(const struct core *core, const struct ecu *ecu)
 {
+	const struct target *targets;
+	size_t count;
+
+	targets = image_targets(core->image, &count);
 	for (size_t i = 0; i < count; i++)
-		if (!strcmp(ecus[i].serial, serial) && ecus[i].installed[0])
-			return ecus[i].installed;
-	return "nothing known";
+		if (!strcmp(targets[i].file, ecu->installed) ||
+		    !strcmp(targets[i].sha256, ecu->installed_sha256))
+			return &targets[i];
+	return NULL;
+}
+
+static const char *
+runs(const struct core *core, const struct ecu *ecu)
+{
+	const struct target *target = find_installed(core, ecu);
+
+	return target ? target->file : ecu->installed[0] ? ecu->installed : "nothing known";
 }
 
 static void
-print_open(const struct assignment *open, size_t open_count, const struct ecu *ecus, size_t count, FILE *out)
+print_open(const struct core *core, const struct assignment *open, size_t open_count, const struct ecu *ecus,
+    size_t count, FILE *out)
 {
-	for (size_t i = 0; i < open_count; i++)
-		fprintf(out, "%s%s should run %s, runs %s", i ? "; " : "update pending: ", open[i].ecu,
-		    open[i].target, runs(ecus, count, open[i].ecu));
+	for (size_t i = 0; i < open_count; i++) {
+		fprintf(out, "%s%s should run %s", i ? "; " : "update pending: ", open[i].ecu, open[i].target);
+		for (size_t k = 0; k < count; k++)
+			if (!strcmp(ecus[k].serial, open[i].ecu))
+				fprintf(out, ", runs %s", runs(core, &ecus[k]));
+	}
+}
+
+/* What the last event says of an update that is under way; NULL: nothing. */
+static const char *
+progress_of(const char *event)
+{
+	static const struct {
+		const char *type, *words;
+	} progress[] = {
+		{ "EcuDownloadStarted", "the device is downloading it" },
+		{ "EcuDownloadCompleted", "the device has downloaded it and not yet installed it" },
+		{ "EcuInstallationStarted", "the device is installing it" },
+		{ "EcuInstallationApplied", "the device has installed it and waits for a reboot" },
+		{ "EcuInstallationCompleted", "the device has installed it and not yet reported so" },
+	};
+
+	for (size_t i = 0; event && i < sizeof(progress) / sizeof(progress[0]); i++)
+		if (!strcmp(progress[i].type, event))
+			return progress[i].words;
+	return NULL;
+}
+
+/* The last event and the update that it is about. */
+struct last_event {
+	char type[64], correlation[STATE_CORRELATION_MAX];
+};
+
+static int
+read_event(const char *body, void *context)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	struct last_event *last = context;
+	const char *type, *correlation;
+	struct err err;
+
+	if (json_read(body, strlen(body), "event", &json, &err) < 0)
+		return 0;
+	type = json_text(json_object_get(json, "eventType"), "id");
+	correlation = json_text(json_object_get(json, "event"), "correlationId");
+	snprintf(last->type, sizeof(last->type), "%s", type ? type : "");
+	snprintf(last->correlation, sizeof(last->correlation), "%s", correlation ? correlation : "");
+	return 0;
 }
 
 /* The reason why an open update is not done yet, as far as the server can know it. */
-static void
-print_reason(const struct device *device, const struct assignment *open, FILE *out)
+static int
+print_reason(
+    struct core *core, const struct device *device, const struct assignment *open, FILE *out, struct err *err)
 {
+	struct last_event last = { 0 };
+	const char *words = NULL;
 	char since[UTC_TEXT_SIZE];
+	int r = state_event_last(core->state, device->id, read_event, &last, err);
 
+	if (r < 0)
+		return r;
+	if (!strcmp(last.correlation, open->correlation))
+		words = progress_of(last.type);
+	if (!words)
+		words = device->seen_at < open->created_at ? "the device was not heard of since then"
+							   : "the device has not reported on it since then";
 	utc_format(open->created_at, since);
-	if (device->seen_at < open->created_at)
-		fprintf(out, " because the device was not heard of since the assignment of %s", since);
-	else
-		fprintf(out, " because the device has not reported the installation since the assignment of %s",
-		    since);
+	fprintf(out, " because it was assigned at %s and %s", since, words);
+	return 0;
+}
+
+/* Nothing is open: what the ECUs run, and how the last update went. */
+static void
+print_idle(
+    const struct core *core, const struct device *device, const struct ecu *ecus, size_t count, FILE *out)
+{
+	bool is_known = true;
+
+	for (size_t i = 0; i < count; i++)
+		is_known = is_known && find_installed(core, &ecus[i]);
+	fputs(device->failure[0] ? "update failed:" : is_known ? "up to date:" : "idle:", out);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial, runs(core, &ecus[i]));
+	fputs(", nothing is assigned", out);
+	if (device->failure[0])
+		fprintf(out, "; %s", device->failure);
 }
 
 int
@@ -136,17 +222,12 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	if (count == 0) {
 		fputs("not registered: the device has not told its ECUs yet", out);
 	} else if (open_count) {
-		print_open(open, open_count, ecus, count, out);
-		print_reason(device, open, out);
+		print_open(core, open, open_count, ecus, count, out);
+		if ((r = print_reason(core, device, open, out, err)) < 0)
+			return r;
 	} else {
-		fputs("up to date:", out);
-		for (size_t i = 0; i < count; i++)
-			fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial,
-			    runs(ecus, count, ecus[i].serial));
-		fputs(", nothing is assigned", out);
+		print_idle(core, device, ecus, count, out);
 	}
-	if (device->why[0] && open_count == 0)
-		fprintf(out, "; %s", device->why);
 	fputs("; ", out);
 	print_seen(device, out);
 	fputc('\n', out);

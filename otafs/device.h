@@ -17,7 +17,11 @@ int device_certificate_add(
 int device_certificate_remove(
     struct core *core, const struct device *device, const char *serial, const char *who, struct err *err);
 
-/** One line: what it should run, what it runs, and why they differ. */
+/**
+ * One line: what it should run, what it runs, and why they differ. It starts with the id and "not registered",
+ * "update pending", "update failed", "up to date" (all ECUs run something of the image repository) or "idle"
+ * (they do not).
+ */
 int device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_why(const struct device *device, FILE *out);

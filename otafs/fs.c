@@ -518,6 +518,51 @@ on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	fuse_reply_err(request, r < 0 ? -r : 0);
 }
 
+/* What a tree of generated files has no use for; the kernel's own word for a missing handler sounds like a
+ * broken mount. */
+static void
+on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	(void)parent, (void)name;
+	fuse_reply_err(request, EPERM);
+}
+
+static void
+on_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	(void)parent, (void)name, (void)mode, (void)device;
+	fuse_reply_err(request, EPERM);
+}
+
+static void
+on_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
+{
+	(void)parent, (void)name, (void)mode, (void)info;
+	fuse_reply_err(request, EPERM);
+}
+
+static void
+on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+{
+	(void)target, (void)parent, (void)name;
+	fuse_reply_err(request, EPERM);
+}
+
+static void
+on_rename(
+    fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *as, unsigned flags)
+{
+	(void)parent, (void)name, (void)to, (void)as, (void)flags;
+	fuse_reply_err(request, EPERM);
+}
+
+static void
+on_link(fuse_req_t request, fuse_ino_t id, fuse_ino_t to, const char *as)
+{
+	(void)id, (void)to, (void)as;
+	fuse_reply_err(request, EPERM);
+}
+
 /* Data is durable or refused when write or read has answered: there is nothing left to wait for. */
 static void
 on_fsync(fuse_req_t request, fuse_ino_t id, int is_data_only, struct fuse_file_info *info)
@@ -556,6 +601,12 @@ static const struct fuse_lowlevel_ops full_operations = {
 	.releasedir = on_releasedir,
 	.mkdir = on_mkdir,
 	.rmdir = on_rmdir,
+	.unlink = on_unlink,
+	.mknod = on_mknod,
+	.create = on_create,
+	.symlink = on_symlink,
+	.rename = on_rename,
+	.link = on_link,
 };
 
 /* ---- invalidation */

@@ -57,7 +57,7 @@ watch_publications(const struct config *config, int *fd, struct err *err)
 	snprintf(path, sizeof(path), "%s/published", config->repository);
 	*fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (*fd < 0 || inotify_add_watch(*fd, path, IN_MOVED_TO | IN_ONLYDIR) < 0)
-		return err_sys(err, "%s: watch", path);
+		return err_sys(err, "%s (ota-watcher makes it: start that first)", path);
 	return 0;
 }
 
@@ -138,8 +138,8 @@ guard(const struct config *config, pid_t child, int signals)
 			waitpid(child, &status, 0);
 			break;
 		}
-	/* After a crash the dead mount stays: an error is better for devices than a file that is not there. */
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	/* After a crash the dead mounts stay: they answer what the kernel has, and errors for the rest. */
+	if (WIFEXITED(status))
 		fs_unmount(config);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -178,29 +178,6 @@ take_installed(struct visit *visit, const char *serial, const json_t *envelope, 
 	return r;
 }
 
-/* A report of an older update must not end a newer one: only its own correlation id counts. */
-static int
-fail_assignments(
-    struct visit *visit, const char *correlation, const char *code, const char *description, struct err *err)
-{
-	char why[ERR_TEXT_MAX], shown[ERR_TEXT_MAX];
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < visit->open_count; i++) {
-		struct assignment *a = &visit->open[i];
-
-		if (a->target[0] == '\0' || strcmp(a->correlation, correlation))
-			continue;
-		snprintf(why, sizeof(why), "the update of ECU %s to %s failed: %.64s: %.*s", a->ecu, a->target,
-		    code, REPORT_TEXT_MAX, description);
-		name_printable(why, shown, sizeof(shown));
-		if ((r = tell(visit, err, "failed %s on ECU %s, %s", a->target, a->ecu, correlation)) == 0 &&
-		    (r = state_device_why(visit->core->state, visit->device->id, shown, visit->now, err)) == 0)
-			r = close_assignment(visit, a, err);
-	}
-	return r;
-}
-
 static const char *
 text_or(const json_t *object, const char *name, const char *otherwise)
 {
@@ -209,27 +186,96 @@ text_or(const json_t *object, const char *name, const char *otherwise)
 	return text ? text : otherwise;
 }
 
+/* What the report says of one ECU; of all of them when it does not say. */
+static const json_t *
+result_of(const json_t *report, const char *ecu)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "items"), i,
+	    one) if (!strcmp(text_or(one, "ecu", ""), ecu)) return json_object_get(one, "result");
+	return json_object_get(report, "result");
+}
+
+static int
+fail_assignment(struct visit *visit, struct assignment *a, const json_t *report, struct err *err)
+{
+	const json_t *result = result_of(report, a->ecu);
+	char text[ERR_TEXT_MAX], shown[ERR_TEXT_MAX];
+	int r;
+
+	snprintf(text, sizeof(text), "the update of ECU %s to %s failed: %.64s: %.*s", a->ecu, a->target,
+	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""));
+	name_printable(text, shown, sizeof(shown));
+	if ((r = tell(visit, err, "failed %s on ECU %s, %s", a->target, a->ecu, a->correlation)) == 0 &&
+	    (r = state_device_failure(visit->core->state, visit->device->id, shown, err)) == 0)
+		r = close_assignment(visit, a, err);
+	return r;
+}
+
+/* A report of an older update must not end a newer one: only its own correlation id counts. */
+static int
+fail_assignments(struct visit *visit, const char *correlation, const json_t *report, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < visit->open_count; i++)
+		if (visit->open[i].target[0] && !strcmp(visit->open[i].correlation, correlation))
+			r = fail_assignment(visit, &visit->open[i], report, err);
+	return r;
+}
+
+/* One line of history for a result, whole report or one ECU of it. */
+static int
+tell_result(
+    struct visit *visit, const char *who, const json_t *result, const char *correlation, struct err *err)
+{
+	return tell(visit, err, "reported %s%s %.64s: %.*s%s%.127s", who,
+	    json_is_true(json_object_get(result, "success")) ? "success" : "failure",
+	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""),
+	    *correlation ? ", " : "", correlation);
+}
+
+static int
+tell_items(struct visit *visit, const json_t *report, struct err *err)
+{
+	const json_t *one;
+	size_t i;
+	int r;
+
+	json_array_foreach(json_object_get(report, "items"), i, one)
+	{
+		char who[NAME_ECU_MAX + 16];
+
+		if (i == STATE_ECUS_MAX)
+			break;
+		snprintf(who, sizeof(who), "for ECU %.64s ", text_or(one, "ecu", "?"));
+		if ((r = tell_result(visit, who, json_object_get(one, "result"), "", err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int
 take_report(struct visit *visit, const json_t *manifest, struct err *err)
 {
 	const json_t *report = json_object_get(
 	    json_object_get(json_object_get(manifest, "signed"), "installation_report"), "report");
 	const json_t *result = json_object_get(report, "result");
-	const char *correlation = text_or(report, "correlation_id", ""), *code = text_or(result, "code", "?");
-	const char *description = text_or(result, "description", "");
-	bool is_success = json_is_true(json_object_get(result, "success"));
+	const char *correlation = text_or(report, "correlation_id", "");
 	int r;
 
 	if (!result)
 		return 0;
 	visit->is_changed = true;
-	r = tell(visit, err, "reported %s %.64s: %.*s, %.127s", is_success ? "success" : "failure", code,
-	    REPORT_TEXT_MAX, description, *correlation ? correlation : "no correlation id");
-	if (r == 0 && !is_success)
-		return fail_assignments(visit, correlation, code, description, err);
-	if (r == 0 && visit->device->why[0])
-		return state_device_why(visit->core->state, visit->device->id, "", visit->now, err);
-	return r;
+	if ((r = tell_result(visit, "", result, correlation, err)) < 0 ||
+	    (r = tell_items(visit, report, err)) < 0)
+		return r;
+	if (!json_is_true(json_object_get(result, "success")))
+		return fail_assignments(visit, correlation, report, err);
+	return visit->device->failure[0] ? state_device_failure(visit->core->state, visit->device->id, "", err)
+					 : 0;
 }
 
 /* Called within a transaction. */

@@ -115,6 +115,7 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	AUTO(free_p) char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
 	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
+	const json_t *success;
 	char line[512], shown[512];
 	int r;
 
@@ -122,8 +123,12 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 		return 1;
 	if ((r = state_event_add(core->state, device->id, id, text, now, err)) != 0)
 		return r < 0 ? r : 0;
-	snprintf(line, sizeof(line), "event %.64s%s%.64s", type ? type : "of no type", ecu ? " of ECU " : "",
-	    ecu ? ecu : "");
+	success = json_object_get(json_object_get(event, "event"), "success");
+	snprintf(line, sizeof(line), "event %.64s%s%.64s%s", type ? type : "of no type", ecu ? " of ECU " : "",
+	    ecu ? ecu : "",
+	    json_is_false(success)  ? ", failed"
+	    : json_is_true(success) ? ", succeeded"
+				    : "");
 	name_printable(line, shown, sizeof(shown));
 	return state_history_add(core->state, device->id, shown, now, err);
 }

@@ -44,6 +44,8 @@ static const char *const migrations[] = {
 	" PRIMARY KEY (device, number));",
 	/* 2 */
 	"ALTER TABLE fleet ADD COLUMN basis TEXT NOT NULL DEFAULT '';",
+	/* 3 */
+	"ALTER TABLE device ADD COLUMN failure TEXT NOT NULL DEFAULT '';",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -67,6 +69,7 @@ enum statement {
 	DEVICE_BUMP,
 	DEVICE_PRIMARY,
 	DEVICE_WHY,
+	DEVICE_FAILURE,
 	DEVICE_SEEN,
 	DEVICES,
 	CERTIFICATES,
@@ -85,6 +88,7 @@ enum statement {
 	REPORT,
 	EVENT_ADD,
 	EVENTS,
+	EVENT_LAST,
 	HISTORY_ADD,
 	HISTORY,
 	COUNT,
@@ -113,11 +117,13 @@ static const char *const sql[STATEMENTS] = {
 	[DEVICE_REMOVE_ASSIGNMENTS] = "DELETE FROM assignment WHERE device = ?1",
 	[DEVICE_REMOVE_REPORTS] = "DELETE FROM report WHERE device = ?1",
 	[DEVICE_REMOVE_EVENTS] = "DELETE FROM event WHERE device = ?1",
-	[DEVICE] = "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at FROM device"
-		   " WHERE id = ?1",
+	[DEVICE] =
+	    "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure FROM device"
+	    " WHERE id = ?1",
 	[DEVICE_BUMP] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1",
 	[DEVICE_PRIMARY] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1",
 	[DEVICE_WHY] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1",
+	[DEVICE_FAILURE] = "UPDATE device SET failure = ?2 WHERE id = ?1",
 	[DEVICE_SEEN] = "UPDATE device SET seen_at = ?2 WHERE id = ?1",
 	[DEVICES] = "SELECT id FROM device ORDER BY id",
 	[CERTIFICATES] = "SELECT serial FROM certificate WHERE device = ?1 ORDER BY serial",
@@ -152,6 +158,7 @@ static const char *const sql[STATEMENTS] = {
 		      " SELECT ?1, ?2, COALESCE(MAX(number), 0) + 1, ?3, ?4 FROM event WHERE device = ?1"
 		      " ON CONFLICT (device, id) DO NOTHING",
 	[EVENTS] = "SELECT body FROM event WHERE device = ?1 ORDER BY number",
+	[EVENT_LAST] = "SELECT body FROM event WHERE device = ?1 ORDER BY number DESC LIMIT 1",
 	[HISTORY_ADD] = "INSERT INTO history (device, number, at, text)"
 			" SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3 FROM history WHERE device = ?1",
 	[HISTORY] = "SELECT at, text FROM history WHERE device = ?1 ORDER BY number",
@@ -463,6 +470,7 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		copy_text(s, 5, out->primary_ecu, sizeof(out->primary_ecu));
 		copy_text(s, 6, out->why, sizeof(out->why));
 		out->why_at = sqlite3_column_int64(s, 7);
+		copy_text(s, 8, out->failure, sizeof(out->failure));
 	}
 	done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
@@ -484,6 +492,12 @@ int
 state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err)
 {
 	return answer(change(state, DEVICE_WHY, err, "ssi", id, why, now), STATE_NONE);
+}
+
+int
+state_device_failure(struct state *state, const char *id, const char *failure, struct err *err)
+{
+	return answer(change(state, DEVICE_FAILURE, err, "ss", id, failure), STATE_NONE);
 }
 
 int
@@ -718,6 +732,12 @@ int
 state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
 {
 	return each_text(state, EVENTS, device, each, context, err);
+}
+
+int
+state_event_last(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
+{
+	return each_text(state, EVENT_LAST, device, each, context, err);
 }
 
 int

@@ -40,6 +40,7 @@ struct device {
 	char primary_ecu[NAME_ECU_MAX + 1]; /**< empty: it has not registered its ECUs */
 	char why[ERR_TEXT_MAX];             /**< the last refusal in words; empty: none */
 	int64_t why_at;
+	char failure[ERR_TEXT_MAX]; /**< how the last update failed; empty: it did not, or there was none */
 };
 
 struct ecu {
@@ -93,6 +94,8 @@ int state_device(struct state *state, const char *id, struct device *out, struct
 int state_device_bump(struct state *state, const char *id, int64_t now, struct err *err);
 int state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err);
 int state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err);
+/** How the last update failed, "" when one did not. */
+int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
 int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
 
 /** Calls @each with one name after the other until it returns non-zero, which is passed on. */
@@ -136,6 +139,10 @@ int state_report(struct state *state, const char *device, const char *kind, char
 int state_event_add(
     struct state *state, const char *device, const char *id, const char *body, int64_t now, struct err *err);
 int state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+/** The same for the newest event only. */
+int
+state_event_last(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 
 /** History is only ever added to. A line is shown as "TIME TEXT". */
 int state_history_add(struct state *state, const char *device, const char *text, int64_t now, struct err *err);

@@ -13,6 +13,8 @@ ok "enrols a device" enroll car7
 ok "says that it was not heard of yet" says "not registered.*last seen never" cat "$dev/status"
 ok "refuses an assignment before it is known what fits" refuses "I/O error|such device" sh -c "echo 'app 1.0' > $dev/assign"
 ok "and says why" has "$dev/why" "has not registered its ECUs"
+ok "has no use for rm" refuses "not permitted" rm "$dev/status"
+ok "nor for touch" refuses "not permitted" touch "$T/mount/devices/car9"
 ok "registers and polls" says "POST /director/ecus 201" device car7 poll
 cp "$T/says.out" "$T/first"
 sed -n 's/^\([A-Z]* [^ ]*\) .*/\1/p' "$T/first" >"$T/order"
@@ -91,9 +93,14 @@ commit2=$(commit_of app 2.0)
 drop app 2.0
 ok "publishes a second version" published app 2.0
 echo 'app 2.0' >"$dev/assign"
+jq -nc --arg c "$(sed -n 's/.*, \(urn:.*\)/\1/p' "$dev/assign")" '[{id:"applied",eventType:{id:"EcuInstallationApplied",version:0},
+	event:{correlationId:$c,ecu:"car7-ecu"}}]' >"$T/applied.json"
+fetch car7 /events -X POST -d "@$T/applied.json" >/dev/null
+ok "says that a device waits for its reboot" has "$dev/status" "has installed it and waits for a reboot"
 ok "cancels" sh -c "echo cancel > $dev/assign"
 ok "leaves nothing to do" says "GET /director/targets.json 200" device car7 poll
 ok "leaves the device as it was" says "sha256 $commit" device car7 show
+ok "knows what it runs" has "$dev/status" "^car7: up to date"
 ok "refuses to cancel nothing" refuses . sh -c "echo cancel > $dev/assign"
 
 # ---- another device
@@ -177,7 +184,8 @@ ok "and does not run it" not says "sha256 $commit2" "$OTA_DEVICE" --url "https:/
 
 # ---- what failed is told
 ok "a failed download ends the update" has "$dev/history" "failed app-2.0 on ECU car7-ecu"
-ok "with the device's words in status" has "$dev/status" "failed: DOWNLOAD_FAILED"
+ok "with the device's words in status" has "$dev/status" "^car7: update failed: .*failed: DOWNLOAD_FAILED"
+ok "but not in why, where refusals are" not has "$dev/why" DOWNLOAD
 echo 'app 2.0' >"$dev/assign"
 ok "the honest server updates it" says "installed app-2.0" device car7 poll
 ok "to the second commit" has "$dev/ecus/car7-ecu" "sha256: $commit2"
