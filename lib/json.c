@@ -2,11 +2,35 @@
 
 #include <errno.h>
 
+/* How deep arrays and objects lie in one another, without looking whether they are well formed. */
+static size_t
+depth_of(const char *text, size_t bytes)
+{
+	size_t depth = 0, deepest = 0;
+	int is_text = 0;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (is_text && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			is_text = !is_text;
+		else if (!is_text && (text[i] == '[' || text[i] == '{') && ++depth > deepest)
+			deepest = depth;
+		else if (!is_text && (text[i] == ']' || text[i] == '}') && depth)
+			depth--;
+	}
+	return deepest;
+}
+
 static int
 parse(const char *text, size_t bytes, size_t flags, const char *what, json_t **out, struct err *err)
 {
 	json_error_t error;
 
+	*out = NULL;
+	if (depth_of(text, bytes) > JSON_DEPTH_MAX)
+		return err_set(
+		    err, EBADMSG, "%s: not JSON that is taken: nested deeper than %d", what, JSON_DEPTH_MAX);
 	*out = json_loadb(text, bytes, flags, &error);
 	if (!*out)
 		return err_set(err, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, error.text,

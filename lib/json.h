@@ -8,6 +8,10 @@
 
 #include "lib/err.h"
 
+/** No document here is half as deep; lshw nests a dozen. What is deep costs stack, and memory when it is
+ * indented. */
+#define JSON_DEPTH_MAX 64
+
 static inline void
 json_decref_p(json_t **json)
 {

@@ -9,6 +9,9 @@
 #include "lib/utc.h"
 #include "otafs/text.h"
 
+/** What is larger is shown without indentation, which could make it many times as large. */
+#define PRETTY_BYTES_MAX (256 * 1024)
+
 /* The value in a line of TOML that sets something only the device should know: p12_password, pass, ... NULL: it
  * sets nothing of the kind. */
 static const char *
@@ -166,10 +169,29 @@ report_events_commit(struct core *core, const struct device *device, const char 
 		return reply_refuse(reply, 400, "invalid_events", err->text);
 	if (!json_is_array(events))
 		return reply_refuse(reply, 400, "invalid_events", "events: is no array");
+	if (json_array_size(events) > REPORT_EVENTS_MAX) {
+		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(events),
+		    REPORT_EVENTS_MAX);
+		return reply_refuse(reply, 413, "too_many_events", err->text);
+	}
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	r = store_events(core, device, events, err);
 	return state_end(core->state, r < 0 ? r : 0, err);
+}
+
+/* A terminal must not obey what a device wrote. */
+static void
+print_escaped(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t')
+			fputc(c, out);
+		else
+			fprintf(out, "\\x%02x", c);
+	}
 }
 
 int
@@ -183,12 +205,13 @@ report_print(struct core *core, const struct device *device, const char *kind, F
 
 	if (r != 0)
 		return r == STATE_NONE ? 0 : r;
-	if (strcmp(kind, "config") && json_read(body, bytes, kind, &json, err) == 0) {
-		json_dumpf(json, out, JSON_INDENT(2) | JSON_ENCODE_ANY);
-		fputc('\n', out);
+	if (!strcmp(kind, "config") || json_read(body, bytes, kind, &json, err) < 0) {
+		print_escaped(body, out);
 		return 0;
 	}
-	fwrite(body, 1, bytes, out);
+	json_dumpf(
+	    json, out, JSON_ENSURE_ASCII | JSON_ENCODE_ANY | (bytes <= PRETTY_BYTES_MAX ? JSON_INDENT(2) : 0));
+	fputc('\n', out);
 	return 0;
 }
 

@@ -18,6 +18,8 @@
 #define REPORT_CONFIG_BYTES_MAX (256 * 1024)
 /** aktualizr halves its batch when it gets 413. */
 #define REPORT_EVENTS_BYTES_MAX (1024 * 1024)
+/** So many real events fill a megabyte; storing them holds everybody up for some 100 ms. */
+#define REPORT_EVENTS_MAX 4096
 /** One event is a few hundred bytes. */
 #define REPORT_EVENT_BYTES_MAX (16 * 1024)
 

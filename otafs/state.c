@@ -46,6 +46,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE fleet ADD COLUMN basis TEXT NOT NULL DEFAULT '';",
 	/* 3 */
 	"ALTER TABLE device ADD COLUMN failure TEXT NOT NULL DEFAULT '';",
+	/* 4 */
+	"CREATE INDEX event_number ON event (device, number);",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))

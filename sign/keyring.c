@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "sign/canonical.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
+#include "sign/ledger.h"
 
 /** aktualizr reads 64 KiB of a root. */
 #define ROOT_BYTES_MAX (64 * 1024)
@@ -30,6 +32,7 @@ struct house {
 struct keyring {
 	struct house houses[REPOSITORY_COUNT];
 	int64_t root_days;
+	bool is_new; /* there is no ledger yet: keys and first roots may be made */
 };
 
 static void
@@ -38,8 +41,15 @@ root_file_name(int version, char name[static 32])
 	snprintf(name, 32, "%d.root.json", version);
 }
 
+/* Something is missing in a key ring that was complete: made anew it would strand every device. */
 static int
-open_pair(struct house *house, enum role role, struct err *err)
+refuse_loss(const char *name, struct err *err)
+{
+	return err_set(err, ENOENT, "%s is gone: restore it from the backup", name);
+}
+
+static int
+open_pair(struct house *house, enum role role, bool is_new, struct err *err)
 {
 	char name[32];
 	int r;
@@ -48,9 +58,8 @@ open_pair(struct house *house, enum role role, struct err *err)
 	r = key_pair_load(house->dir, name, &house->pairs[role], err);
 	if (r != -ENOENT)
 		return r;
-	if (house->root_version)
-		return err_set(
-		    err, ENOENT, "%s is gone, but a root names it: restore it from the backup", name);
+	if (house->root_version || !is_new)
+		return refuse_loss(name, err);
 	if ((r = key_pair_new(&house->pairs[role], err)) < 0)
 		return r;
 	return key_pair_save(house->pairs[role], house->dir, name, err);
@@ -155,19 +164,21 @@ root_expires(const struct house *house, int64_t *expires, struct err *err)
 }
 
 static int
-open_house(struct house *house, int dir, const char *name, struct err *err)
+open_house(struct house *house, int dir, const char *name, bool is_new, struct err *err)
 {
 	int r;
 
-	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+	if (is_new && mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "%s", name);
 	house->dir = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (house->dir < 0)
-		return err_sys(err, "%s", name);
+		return errno == ENOENT ? refuse_loss(name, err) : err_sys(err, "%s", name);
 	if ((r = find_root_version(house, err)) < 0)
 		return err_context(err, r, "%s", name);
+	if (house->root_version == 0 && !is_new)
+		return err_context(err, refuse_loss("1.root.json", err), "%s", name);
 	for (enum role role = 0; role < ROLE_COUNT; role++)
-		if ((r = open_pair(house, role, err)) < 0)
+		if ((r = open_pair(house, role, is_new, err)) < 0)
 			return err_context(err, r, "%s", name);
 	return 0;
 }
@@ -181,11 +192,16 @@ keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, stru
 	if (!keyring)
 		return err_set(err, ENOMEM, "no memory for the key ring");
 	keyring->root_days = root_days;
+	keyring->is_new = faccessat(dir, LEDGER_FILE, F_OK, 0) < 0 && errno == ENOENT;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		keyring->houses[i].dir = -1;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
-		if ((r = open_house(&keyring->houses[i], dir, repository_name((enum repository)i), err)) < 0)
+		if ((r = open_house(&keyring->houses[i], dir, repository_name((enum repository)i),
+			 keyring->is_new, err)) < 0)
 			return r;
+	if (keyring->is_new && keyring->houses[REPOSITORY_IMAGE].root_version &&
+	    keyring->houses[REPOSITORY_DIRECTOR].root_version)
+		return refuse_loss(LEDGER_FILE, err);
 	if ((r = keyring_renew(keyring, now, err)) < 0)
 		return r;
 	*out = MOVE(keyring);

@@ -1,6 +1,8 @@
 /**
  * The keys and the roots of both repositories, in the folder that only ota-signd reads:
  * image/ and director/, each with ROLE.key and 1.root.json, 2.root.json, ...  Roots are kept for ever.
+ * Keys and first roots are made as long as there is no ledger (sign/ledger.h), which is made last: after that,
+ * what is missing was lost, and is refused instead of replaced.
  */
 #ifndef SIGN_KEYRING_H
 #define SIGN_KEYRING_H

@@ -12,7 +12,6 @@
 #include "lib/file.h"
 #include "lib/json.h"
 
-#define LEDGER_FILE "ledger.json"
 #define LEDGER_FILE_MAX 4096
 
 struct entry {
@@ -42,8 +41,6 @@ load_image(struct ledger *ledger, struct err *err)
 	int r;
 
 	r = file_read(ledger->dir, LEDGER_FILE, LEDGER_FILE_MAX, &text, &bytes, err);
-	if (r == -ENOENT)
-		return 0;
 	if (r < 0 || (r = json_read(text, bytes, LEDGER_FILE, &json, err)) < 0)
 		return r;
 	for (enum role role = 0; role < ROLE_COUNT; role++) {
@@ -89,6 +86,8 @@ ledger_open(int dir, struct ledger **out, struct err *err)
 		return err_set(err, ENOMEM, "no memory for the ledger");
 	ledger->dir = dir;
 	r = load_image(ledger, err);
+	if (r == -ENOENT)
+		r = save_image(ledger, err);
 	if (r < 0)
 		return r;
 	*out = MOVE(ledger);

@@ -17,9 +17,13 @@
 /** Documents kept in memory, 16 bytes each; beyond it the memory starts anew. */
 #define LEDGER_DEVICE_MAX (1 << 21)
 
+/** Its name in the folder of the keys. */
+#define LEDGER_FILE "ledger.json"
+
 struct ledger;
 
-/** Opens the ledger in folder @dir (borrowed, an open descriptor); a missing file is an empty ledger. */
+/** Opens the ledger in folder @dir (borrowed, an open descriptor); a missing file is made, as an empty ledger.
+ */
 int ledger_open(int dir, struct ledger **out, struct err *err);
 void ledger_free(struct ledger *ledger);
 void ledger_freep(struct ledger **ledger);

@@ -1,6 +1,7 @@
 #include "sign/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ struct server {
 	const struct policy *policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
-	pthread_mutex_t lock; /* of keyring, ledger and peers */
-	int peers;
+	pthread_mutex_t lock;        /* of keyring, ledger and peers */
+	int peers[REPOSITORY_COUNT]; /* of each user, by the repository that is signed for it */
 };
 
 struct peer {
@@ -165,44 +166,59 @@ serve_one(struct peer *peer)
 	return request_send(peer->fd, head, sizeof(head), err.text, strlen(err.text), &err);
 }
 
+/* The place of @uid in the count of peers; both users may be one in a small set-up. */
+static int *
+peers_of(struct server *server, uid_t uid)
+{
+	return &server->peers[uid == server->policy->signer[REPOSITORY_IMAGE] ? REPOSITORY_IMAGE
+									      : REPOSITORY_DIRECTOR];
+}
+
+static void
+leave(struct peer *peer)
+{
+	close(peer->fd);
+	pthread_mutex_lock(&peer->server->lock);
+	--*peers_of(peer->server, peer->uid);
+	pthread_mutex_unlock(&peer->server->lock);
+	free(peer);
+}
+
 static void *
 serve(void *argument)
 {
 	struct peer *peer = argument;
+	struct pollfd fd = { .fd = peer->fd, .events = POLLIN };
 
-	while (serve_one(peer) == 0)
+	/* Between requests a peer may be silent for as long as it likes, within one it may not. */
+	while (poll(&fd, 1, -1) > 0 && serve_one(peer) == 0)
 		;
-	close(peer->fd);
-	pthread_mutex_lock(&peer->server->lock);
-	peer->server->peers--;
-	pthread_mutex_unlock(&peer->server->lock);
-	free(peer);
+	leave(peer);
 	return NULL;
 }
 
-static int
+/* Takes @fd over. */
+static void
 start_peer(struct server *server, int fd, uid_t uid)
 {
 	struct peer *peer = malloc(sizeof(*peer));
 	pthread_t thread;
-	int is_full;
+	int count;
 
+	if (!peer) {
+		close(fd);
+		return;
+	}
+	*peer = (struct peer){ server, fd, uid };
 	pthread_mutex_lock(&server->lock);
-	is_full = server->peers >= SERVER_PEERS_MAX;
-	server->peers += !is_full;
+	count = ++*peers_of(server, uid);
 	pthread_mutex_unlock(&server->lock);
-	if (peer && !is_full) {
-		*peer = (struct peer){ server, fd, uid };
-		if (pthread_create(&thread, NULL, serve, peer) == 0)
-			return pthread_detach(thread);
+	if (count <= SERVER_PEERS_MAX && pthread_create(&thread, NULL, serve, peer) == 0) {
+		pthread_detach(thread);
+		return;
 	}
-	if (!is_full) {
-		pthread_mutex_lock(&server->lock);
-		server->peers--;
-		pthread_mutex_unlock(&server->lock);
-	}
-	free(peer);
-	return -EAGAIN;
+	log_line(LOG_WARNING, "connection refused uid=%u reason=\"%d are open\"", uid, count - 1);
+	leave(peer);
 }
 
 void
@@ -221,8 +237,8 @@ server_accept(struct server *server)
 		return;
 	}
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
-	    start_peer(server, fd, credentials.uid) == 0)
-		fd = -1;
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0)
+		start_peer(server, MOVE_FD(fd), credentials.uid);
 }
 
 void

@@ -1,6 +1,6 @@
 /**
- * Answers requests on ota-signd's socket: one thread for each of at most SERVER_PEERS_MAX connections, one
- * request at a time among them all.
+ * Answers requests on ota-signd's socket: one thread for each of at most SERVER_PEERS_MAX connections of a
+ * user, one request at a time among them all.
  */
 #ifndef SIGN_SERVER_H
 #define SIGN_SERVER_H
@@ -10,8 +10,8 @@
 #include "sign/ledger.h"
 #include "sign/policy.h"
 
-/** otafs and ota-watcher need one connection each; the rest is for their restarts. */
-#define SERVER_PEERS_MAX 16
+/** otafs and ota-watcher need one connection each; the rest is for their restarts. Each has its own share. */
+#define SERVER_PEERS_MAX 8
 
 struct server;
 

@@ -8,13 +8,13 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "watcher/push.h"
 #include "watcher/source.h"
 
 struct drop {
 	struct source *source;
 	struct releases releases;
-	json_t *notes; /* remarks for the receipt */
 	struct ingest_counts counts;
 	int targets_version;
 	bool was_published; /* all of it, before this drop */
@@ -70,8 +70,8 @@ plan(struct drop *drop, int dir, const char *name, struct err *err)
 
 	r = read_push_json(dir, name, source, &text, &bytes, err);
 	return r ? r
-		 : push_plan(text, bytes, source->refs, source->ref_count, read_commit, source, &drop->releases,
-		       drop->notes, err);
+		 : push_plan(
+		       text, bytes, source->refs, source->ref_count, read_commit, source, &drop->releases, err);
 }
 
 static int
@@ -120,7 +120,7 @@ drop_stage(struct ingest *ingest, const struct image *image, int dir, const char
 	AUTO(drop_freep) struct drop *drop = calloc(1, sizeof(*drop));
 	int r;
 
-	if (!drop || !(drop->notes = json_array()))
+	if (!drop)
 		return err_set(err, ENOMEM, "no memory");
 	drop->started = seconds_now();
 	r = stage(drop, ingest, image, dir, name, progress, data, err);
@@ -136,7 +136,6 @@ drop_free(struct drop *drop)
 		return;
 	source_free(drop->source);
 	releases_done(&drop->releases);
-	json_decref(drop->notes);
 	free(drop);
 }
 
@@ -191,17 +190,18 @@ drop_receipt(const struct drop *drop)
 	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(free_p) char *text = NULL;
 	json_t *published = json_array();
-	char next[512], *line;
+	char next[512], finished[UTC_TEXT_SIZE], *line;
 
 	for (size_t i = 0; i < drop->releases.count; i++)
 		json_array_append_new(published, receipt_of(&drop->releases.list[i]));
 	snprintf(
 	    next, sizeof(next), "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
-	json = json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:i, s:O, s:s}", "result",
+	utc_format(utc_now(), finished);
+	json = json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:i, s:s, s:s}", "result",
 	    drop->was_published ? "already published" : "published", "published", published, "objects",
 	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
 	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "targetsVersion", drop->targets_version,
-	    "notes", drop->notes, "next", next);
+	    "finished", finished, "next", next);
 	if (!json || !(text = json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3))))
 		return NULL;
 	if (asprintf(&line, "%s\n", text) < 0)

@@ -16,6 +16,8 @@
 /** A detached signature or two. */
 #define COMMITMETA_MAX (1024 * 1024)
 #define COPY_BYTES (128 * 1024)
+/** Smaller files are copied whatever they look like. */
+#define SPARSE_MIN (1024 * 1024)
 
 struct ingest {
 	int dir;          /* the repository folder */
@@ -348,6 +350,54 @@ check_header(struct stage *stage, const struct object *object, int fd, struct er
 	return 0;
 }
 
+/* Inflates what follows the header, to see where it ends: what comes after the end is covered by no checksum.
+ */
+static int
+find_end(struct stage *stage, int fd, off_t at, uint64_t *end, GError **error)
+{
+	g_autoptr(GZlibDecompressor) inflate = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_RAW);
+	char *in = stage->ingest->buffer, *out = in + COPY_BYTES;
+	GConverterResult result = G_CONVERTER_CONVERTED;
+
+	while (result != G_CONVERTER_FINISHED) {
+		ssize_t n = pread(fd, in, COPY_BYTES, at);
+		gsize got, made;
+
+		if (n < 0)
+			return -1;
+		result = g_converter_convert(G_CONVERTER(inflate), in, (gsize)n, out, COPY_BYTES,
+		    n ? G_CONVERTER_NO_FLAGS : G_CONVERTER_INPUT_AT_END, &got, &made, error);
+		if (result == G_CONVERTER_ERROR)
+			return -1;
+		at += (off_t)got;
+	}
+	*end = (uint64_t)at;
+	return 0;
+}
+
+static int
+check_end(struct stage *stage, const struct object *object, int fd, uint64_t bytes, struct err *err)
+{
+	unsigned char *prefix = (unsigned char *)stage->ingest->buffer;
+	g_autoptr(GError) error = NULL;
+	uint64_t end;
+	off_t start;
+
+	if (pread(fd, prefix, 4, 0) != 4)
+		return source_failed(err, "read an object");
+	start = 8 + (off_t)((uint32_t)prefix[0] << 24 | (uint32_t)prefix[1] << 16 | (uint32_t)prefix[2] << 8 |
+			    prefix[3]);
+	if ((uint64_t)start == bytes)
+		return 0; /* a symlink has no content, not even an empty one */
+	if (find_end(stage, fd, start, &end, &error) < 0)
+		return walk_bad(
+		    stage->walk, object, err, "is damaged: %s", error ? error->message : "cannot be read");
+	if (end != bytes)
+		return walk_bad(stage->walk, object, err, "is damaged: its content ends at byte %llu of %llu",
+		    (unsigned long long)end, (unsigned long long)bytes);
+	return 0;
+}
+
 /* Parses and checks an object in archive form. */
 static int
 check_archived(struct stage *stage, const struct object *object, int fd, struct err *err)
@@ -363,6 +413,8 @@ check_archived(struct stage *stage, const struct object *object, int fd, struct 
 	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "staging");
 	r = check_header(stage, object, fd, err);
+	if (r == 0)
+		r = check_end(stage, object, fd, (uint64_t)st.st_size, err);
 	if (r)
 		return r;
 	if (!ostree_content_stream_parse(
@@ -397,6 +449,21 @@ is_equal_file(struct stage *stage, int a, int b)
 	return n == 0 && m == 0;
 }
 
+/* Compressed content has no holes; a file with large ones would fill our disk from next to none of its owner's.
+ */
+static int
+check_sparse(struct stage *stage, const struct object *object, int fd, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return source_failed(err, "read an object");
+	if (st.st_size > SPARSE_MIN && st.st_blocks * 512 < st.st_size / 2)
+		return walk_bad(stage->walk, object, err, "is damaged: it has %lld bytes, most of them holes",
+		    (long long)st.st_size);
+	return 0;
+}
+
 static int
 stage_archived(struct stage *stage, const struct object *object, struct err *err)
 {
@@ -412,7 +479,9 @@ stage_archived(struct stage *stage, const struct object *object, struct err *err
 	to = openat(stage->ingest->objects, name, O_RDONLY | O_CLOEXEC);
 	if (to >= 0)
 		return is_equal_file(stage, from, to) ? 0 : check_archived(stage, object, from, err);
-	r = make_staged(stage, object, "filez", &to, err);
+	r = check_sparse(stage, object, from, err);
+	if (r == 0)
+		r = make_staged(stage, object, "filez", &to, err);
 	if (r == 0)
 		r = copy_file(stage, from, to, err);
 	/* The copy is what gets served, so the copy is what gets checked: the drop's owner can still write to

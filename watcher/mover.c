@@ -24,7 +24,7 @@
 #define LOCK_TRIES 50
 #define LOCK_MS 100
 
-enum move { MOVE_TAKE, MOVE_DONE, MOVE_FAILED, MOVE_RESTORE };
+enum move { MOVE_TAKE, MOVE_DONE, MOVE_FAILED, MOVE_RESTORE, MOVE_ASIDE };
 
 struct request {
 	int move;
@@ -203,6 +203,9 @@ perform(const struct mover *mover, struct request *request, struct err *err)
 		return finish(mover, request->to, mover->failed, err);
 	case MOVE_RESTORE:
 		return restore(mover, request->to, err);
+	case MOVE_ASIDE:
+		r = move_aside(mover->done, request->to, err);
+		return r < 0 ? r : move_aside(mover->failed, request->to, err);
 	default:
 		return err_set(err, EINVAL, "move: not known");
 	}
@@ -352,4 +355,10 @@ mover_done(struct mover *mover)
 	close_p(&mover->done);
 	close_p(&mover->failed);
 	close_p(&mover->socket);
+}
+
+int
+mover_aside(struct mover *mover, const char *name, struct err *err)
+{
+	return ask(mover, MOVE_ASIDE, "", name, err);
 }

@@ -34,10 +34,12 @@ void mover_serve(struct mover *mover, int socket);
  * take:    incoming/FROM to work/TO, NAME.push.json with it. -EEXIST while an earlier drop TO is in work.
  * finish:  work/NAME with what is beside it to done/ (NAME.receipt.json) or failed/ (NAME.reason.txt). Older
  *          results of that name step aside as NAME~1, NAME~2 ... May be repeated after a crash at any point.
- * restore: a NAME.push.json in work/ whose drop was never taken goes back to incoming/.
+ * aside:   older results NAME in done/ and failed/ become NAME~1, NAME~2 ..., so that none is taken for a new
+ * one's. restore: a NAME.push.json in work/ whose drop was never taken goes back to incoming/.
  */
 int mover_take(struct mover *mover, const char *from, const char *to, struct err *err);
 int mover_finish(struct mover *mover, const char *name, int is_done, struct err *err);
+int mover_aside(struct mover *mover, const char *name, struct err *err);
 int mover_restore(struct mover *mover, const char *name, struct err *err);
 
 /** Whether @name may be used in work/, done/ and failed/; -EINVAL with words. */

@@ -58,8 +58,9 @@ take_hardware(const json_t *json, struct push *push, struct err *err)
 	return 0;
 }
 
-static void
-note_unknown(json_t *json, json_t *notes)
+/* A misspelt "hardwareIds" would publish for the wrong hardware, and what is published stays. */
+static int
+check_members(json_t *json, struct err *err)
 {
 	static const char *const known = " name version hardwareIds ref commit comment ";
 	const char *member;
@@ -67,25 +68,25 @@ note_unknown(json_t *json, json_t *notes)
 
 	json_object_foreach(json, member, value)
 	{
-		char shown[64], word[80], note[160];
+		char shown[64], word[80];
 
 		name_printable(member, shown, sizeof(shown));
 		snprintf(word, sizeof(word), " %s ", shown);
-		if (strstr(known, word) && *member)
-			continue;
-		snprintf(note, sizeof(note), "push.json: member \"%s\" is not known and was ignored", shown);
-		json_array_append_new(notes, json_string(note));
+		if (!strstr(known, word) || !*member)
+			return drop_bad(
+			    err, "push.json: member \"%s\" is not known; known are%s", shown, known);
 	}
+	return 0;
 }
 
 static int
-read_push(json_t *json, struct push *push, json_t *notes, struct err *err)
+read_push(json_t *json, struct push *push, struct err *err)
 {
 	int r;
 
 	if (!json_is_object(json))
 		return drop_bad(err, "push.json: is no JSON object");
-	if ((r = take_text(json, "name", &push->name, err)) ||
+	if ((r = check_members(json, err)) || (r = take_text(json, "name", &push->name, err)) ||
 	    (r = take_text(json, "version", &push->version, err)) ||
 	    (r = take_text(json, "ref", &push->ref, err)) ||
 	    (r = take_text(json, "commit", &push->commit, err)) || (r = take_comment(json, push, err)) ||
@@ -93,7 +94,6 @@ read_push(json_t *json, struct push *push, json_t *notes, struct err *err)
 		return r;
 	if (push->commit && !digest_is_sha256_hex(push->commit))
 		return drop_bad(err, "push.json: member \"commit\" is no commit id (64 lower-case hex digits)");
-	note_unknown(json, notes);
 	return 0;
 }
 
@@ -267,7 +267,7 @@ describe(struct release *release, const struct push *push, push_read_commit *rea
 
 int
 push_plan(const char *text, size_t bytes, const struct source_ref *refs, size_t count,
-    push_read_commit *read_commit, void *data, struct releases *out, json_t *notes, struct err *err)
+    push_read_commit *read_commit, void *data, struct releases *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	struct push push = { 0 };
@@ -276,7 +276,7 @@ push_plan(const char *text, size_t bytes, const struct source_ref *refs, size_t 
 	if (text && json_read(text, bytes, "push.json", &json, err) < 0)
 		return DROP_BAD;
 	if (json)
-		r = read_push(json, &push, notes, err);
+		r = read_push(json, &push, err);
 	if (r == 0)
 		r = choose(&push, refs, count, out, err);
 	for (size_t i = 0; r == 0 && i < out->count; i++)

@@ -22,11 +22,10 @@ typedef int push_read_commit(void *data, const char *checksum, struct commit_inf
  * @text:  push.json, or NULL if there is none.
  * @refs:  the drop's, @count of them.
  * @out:   to be released with releases_done() whatever is returned.
- * @notes: a JSON array that takes remarks for the receipt, such as members that were ignored.
  *
  * Returns 0, DROP_BAD with words, or -errno, also of @read_commit.
  */
 int push_plan(const char *text, size_t bytes, const struct source_ref *refs, size_t count,
-    push_read_commit *read_commit, void *data, struct releases *out, json_t *notes, struct err *err);
+    push_read_commit *read_commit, void *data, struct releases *out, struct err *err);
 
 #endif

@@ -109,6 +109,18 @@ find(struct spool *spool, const char *name)
 	return entry;
 }
 
+/* Who waits for a receipt or a reason must not take an older drop's for it. A failure is told when the drop is
+ * taken. */
+static void
+set_results_aside(struct spool *spool, const char *from)
+{
+	char name[MOVER_NAME_MAX + 1];
+	struct err ignored;
+
+	work_name(from, name);
+	mover_aside(spool->mover, name, &ignored);
+}
+
 static struct entry *
 find_or_add(struct spool *spool, const char *name)
 {
@@ -123,6 +135,7 @@ find_or_add(struct spool *spool, const char *name)
 	entry->next = spool->entries;
 	spool->entries = entry;
 	spool->count++;
+	set_results_aside(spool, name);
 	return entry;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The test device's verifier on documents of another implementation (tests/vectors) and on documents that are
- * signed here with one thing wrong. 
+ * signed here with one thing wrong.
  */
 #include "tests/unit/unit.h"
 
@@ -728,8 +728,8 @@ takes_a_delegation_that_parent_and_snapshot_know(void **state)
 	parent = trust_signed(&trust, ROLE_TARGETS);
 	role = json_array_get(json_object_get(json_object_get(parent, "delegations"), "roles"), 0);
 	assert_int_equal(trust_delegation(&trust, parent, role, text, strlen(text), &document, &err), 0);
-	assert_non_null(
-	    json_object_get(json_object_get(json_object_get(document, "signed"), "targets"), "supplier01/brake-2.bin"));
+	assert_non_null(json_object_get(
+	    json_object_get(json_object_get(document, "signed"), "targets"), "supplier01/brake-2.bin"));
 
 	renamed = json_copy((json_t *)(uintptr_t)role);
 	json_object_set_new(renamed, "name", json_string("other"));

@@ -307,6 +307,26 @@ keeps_its_keys_across_restarts_and_refuses_open_key_files(void **state)
 }
 
 static void
+refuses_to_replace_what_was_lost(void **state)
+{
+	static const char *const lost[] = { "image/1.root.json", "director/targets.key", "ledger.json" };
+	struct fixture *f = *state;
+
+	close_all(f);
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		struct keyring *keyring;
+		struct err err;
+
+		assert_int_equal(renameat(f->dir, lost[i], f->dir, "elsewhere"), 0);
+		assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -ENOENT);
+		assert_reason(err, strrchr(lost[i], '/') ? strrchr(lost[i], '/') + 1 : lost[i]);
+		assert_reason(err, "is gone: restore it from the backup");
+		assert_int_equal(renameat(f->dir, "elsewhere", f->dir, lost[i]), 0);
+	}
+	open_all(f, utc_now());
+}
+
+static void
 refuses_requests_that_make_no_sense(void **state)
 {
 	static const char *const requests[] = { "", "{", "[]", "{\"operation\":7}", "{\"operation\":\"sign\"}",
@@ -390,6 +410,7 @@ main(void)
 		TEST(does_not_sign_when_the_ledger_cannot_be_written),
 		TEST(renews_a_root_before_it_expires_and_keeps_the_chain),
 		TEST(keeps_its_keys_across_restarts_and_refuses_open_key_files),
+		TEST(refuses_to_replace_what_was_lost),
 		TEST(refuses_requests_that_make_no_sense),
 		TEST(verifies_what_another_implementation_signed),
 	};

@@ -32,7 +32,6 @@ read_commit(void *data, const char *checksum, struct commit_info *info, struct e
 
 struct result {
 	struct releases releases;
-	json_t *notes;
 	struct err err;
 	int r;
 };
@@ -41,16 +40,15 @@ static void
 result_done(struct result *result)
 {
 	releases_done(&result->releases);
-	json_decref(result->notes);
 }
 
 static struct result
 plan(const char *text, const struct source_ref *refs, size_t count)
 {
-	struct result result = { .notes = json_array() };
+	struct result result = { 0 };
 
-	result.r = push_plan(text, text ? strlen(text) : 0, refs, count, read_commit, NULL, &result.releases,
-	    result.notes, &result.err);
+	result.r = push_plan(
+	    text, text ? strlen(text) : 0, refs, count, read_commit, NULL, &result.releases, &result.err);
 	return result;
 }
 
@@ -111,7 +109,7 @@ lets_push_json_say_everything(void **state)
 	AUTO(result_done)
 	struct result result =
 	    PLAN("{\"name\":\"n\",\"version\":\"1\",\"hardwareIds\":[\"h w\"],\"ref\":\"tool\","
-		 "\"commit\":\"" COMMIT_B "\",\"comment\":\"why\",\"colour\":\"red\"}",
+		 "\"commit\":\"" COMMIT_B "\",\"comment\":\"why\"}",
 		two_refs);
 	const struct release *release = result.releases.list;
 
@@ -123,9 +121,17 @@ lets_push_json_say_everything(void **state)
 	assert_string_equal(release->commit, COMMIT_B);
 	assert_hardware(release, "[\"h w\"]");
 	assert_string_equal(json_string_value(release->comment), "why");
-	assert_int_equal(json_array_size(result.notes), 1);
-	assert_string_equal(json_string_value(json_array_get(result.notes, 0)),
-	    "push.json: member \"colour\" is not known and was ignored");
+}
+
+static void
+refuses_members_that_it_does_not_know(void **state)
+{
+	(void)state;
+	AUTO(result_done) struct result result = PLAN("{\"hardwareId\":[\"zz\"]}", two_refs);
+
+	assert_int_equal(result.r, DROP_BAD);
+	assert_reason(
+	    result.err, "push.json: member \"hardwareId\" is not known; known are name version hardwareIds");
 }
 
 static void
@@ -253,6 +259,7 @@ main(void)
 		cmocka_unit_test(takes_all_from_ref_and_commit_without_push_json),
 		cmocka_unit_test(falls_back_to_commit_id_and_branch),
 		cmocka_unit_test(lets_push_json_say_everything),
+		cmocka_unit_test(refuses_members_that_it_does_not_know),
 		cmocka_unit_test(publishes_every_ref),
 		cmocka_unit_test(finds_the_ref_of_a_commit),
 		cmocka_unit_test(refuses_what_is_no_push_json),
