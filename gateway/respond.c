@@ -120,7 +120,7 @@ open_transaction(
 	char path[4096];
 	int fd, code;
 
-	snprintf(path, sizeof(path), "%s/devices/%s/certificates/%s/in/%s", mount, device, serial, name);
+	snprintf(path, sizeof(path), "%s/gate/%s/%s/%s", mount, device, serial, name);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	code = errno;
 	if (fd >= 0)

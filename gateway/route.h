@@ -10,7 +10,7 @@
 struct route {
 	const char *path;    /**< as devices request it, without a slash at the end */
 	const char *methods; /**< allowed ones, separated by spaces */
-	const char *name;    /**< file below certificates/SERIAL/in/ */
+	const char *name;    /**< file below gate/ID/SERIAL/ of the full tree */
 	uint64_t limit;      /**< longest body in bytes */
 };
 

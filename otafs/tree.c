@@ -494,26 +494,30 @@ tag_director(const struct node *node)
 /* clang-format off */
 #define ROW(path, view, what, permissions, who, need, ...)                                                              \
 	{ .pattern = path, .views = view, .kind = what, .mode = permissions, .group = who, .needs = need, __VA_ARGS__ }
-#define FOLDER(path, view, need, ...) ROW(path, view, NODE_FOLDER, 0751, GROUP_ADMIN, need, __VA_ARGS__)
+#define FOLDER(path, view, need, ...) ROW(path, view, NODE_FOLDER, 0750, GROUP_ADMIN, need, __VA_ARGS__)
 /* A folder in which administrators make and delete. */
-#define OPEN_FOLDER(path, need, ...) ROW(path, VIEW_FULL, NODE_FOLDER, 0771, GROUP_ADMIN, need, __VA_ARGS__)
+#define OPEN_FOLDER(path, need, ...) ROW(path, VIEW_FULL, NODE_FOLDER, 0770, GROUP_ADMIN, need, __VA_ARGS__)
+/* What every user of the machine may read: nothing in it is about a device. */
+#define PUBLIC_FOLDER(path, ...) ROW(path, BOTH, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
+/* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
+#define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
 #define DISK(path, ...) ROW(path, BOTH, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
 #define TEXT(path, need, printer, ...)                                                                                  \
 	ROW(path, VIEW_FULL, NODE_TEXT, 0640, GROUP_ADMIN, need, .print = printer, __VA_ARGS__)
 #define TRANSACTION(name, committer, size)                                                                              \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
 	    .commit = committer, .room = size),                                                                         \
-	ROW("devices/*/certificates/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
+	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
 	    .commit = committer, .room = size)
 
 const struct row tree_rows[] = {
-	FOLDER("", BOTH, NEEDS_NOTHING),
+	ROW("", BOTH, NODE_FOLDER, 0751, GROUP_ADMIN, NEEDS_NOTHING, .list = NULL),
 	TEXT("README", NEEDS_NOTHING, print_readme),
 	TEXT("why", NEEDS_NOTHING, print_refusals),
 
-	FOLDER("treehub", BOTH, NEEDS_NOTHING, .list = list_treehub),
+	PUBLIC_FOLDER("treehub", .list = list_treehub),
 	DISK("treehub/**", .exists = exists_treehub, .list = list_treehub, .open = open_treehub, .tag = tag_treehub),
-	FOLDER("repo", BOTH, NEEDS_NOTHING, .list = list_repo),
+	PUBLIC_FOLDER("repo", .list = list_repo),
 	DISK("repo/*", .exists = exists_repo, .open = open_repo, .tag = tag_repo),
 
 	FOLDER("packages", VIEW_FULL, NEEDS_NOTHING, .list = list_packages),
@@ -539,8 +543,10 @@ const struct row tree_rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
-	FOLDER("devices/*/certificates/*/in", VIEW_FULL, SPEAKS),
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
+	GATE_FOLDER("gate", NEEDS_NOTHING),
+	GATE_FOLDER("gate/*", NEEDS_DEVICE),
+	GATE_FOLDER("gate/*/*", SPEAKS),
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
 	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),

@@ -66,7 +66,7 @@ ok "mkdir elsewhere means nothing" refuses "not permitted" mkdir "$m/packages/x"
 ok "mkdir accepts a certificate" mkdir "$car/certificates/$serial"
 ok "a serial in lower case is refused" refuses "Invalid argument" mkdir "$car/certificates/ab"
 ok "the device registers its ECUs" says '^Status: 201 Created' \
-	transact "$car/certificates/$serial/in/ecus" "$top/tests/vectors/device/ecus.json"
+	transact "$m/gate/car7/$serial/ecus" "$top/tests/vectors/device/ecus.json"
 ok "again: the same answer, no change" says '^Status: 200 OK' transact "$car/in/ecus" "$top/tests/vectors/device/ecus.json"
 ok "a push is there without a restart" push app 1.0
 ok "and a second one" push app 2.0
@@ -74,7 +74,7 @@ ok "and a second one" push app 2.0
 # -- what an administrator sees --
 ok "folders list by name and kind" is "$(find "$car" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort | tr '\n' ' ')" \
 	"$(printf '%s ' certificates director ecus in)"
-ok "find comes to every depth" test -e "$(find "$m" -path '*/certificates/*/in/manifest')"
+ok "find comes to every depth" test -e "$(find "$m" -path '*/devices/*/director/1.root.json')"
 ok "find, ls and tree agree on the number of files" is \
 	"$(find "$m/packages" "$car" -type f | wc -l)" \
 	"$(tree -a --noreport -fi "$m/packages" "$car" | while read -r f; do [ -f "$f" ] && echo; done | wc -l)"
@@ -95,9 +95,9 @@ sizes_agree() {
 ok "stat, wc -c and cat agree on every size" sizes_agree
 ok "texts belong to otafs and the administrators" is "$(mode "$car/status")" "-rw-r----- 64102 64106"
 ok "control files are written by administrators" is "$(mode "$car/assign")" "-rw-rw---- 64102 64106"
-ok "the gate has its own transaction files" is "$(mode "$car/certificates/$serial/in/manifest")" \
+ok "the gate has its own transaction files" is "$(mode "$m/gate/car7/$serial/manifest")" \
 	"-rw-rw---- 64102 64104"
-ok "folders are passed by all, listed by administrators" is "$(mode "$car")" "drwxr-x--x 64102 64106"
+ok "folders of devices are for administrators" is "$(mode "$car")" "drwxr-x--- 64102 64106"
 ok "mtimes are of the last change" test "$(($(date +%s) - $(stat -c %Y "$car/status")))" -lt 60
 ok "a package is as old as its release" is "$(date -u -d "@$(stat -c %Y "$m/packages/app/1.0/hash")" +%FT%TZ)" \
 	"$(cat "$m/packages/app/1.0/created")"
@@ -106,12 +106,14 @@ ok "status says it in one line" is "$(wc -l <"$car/status")" 1
 # -- who may what --
 ok "others cannot read a device's configuration" refuses "Permission denied" as 64105 cat "$car/config"
 ok "nor assign" refuses "denied|cannot create" as 64105 sh -c "echo app 1.0 >$car/assign"
+ok "nor find out what there is" refuses "Permission denied" as 64105 stat "$car/director/targets.json"
+ok "nor get to the gate's files" refuses "Permission denied" as 64105 stat "$m/gate/car7/$serial/manifest"
 ok "nor list devices" refuses "Permission denied" as 64105 ls "$m/devices"
 ok "nor make one" refuses "Permission denied" as 64105 mkdir "$m/devices/mine"
 ok "administrators read" admin cat "$car/status" "$car/config"
 ok "and make and delete" admin sh -c "mkdir $m/devices/theirs && rmdir $m/devices/theirs"
 ok "the gate hands in by certificate" says '^Status: 400 ' as 64104 perl -e 'open F, "+<", $ARGV[0] or die $!;
-	syswrite F, "{}"; sysseek F, 0, 0; sysread F, $r, 4096; print $r' "$car/certificates/$serial/in/manifest"
+	syswrite F, "{}"; sysseek F, 0, 0; sysread F, $r, 4096; print $r' "$m/gate/car7/$serial/manifest"
 ok "but not by the administrators' files" refuses "Permission denied" as 64104 cat "$car/in/manifest"
 ok "nor does it read" refuses "Permission denied" as 64104 cat "$car/status"
 ok "nor assign" refuses "denied|cannot create" as 64104 sh -c "echo cancel >$car/assign"

@@ -82,7 +82,7 @@ ok "answers a manifest of a device without ECUs with 400 and words" words 400 de
 ok "answers events that are no array with 400" words 400 invalid_events car1 /events -X POST -d '{}'
 ok "answers other paths with 404 and words" words 404 not_found car1 /director/targets.json -X PUT -d '{}'
 ok "answers a wrong method with 405" words 405 method_not_allowed car1 /director/manifest -X POST -d '{}'
-ok "takes no body for another device's path" words 404 not_found car1 "/devices/car2/certificates/$(serial_of car2)/in/events" \
+ok "takes no body for another device's path" words 404 not_found car1 "/gate/car2/$(serial_of car2)/events" \
 	-X PUT -d '[]'
 ok "does not decode its way to a path" words 404 not_found car1 /director/%6danifest -X PUT -d '{}'
 

@@ -49,8 +49,7 @@ put(const char *path, const char *text)
 static int
 setup(void **state)
 {
-	static const char *const folders[] = { "devices", "devices/car7", "devices/car7/certificates",
-		"devices/car7/certificates/0A", "devices/car7/certificates/0A/in" };
+	static const char *const folders[] = { "gate", "gate/car7", "gate/car7/0A" };
 	struct fixture *f = calloc(1, sizeof(*f));
 	char path[160];
 
@@ -64,7 +63,7 @@ setup(void **state)
 	}
 	snprintf(path, sizeof(path), "%s/README", f->mount);
 	put(path, "mounted");
-	snprintf(f->file, sizeof(f->file), "%s/devices/car7/certificates/0A/in/manifest", f->mount);
+	snprintf(f->file, sizeof(f->file), "%s/gate/car7/0A/manifest", f->mount);
 	put(f->file, "");
 	f->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	assert_true(inotify_add_watch(f->watch, f->file, IN_ACCESS) >= 0);
