@@ -48,6 +48,12 @@ hurt=$(files "$T/bad" | tail -n 1)
 flip "$hurt"
 mv "$T/bad" "$in/flipped-file"
 cp -r "$T/good" "$T/bad"
+printf 'more' >>"$hurt"
+mv "$T/bad" "$in/padded-file"
+cp -r "$T/good" "$T/bad"
+truncate -s 100M "$hurt"
+mv "$T/bad" "$in/sparse-file"
+cp -r "$T/good" "$T/bad"
 tree=$(find "$T/bad/objects" -name '*.dirtree' | sort | head -n 1)
 flip "$tree"
 mv "$T/bad" "$in/flipped-tree"
@@ -112,6 +118,9 @@ ok "while there is hope, status says what is missing" wait_for 5 file_with "$T/s
 ok "a missing object is named, and who needs it" refused missing-file \
 	"^missing-file: commit $commit \\(ref app\\) needs object $(object "$gone"), which is missing"
 ok "a flipped byte in a file is found" refused flipped-file "needs object $(object "$hurt"), which is damaged"
+ok "bytes after an object's content are found" refused padded-file \
+	"needs object $(object "$hurt"), which is damaged: its content ends at byte [0-9]+ of [0-9]+"
+ok "a file that is mostly a hole is not copied" refused sparse-file "which is damaged: it has 104857600 bytes, most of them holes"
 ok "a flipped byte in a dirtree is found" refused flipped-tree "needs object $(object "$tree"), which is damaged"
 ok "a flipped byte in a commit is found" refused flipped-commit "object $commit.commit: is damaged"
 ok "a truncated file is found" refused truncated-file "needs object $(object "$short"), which is damaged"

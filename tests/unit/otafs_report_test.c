@@ -181,6 +181,49 @@ refuses_what_is_no_array(void **state)
 	shows(f, NULL, "");
 }
 
+/* A flood: too many at once, and too deep. Both stay cheap, and are told in words. */
+static void
+bounds_what_a_device_can_make_it_do(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	AUTO(fclose_p) FILE *out = NULL;
+	struct reply reply = { 0 };
+	struct err err = { 0 };
+	size_t bytes;
+
+	out = open_memstream(&text, &bytes);
+	fputs("[{}", out);
+	for (int i = 0; i < REPORT_EVENTS_MAX; i++)
+		fputs(",{}", out);
+	fputs("]", out);
+	fflush(out);
+	assert_int_equal(send_events(f, text, &reply), 413);
+	assert_string_equal(reply.description, "events: 4097 at once, at most 4096 are taken");
+	rewind(out);
+	for (int i = 0; i < 65; i++)
+		fputc('[', out);
+	for (int i = 0; i < 65; i++)
+		fputc(']', out);
+	fflush(out);
+	assert_int_equal(report_commit(&f->core, &f->device, "system_info", text, 130, &reply, &err), 0);
+	assert_int_equal(reply.status, 400);
+	assert_non_null(strstr(reply.description, "nested deeper than 64"));
+}
+
+static void
+shows_nothing_that_a_terminal_obeys(void **state)
+{
+	static const char config[] = "[x]\ny = \"\x1b[2J\x7f\"\n";
+	struct fixture *f = *state;
+	struct reply reply;
+	struct err err;
+
+	assert_int_equal(
+	    report_commit(&f->core, &f->device, "config", config, strlen(config), &reply, &err), 0);
+	shows(f, "config", "[x]\ny = \"\\x1b[2J\\x7f\"\n");
+}
+
 static void
 stores_all_events_of_a_batch_or_none_whatever_fails(void **state)
 {
@@ -216,6 +259,8 @@ main(void)
 		TEST(never_refuses_an_odd_event),
 		TEST(leaves_out_an_event_that_is_too_large_and_takes_the_others),
 		TEST(refuses_what_is_no_array),
+		TEST(bounds_what_a_device_can_make_it_do),
+		TEST(shows_nothing_that_a_terminal_obeys),
 		TEST(stores_all_events_of_a_batch_or_none_whatever_fails),
 	};
 
