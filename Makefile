@@ -126,7 +126,7 @@ check: packages
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
-	@OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) scripts/demo
+	@export OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device); exec scripts/demo
 
 # cppcheck knows neither the cleanup attribute nor jansson's loops.
 cppcheck_flags := --suppress=memleak --suppress=resourceLeak '-Djson_array_foreach(a,i,v)=for(;;)' \
