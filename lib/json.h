@@ -19,7 +19,8 @@ json_decref_p(json_t **json)
 }
 
 /**
- * Parses @bytes of @text as one JSON value. Members that occur twice and strings with a 0 byte are refused.
+ * Parses @bytes of @text as one JSON value, nested at most JSON_DEPTH_MAX deep. Members that occur twice and
+ * strings with a 0 byte are refused.
  *
  * @what: named in the reason.
  * @out:  set on success; the caller releases it with json_decref().

@@ -32,13 +32,16 @@ int report_commit(struct core *core, const struct device *device, const char *ki
 
 /**
  * Stores each event once, told apart by its id. 200, also for events that are not known or have no id (they are
- * left out and counted in the history): any other answer makes a device send the same batch for ever. 400 only
- * for what is no array at all.
+ * left out and counted in the history): any other answer makes a device send the same batch for ever. 413 for
+ * more than REPORT_EVENTS_MAX, at which a device sends fewer at a time; 400 only for what is no array at all.
  */
 int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
 
-/** Prints the last body of @kind, JSON indented; nothing when there is none. */
+/**
+ * Prints the last body of @kind, nothing when there is none: JSON indented unless it is large, and all of it in
+ * ASCII without control characters, since it goes to terminals.
+ */
 int report_print(struct core *core, const struct device *device, const char *kind, FILE *out, struct err *err);
 
 /** Prints the events, one JSON object a line. */
