@@ -42,10 +42,11 @@ inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 pkgs_lib     := jansson libcrypto
 pkgs_sign    := libsodium
 pkgs_otafs   := fuse3 sqlite3
-pkgs_watcher := ostree-1
+pkgs_store   := ostree-1
+pkgs_watcher :=
 pkgs_gateway :=
 pkgs_tests/device := ostree-1 libcurl
-folders      := lib sign otafs watcher gateway
+folders      := lib sign otafs store watcher gateway
 pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
 
 ifneq ($(inner),)
@@ -71,6 +72,7 @@ lib_a     := $(B)/lib.a
 sign_a    := $(B)/sign.a
 otafs_a   := $(B)/otafs.a
 watcher_a := $(B)/watcher.a
+store_a   := $(B)/store.a
 gateway_a := $(B)/gateway.a
 device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate)
@@ -79,12 +81,12 @@ device    := $(B)/tests/ota-device
 all: $(programs)
 
 $(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(sign_a) $(lib_a)
-$(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(sign_a) $(lib_a)
+$(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
-$(B)/bin/ota-watcher: link_pkgs := $(pkgs_watcher) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
@@ -103,7 +105,7 @@ $(B)/%.o: %.c
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
-archives   := $(otafs_a) $(watcher_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
+archives   := $(otafs_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 wrapped    := malloc calloc realloc strdup openat64 write fsync renameat
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)

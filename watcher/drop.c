@@ -10,7 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "watcher/push.h"
-#include "watcher/source.h"
+#include "store/source.h"
 
 struct drop {
 	struct source *source;

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "watcher/image.h"
-#include "watcher/ingest.h"
+#include "store/image.h"
+#include "store/ingest.h"
 
 struct drop;
 

@@ -9,9 +9,9 @@
 #ifndef WATCHER_PUSH_H
 #define WATCHER_PUSH_H
 
-#include "watcher/release.h"
-#include "watcher/source.h"
-#include "watcher/walk.h"
+#include "store/release.h"
+#include "store/source.h"
+#include "store/walk.h"
 
 /** Reads what commit @checksum says, as walk_read_commit() does for a drop. */
 typedef int push_read_commit(void *data, const char *checksum, struct commit_info *info, struct err *err);

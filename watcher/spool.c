@@ -12,7 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
-#include "watcher/tree.h"
+#include "store/tree.h"
 
 /** How often a drop that has not settled is looked at; rarer when a look is expensive, see look_again(). */
 #define LOOK_MS 1000

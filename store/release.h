@@ -2,8 +2,8 @@
  * What one drop makes of one commit: a package version. Shared by the modules that decide it (push), import it
  * (ingest) and publish it (image).
  */
-#ifndef WATCHER_RELEASE_H
-#define WATCHER_RELEASE_H
+#ifndef STORE_RELEASE_H
+#define STORE_RELEASE_H
 
 #include <errno.h>
 #include <stddef.h>

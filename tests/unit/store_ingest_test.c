@@ -12,9 +12,9 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "tests/unit/fault.h"
-#include "watcher/ingest.h"
-#include "watcher/tree.h"
-#include "watcher/walk.h"
+#include "store/ingest.h"
+#include "store/tree.h"
+#include "store/walk.h"
 
 struct fixture {
 	char path[64];

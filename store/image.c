@@ -1,4 +1,4 @@
-#include "watcher/image.h"
+#include "store/image.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "lib/utc.h"
 #include "sign/canonical.h"
 #include "sign/envelope.h"
-#include "watcher/publish.h"
+#include "store/publish.h"
 
 /** Signatures of some keys around the signed part. */
 #define ENVELOPE_ROOM 4096

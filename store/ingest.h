@@ -7,14 +7,14 @@
  * renamed into the repository, and last the refs are set. A crash leaves at worst a staging folder, which
  * ingest_new() empties.
  */
-#ifndef WATCHER_INGEST_H
-#define WATCHER_INGEST_H
+#ifndef STORE_INGEST_H
+#define STORE_INGEST_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "watcher/release.h"
-#include "watcher/source.h"
+#include "store/release.h"
+#include "store/source.h"
 
 struct ingest;
 

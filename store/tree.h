@@ -1,6 +1,6 @@
 /** Folder trees that somebody else may be changing: how one looks from outside, and how one is removed. */
-#ifndef WATCHER_TREE_H
-#define WATCHER_TREE_H
+#ifndef STORE_TREE_H
+#define STORE_TREE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "watcher/publish.h"
+#include "store/publish.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
-#include "watcher/tree.h"
+#include "store/tree.h"
 
 int
 publish_open(const char *repository, int *out, struct err *err)

@@ -2,12 +2,12 @@
  * The folder of a drop, read without trusting it: its owner may still write to it. Nothing here follows a
  * symlink, waits on a fifo, or believes the drop's config beyond its mode.
  */
-#ifndef WATCHER_SOURCE_H
-#define WATCHER_SOURCE_H
+#ifndef STORE_SOURCE_H
+#define STORE_SOURCE_H
 
 #include <stddef.h>
 
-#include "watcher/release.h"
+#include "store/release.h"
 
 /** More refs than any build makes; a drop with more is a whole history, pushed by mistake. */
 #define SOURCE_REFS_MAX 256

@@ -1,4 +1,4 @@
-#include "watcher/release.h"
+#include "store/release.h"
 
 #include <stdio.h>
 #include <stdlib.h>

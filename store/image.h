@@ -4,13 +4,13 @@
  * The published targets.json is itself the state; there is no second book. ota-signd signs; versions go on from
  * the higher of what is published and what was ever signed.
  */
-#ifndef WATCHER_IMAGE_H
-#define WATCHER_IMAGE_H
+#ifndef STORE_IMAGE_H
+#define STORE_IMAGE_H
 
 #include "lib/config.h"
 #include "lib/err.h"
 #include "sign/client.h"
-#include "watcher/release.h"
+#include "store/release.h"
 
 /** aktualizr reads no larger image targets.json. */
 #define IMAGE_TARGETS_MAX (8 * 1024 * 1024)

@@ -2,13 +2,13 @@
  * What the commits of a drop need: each commit, its folders and its files, found by reading the drop's commits
  * and dirtrees. Their checksums are verified on the way; the content of files is not read.
  */
-#ifndef WATCHER_WALK_H
-#define WATCHER_WALK_H
+#ifndef STORE_WALK_H
+#define STORE_WALK_H
 
 #include <stddef.h>
 
-#include "watcher/release.h"
-#include "watcher/source.h"
+#include "store/release.h"
+#include "store/source.h"
 
 /** Bounds memory (about 150 bytes each); the largest images have some 100,000. */
 #define WALK_OBJECTS_MAX 4000000

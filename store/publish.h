@@ -3,8 +3,8 @@
  * that counts. A set is complete and durable before the symlink is switched, by one rename, so a reader sees
  * the old set or the new one.
  */
-#ifndef WATCHER_PUBLISH_H
-#define WATCHER_PUBLISH_H
+#ifndef STORE_PUBLISH_H
+#define STORE_PUBLISH_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "watcher/ingest.h"
+#include "store/ingest.h"
 
 #include <fcntl.h>
 #include <gio/gunixinputstream.h>
@@ -10,8 +10,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
-#include "watcher/tree.h"
-#include "watcher/walk.h"
+#include "store/tree.h"
+#include "store/walk.h"
 
 /** A detached signature or two. */
 #define COMMITMETA_MAX (1024 * 1024)

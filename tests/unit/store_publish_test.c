@@ -10,9 +10,9 @@
 
 #include "lib/cleanup.h"
 #include "tests/unit/fault.h"
-#include "watcher/image.h"
-#include "watcher/publish.h"
-#include "watcher/tree.h"
+#include "store/image.h"
+#include "store/publish.h"
+#include "store/tree.h"
 
 #define COMMIT_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define COMMIT_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"

@@ -1,4 +1,4 @@
-#include "watcher/tree.h"
+#include "store/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

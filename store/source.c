@@ -1,4 +1,4 @@
-#include "watcher/source.h"
+#include "store/source.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

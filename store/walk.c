@@ -1,4 +1,4 @@
-#include "watcher/walk.h"
+#include "store/walk.h"
 
 #include <glib.h>
 #include <stdarg.h>
