@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "gateway/route.h"
-#include "gateway/scgi.h"
+#include "lib/scgi.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"

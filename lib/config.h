@@ -25,6 +25,7 @@ struct config {
 	char keys[CONFIG_VALUE_MAX];        /**< ota-signd's folder */
 	char sign_socket[CONFIG_VALUE_MAX]; /**< Unix socket of ota-signd */
 	char gate_socket[CONFIG_VALUE_MAX]; /**< Unix socket of ota-gate, SCGI */
+	char fleet[CONFIG_VALUE_MAX];       /**< what the fleet needs, written by otafs for ota-watcher */
 
 	/* who runs what: a user name or a number */
 	char user_sign[CONFIG_VALUE_MAX];
@@ -32,6 +33,7 @@ struct config {
 	char user_watcher[CONFIG_VALUE_MAX];
 	char user_gate[CONFIG_VALUE_MAX];
 	char user_www[CONFIG_VALUE_MAX];
+	char user_build[CONFIG_VALUE_MAX];  /**< the web server of the build listener */
 	char group_admin[CONFIG_VALUE_MAX]; /**< may read and write the full tree */
 
 	/* the device listener; read by the scripts in gateway/ */
@@ -41,6 +43,16 @@ struct config {
 	char server_certificate[CONFIG_VALUE_MAX]; /**< PEM chain */
 	char server_key[CONFIG_VALUE_MAX];         /**< PEM */
 
+	/* the build listener */
+	char build_socket[CONFIG_VALUE_MAX];    /**< Unix socket of ota-watcher, SCGI */
+	char build_address[CONFIG_VALUE_MAX];   /**< IP address to listen on */
+	int64_t build_port;                     /**< TCP port */
+	char build_ca[CONFIG_VALUE_MAX];        /**< PEM: CAs whose certificates builders may show */
+	char build_passwords[CONFIG_VALUE_MAX]; /**< htpasswd file of the builders */
+	char build_owners[CONFIG_VALUE_MAX]; /**< builders who may change roots and trust, by spaces; "-": none
+					      */
+	char build_refs[CONFIG_VALUE_MAX];   /**< file: which pushed refs become releases by themselves */
+
 	/* lifetimes in days */
 	int64_t root_days, image_targets_days, director_targets_days, snapshot_days, timestamp_days;
 
@@ -48,6 +60,14 @@ struct config {
 	int64_t spool_quiet_seconds;      /**< a complete drop is taken when nothing moved for so long */
 	int64_t spool_incomplete_seconds; /**< an incomplete or damaged one is refused after so long without a
 					     change */
+
+	/* the store */
+	int64_t store_quota_mb;   /**< the repository takes at most so much; 0: no quota */
+	int64_t disk_reserve_mb;  /**< nothing is taken in that would leave less free */
+	int64_t keep_versions;    /**< of a package for a hardware id, newest; 0: all */
+	int64_t gc_seconds;       /**< between garbage collections; 0: none */
+	int64_t gc_grace_seconds; /**< what nobody needs any more stays for so long */
+	int64_t deltas_mb;        /**< all static deltas together; 0: none are made */
 };
 
 /** Fills @config from @path. Returns 0, -EINVAL naming the line, or another -errno. */

@@ -7,7 +7,10 @@
 void
 release_target(const struct release *release, char target[static NAME_TARGET_MAX + 1])
 {
-	snprintf(target, NAME_TARGET_MAX + 1, "%s-%s", release->name, release->version);
+	if (*release->target)
+		snprintf(target, NAME_TARGET_MAX + 1, "%s", release->target);
+	else
+		snprintf(target, NAME_TARGET_MAX + 1, "%s-%s", release->name, release->version);
 }
 
 struct release *
@@ -28,6 +31,8 @@ releases_done(struct releases *releases)
 	for (size_t i = 0; i < releases->count; i++) {
 		json_decref(releases->list[i].hardware);
 		json_decref(releases->list[i].comment);
+		json_decref(releases->list[i].custom);
+		json_decref(releases->list[i].uri);
 	}
 	free(releases->list);
 	*releases = (struct releases){ 0 };

@@ -6,7 +6,9 @@
 #define STORE_RELEASE_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/digest.h"
 #include "lib/err.h"
@@ -32,8 +34,13 @@
 struct release {
 	char name[NAME_PACKAGE_MAX + 1];
 	char version[NAME_VERSION_MAX + 1];
-	char ref[RELEASE_REF_SIZE];
-	char commit[DIGEST_HEX_SIZE];
+	char target[NAME_TARGET_MAX + 1]; /**< file name in targets.json; empty: NAME-VERSION */
+	char ref[RELEASE_REF_SIZE];       /**< empty: none, as for a binary */
+	char commit[DIGEST_HEX_SIZE];     /**< the target's sha256: of a binary's bytes, or the commit */
+	bool is_binary;
+	uint64_t length;  /**< of a binary; 0 for a commit */
+	json_t *uri;      /**< text: where the bytes are if not here; or NULL */
+	json_t *custom;   /**< object: the builder's own members of custom, or NULL */
 	json_t *hardware; /**< array of text, at least one */
 	json_t *comment;  /**< text, or NULL */
 };
@@ -43,7 +50,8 @@ struct releases {
 	size_t count;
 };
 
-/** Writes the file name in targets.json, NAME-VERSION; push.c has seen to it that it fits. */
+/** Writes the file name in targets.json: what the release says, or NAME-VERSION; push.c has seen to it that it
+ * fits. */
 void release_target(const struct release *release, char target[static NAME_TARGET_MAX + 1]);
 
 /** Appends a zeroed release; NULL: no memory. */

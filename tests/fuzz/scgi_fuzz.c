@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "gateway/route.h"
-#include "gateway/scgi.h"
+#include "lib/scgi.h"
 #include "lib/cleanup.h"
 #include "lib/name.h"
 

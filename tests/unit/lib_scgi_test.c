@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "gateway/scgi.h"
+#include "lib/scgi.h"
 #include "lib/cleanup.h"
 #include "tests/unit/fault.h"
 

@@ -1,4 +1,4 @@
-#include "gateway/scgi.h"
+#include "lib/scgi.h"
 
 #include <errno.h>
 #include <stdlib.h>

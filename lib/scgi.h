@@ -1,7 +1,7 @@
 /** One SCGI request: the head as a netstring of names and values, then the body.  (SCGI specification,
  * python.ca/scgi) */
-#ifndef GATEWAY_SCGI_H
-#define GATEWAY_SCGI_H
+#ifndef LIB_SCGI_H
+#define LIB_SCGI_H
 
 #include <stddef.h>
 #include <stdint.h>
