@@ -53,4 +53,32 @@ int client_root(struct client *client, enum repository repository, int version, 
 int
 client_last(struct client *client, enum repository repository, enum role role, int *version, struct err *err);
 
+/** The newest root does not give the role to a key that the signer has: its documents come from outside. */
+#define CLIENT_OFFLINE 2
+
+/**
+ * Whether the signer can sign for @role under the newest root: 0, CLIENT_OFFLINE, or -errno. client_sign() of
+ * such a role is -ENOKEY.
+ */
+int client_can_sign(struct client *client, enum repository repository, enum role role, struct err *err);
+
+/**
+ * Hands in the next root of the image repository, signed elsewhere. The signer takes it when its version is the
+ * newest + 1, a threshold of the old and of the new root keys signed it, it has not expired, and snapshot and
+ * timestamp stay with keys that the signer has. Private keys that it does not name any more are deleted. 0;
+ * -EBADMSG with the reason when it is not taken; or another -errno.
+ */
+int client_put_root(struct client *client, const char *text, size_t bytes, struct err *err);
+
+/** The private key may not be had: it was handed out before, or the administrator did not allow it. */
+#define CLIENT_NO_KEY 3
+
+/**
+ * Fetches a private key of the image repository's root, once, if the administrator allowed it: as
+ * {"keytype":"ED25519","keyval":{"public":HEX,"private":128 HEX}}; the caller wipes and frees it. And deletes
+ * it. 0, CLIENT_NO_KEY with the reason in @err, or -errno.
+ */
+int client_take_key(struct client *client, const char *keyid, char **text, size_t *bytes, struct err *err);
+int client_delete_key(struct client *client, const char *keyid, struct err *err);
+
 #endif

@@ -46,6 +46,58 @@ int image_publish(struct image *image, const struct releases *releases, int *ver
  */
 int image_renew(struct image *image, struct err *err);
 
+/* -- what builders and suppliers sign themselves; each call takes the image's own lock -- */
+
+/** The builder did not say which targets.json he edited (428). */
+#define IMAGE_NO_CHECKSUM 3
+/** targets.json has changed since the builder pulled it (412). */
+#define IMAGE_OTHER_CHECKSUM 4
+/** The version is not the present one + 1 (409). */
+#define IMAGE_OTHER_VERSION 5
+/** There is no such delegation (400 when it is pushed, 404 when it is pulled). */
+#define IMAGE_NO_DELEGATION 6
+
+/**
+ * The present targets.json, as published, and its checksum, the SHA-256 of the file; @name NULL. With a name,
+ * that delegation. The caller frees @text. 0, PUBLISH_NONE, IMAGE_NO_DELEGATION, or -errno.
+ */
+int image_read(struct image *image, const char *name, char **text, size_t *bytes,
+    char checksum[static DIGEST_HEX_SIZE], struct err *err);
+
+/**
+ * Publishes targets that a builder signed, byte for byte, if the newest root's threshold of targets keys signed
+ * them. @checksum: of the targets.json that he edited, or NULL. What was created before keeps its createdAt
+ * only as the builder wrote it. 0, one of the above, DROP_BAD with words, or -errno.
+ */
+int
+image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum, struct err *err);
+
+/**
+ * Hands a signed root to ota-signd. It is published at once when the present targets.json verifies with it, or
+ * can be signed anew; else it is held back until targets arrive that do. 0, DROP_BAD when it is refused, or
+ * -errno.
+ */
+int image_put_root(struct image *image, const char *text, size_t bytes, struct err *err);
+
+/** The trusted delegations {"keys":{},"roles":[]} in targets.json: a new reference; and setting them, which
+ * signs targets. -ENOKEY when targets keys are off line. DROP_BAD with words. */
+json_t *image_trust(struct image *image);
+int image_put_trust(struct image *image, const json_t *delegations, struct err *err);
+
+/** Publishes delegation @name as its supplier signed it: signature, threshold, paths, version, expiry are
+ * checked. */
+int
+image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err);
+
+/** Takes file names out of targets.json. Those that are not there are done already. -ENOKEY: targets are off
+ * line. */
+int image_retire(struct image *image, const char *const *files, size_t count, struct err *err);
+
+/** Calls @each for every target that is published: top-level, and of delegations. Not to call image_ from it.
+ */
+typedef int image_each_fn(const char *file, const json_t *target, void *data, struct err *err);
+int image_each(struct image *image, image_each_fn *each, void *data, struct err *err);
+
 /**
  * Adds @release to the "targets" object @targets. Returns 0; IMAGE_SAME if it was there; or DROP_BAD. Apart
  * from image_publish() only tests call it.

@@ -10,6 +10,7 @@
 #ifndef STORE_INGEST_H
 #define STORE_INGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,5 +50,28 @@ int ingest_commit(struct ingest *ingest, const struct releases *releases, struct
 
 /** Forgets what is staged. */
 int ingest_discard(struct ingest *ingest, struct err *err);
+
+/** The repository lacks the commit object. */
+#define INGEST_NO_COMMIT 4
+/** The ref's present commit is not the parent of the new one. */
+#define INGEST_NOT_FORWARD 5
+
+/**
+ * Sets @ref (below refs/heads) to @commit, durably. Unless @is_forced, only when the ref is new, names that
+ * commit already, or names the commit's parent. 0, INGEST_NO_COMMIT, INGEST_NOT_FORWARD, DROP_BAD for a bad
+ * name, -errno.
+ */
+int ingest_set_ref(struct ingest *ingest, const char *ref, const char *commit, bool is_forced, struct err *err);
+
+/** Removes every ref that names @commit. */
+int ingest_drop_refs(struct ingest *ingest, const char *commit, struct err *err);
+
+/** What a stored commit says (see walk.h); release it with commit_info_done(). 0, INGEST_NO_COMMIT, -errno. */
+struct commit_info;
+int ingest_read_commit(struct ingest *ingest, const char *commit, struct commit_info *info, struct err *err);
+
+/** Whether all that the stored commit needs is there, by name. 0, DROP_BAD naming what is missing, or -errno.
+ */
+int ingest_check_complete(struct ingest *ingest, const char *commit, struct err *err);
 
 #endif
