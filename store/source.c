@@ -311,6 +311,23 @@ source_open(int parent, const char *name, struct source **out, struct err *err)
 	return 0;
 }
 
+int
+source_open_store(int repository, struct source **out, struct err *err)
+{
+	AUTO(source_freep) struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return err_set(err, ENOMEM, "no memory");
+	source->dir = source->objects = -1;
+	source->mode = SOURCE_ARCHIVE;
+	memset(source->prefix, -1, sizeof(source->prefix));
+	if (open_folder(repository, "ostree", &source->dir) < 0 ||
+	    open_folder(source->dir, "objects", &source->objects) < 0)
+		return err_sys(err, "the repository");
+	*out = MOVE(source);
+	return 0;
+}
+
 void
 source_free(struct source *source)
 {
