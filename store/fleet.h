@@ -1,6 +1,6 @@
 /**
- * What otafs tells of the fleet in FLEET/fleet.json: what devices run, and what they are assigned. A file that is
- * absent means that nothing is known; one that cannot be read is an error, so that nobody takes it for that.
+ * What otafs tells of the fleet in FLEET/fleet.json: what devices run, and what they are assigned. A file that
+ * is absent means that nothing is known; one that cannot be read is an error, so that nobody takes it for that.
  */
 #ifndef STORE_FLEET_H
 #define STORE_FLEET_H
