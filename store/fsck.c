@@ -30,7 +30,6 @@ struct fsck {
 	struct fsck_result *result;
 	int repository;
 	struct mend mend;
-	struct source *source;
 	struct roots roots;
 	bool has_roots;
 	struct reach *reach;
@@ -219,7 +218,7 @@ find_reachable(struct fsck *fsck, struct err *err)
 
 	reach_free(fsck->reach);
 	fsck->reach = NULL;
-	r = reach_new(fsck->source, &fsck->reach, err);
+	r = reach_new(fsck->repository, &fsck->reach, err);
 	for (size_t i = 0; r == 0 && i < fsck->roots.count; i++) {
 		const struct root *root = &fsck->roots.list[i];
 
@@ -506,7 +505,6 @@ fsck_done(struct fsck *fsck)
 	roots_done(&fsck->roots);
 	reach_free(fsck->reach);
 	check_free(fsck->check);
-	source_free(fsck->source);
 	json_decref(fsck->told);
 	free(fsck->buffer);
 	close_p(&fsck->mend.done);
@@ -524,7 +522,6 @@ fsck_run(const struct config *config, bool is_repair, FILE *out, struct fsck_res
 		.err = err,
 		.mend = { .done = -1 } };
 	char done[CONFIG_VALUE_MAX + 8];
-	int r;
 
 	*result = (struct fsck_result){ 0 };
 	fsck.repository = open(config->repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -537,6 +534,5 @@ fsck_run(const struct config *config, bool is_repair, FILE *out, struct fsck_res
 	fsck.buffer = malloc(READ_BYTES);
 	if (!fsck.told || !fsck.buffer)
 		return err_set(err, ENOMEM, "no memory");
-	r = source_open_store(fsck.repository, &fsck.source, err);
-	return r < 0 ? r : check_all(&fsck, err);
+	return check_all(&fsck, err);
 }

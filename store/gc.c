@@ -30,7 +30,6 @@ struct gc {
 	const struct gc_options *options;
 	struct gc_result *result;
 	int repository;
-	struct source *source;
 	struct reach *reach;
 	struct roots roots;
 	uint64_t mark;          /* of the roots when they were read */
@@ -463,9 +462,7 @@ collect(struct gc *gc, struct err *err)
 	int r;
 
 	set_cutoffs(gc);
-	r = source_open_store(gc->repository, &gc->source, err);
-	if (r == 0)
-		r = reach_new(gc->source, &gc->reach, err);
+	r = reach_new(gc->repository, &gc->reach, err);
 	if (r == 0)
 		r = mark(gc, err);
 	if (r == 0)
@@ -479,7 +476,6 @@ gc_done(struct gc *gc)
 {
 	roots_done(&gc->roots);
 	reach_free(gc->reach);
-	source_free(gc->source);
 	close_p(&gc->repository);
 	free(gc->batch);
 	fclose_p(&gc->names);

@@ -328,15 +328,13 @@ count_absent(void *data, const char *checksum, enum object_kind kind)
 static int
 measure_objects(int repository, const struct pair *pair, uint64_t *bytes, struct err *err)
 {
-	AUTO(source_freep) struct source *source = NULL;
 	AUTO(reach_freep) struct reach *from = NULL;
 	AUTO(reach_freep) struct reach *to = NULL;
 	struct missing missing = { .repository = repository };
 	size_t absent = 0;
 	int r;
 
-	if ((r = source_open_store(repository, &source, err)) < 0 || (r = reach_new(source, &from, err)) < 0 ||
-	    (r = reach_new(source, &to, err)) < 0 ||
+	if ((r = reach_new(repository, &from, err)) < 0 || (r = reach_new(repository, &to, err)) < 0 ||
 	    (r = reach_commit(from, pair->from, note_absent, &absent, err)) < 0 ||
 	    (r = reach_commit(to, pair->to, note_absent, &absent, err)) < 0)
 		return r;

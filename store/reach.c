@@ -1,5 +1,6 @@
 #include "store/reach.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,17 +45,21 @@ reach_suffix(enum object_kind kind)
 }
 
 int
-reach_new(struct source *source, struct reach **out, struct err *err)
+reach_new(int repository, struct reach **out, struct err *err)
 {
+	AUTO(close_p) int objects = openat(repository, "ostree/objects", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(reach_freep) struct reach *reach = calloc(1, sizeof(*reach));
+	int r;
 
 	if (!reach)
 		return err_set(err, ENOMEM, "no memory");
-	reach->source = source;
 	reach->room = PLACES_MIN;
 	reach->places = calloc(reach->room, sizeof(*reach->places));
 	if (!reach->places)
 		return err_set(err, ENOMEM, "no memory");
+	r = objects < 0 ? err_sys(err, "ostree/objects") : source_of_objects(objects, &reach->source, err);
+	if (r < 0)
+		return r;
 	*out = MOVE(reach);
 	return 0;
 }
@@ -64,6 +69,7 @@ reach_free(struct reach *reach)
 {
 	if (!reach)
 		return;
+	source_free(reach->source);
 	free(reach->places);
 	free(reach->pending);
 	free(reach);

@@ -21,8 +21,8 @@ enum reach_trouble { REACH_MISSING, REACH_DAMAGED };
 typedef void reach_tell(
     void *data, enum reach_trouble trouble, const char *checksum, enum object_kind kind, const char *words);
 
-/** An empty set of objects of @source, which outlives it. */
-int reach_new(struct source *source, struct reach **out, struct err *err);
+/** An empty set of objects of our own repository below the folder @repository. */
+int reach_new(int repository, struct reach **out, struct err *err);
 void reach_free(struct reach *reach);
 void reach_freep(struct reach **reach);
 

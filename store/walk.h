@@ -31,10 +31,11 @@ typedef int walk_child(void *data, const char *checksum, enum object_kind kind, 
 int walk_children(struct source *source, const char *checksum, enum object_kind kind, walk_child *child,
     void *data, struct err *err);
 
-/** What a commit says about itself; both members may be NULL. */
+/** What a commit says about itself; both texts may be NULL. */
 struct commit_info {
-	json_t *version;  /**< text of the metadata key "version" */
-	json_t *hardware; /**< array of text, of "ota.hardware-ids" */
+	char parent[DIGEST_HEX_SIZE]; /**< empty: none */
+	json_t *version;              /**< text of the metadata key "version" */
+	json_t *hardware;             /**< array of text, of "ota.hardware-ids" */
 };
 
 struct walk;
