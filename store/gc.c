@@ -30,7 +30,9 @@ struct gc {
 	const struct gc_options *options;
 	struct gc_result *result;
 	int repository;
-	struct reach *reach;
+	struct reach *reach; /* what the roots lead to */
+	struct reach *young; /* what commits and folders lead to that nobody needs and that stay for now */
+	bool is_pass[OBJECT_FILE + 1]; /* the kinds of objects that are looked at now */
 	struct roots roots;
 	uint64_t mark;          /* of the roots when they were read */
 	struct timespec cutoff; /* what is not older stays */
@@ -105,13 +107,14 @@ object_is_needed(struct gc *gc, const char *prefix, const char *name)
 	/* A damaged folder may be found in the middle of a run, when the roots are read again. */
 	if (gc->result->is_held || strlen(name) < 64 || name[62] != '.' || !digest_is_sha256_hex(checksum))
 		return true; /* not ours to know */
-	if (!strcmp(name + 63, "commitmeta"))
-		return reach_has(gc->reach, checksum, OBJECT_COMMIT);
-	kind = reach_kind(name + 63);
-	if (kind >= 0 && !reach_has(gc->reach, checksum, (enum object_kind)kind))
-		return false;
-	gc->seen += kind >= 0;
-	return true;
+	kind = strcmp(name + 63, "commitmeta") ? reach_kind(name + 63) : OBJECT_COMMIT;
+	if (kind < 0 || !gc->is_pass[kind])
+		return true;
+	if (reach_has(gc->reach, checksum, (enum object_kind)kind)) {
+		gc->seen += strcmp(name + 63, "commitmeta") != 0;
+		return true;
+	}
+	return reach_has(gc->young, checksum, (enum object_kind)kind);
 }
 
 static int
@@ -294,6 +297,79 @@ sweep_prefixes(struct gc *gc, const char *path, struct folder *folder, struct er
 	return r;
 }
 
+/* -- objects: what needs others goes before them -- */
+
+static void
+ignore(void *data, enum reach_trouble trouble, const char *checksum, enum object_kind kind, const char *words)
+{
+	(void)data, (void)trouble, (void)checksum, (void)kind, (void)words;
+}
+
+/* A commit or folder that stays, though no root leads to it: what it leads to stays too. */
+static int
+protect(struct gc *gc, int dir, const char *prefix, const char *name, struct err *err)
+{
+	/* A report looks ahead: what is too young now and not then is not counted as staying. */
+	const struct timespec *cutoff = gc->options->is_dry ? &gc->next : &gc->cutoff;
+	char checksum[DIGEST_HEX_SIZE];
+	struct stat st;
+	int kind = strlen(name) > 63 ? reach_kind(name + 63) : -1;
+
+	snprintf(checksum, sizeof(checksum), "%s%.62s", prefix, name);
+	if (kind < 0 || !gc->is_pass[kind] || !digest_is_sha256_hex(checksum) ||
+	    reach_has(gc->reach, checksum, (enum object_kind)kind) ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || is_before(&st.st_ctim, cutoff))
+		return 0;
+	return reach_object(gc->young, checksum, (enum object_kind)kind, ignore, NULL, err);
+}
+
+static int
+protect_all(struct gc *gc, struct err *err)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 256; i++) {
+		char prefix[3], path[32];
+		AUTO(closedir_p) DIR *dir = NULL;
+		struct dirent *entry;
+		int fd;
+
+		snprintf(prefix, sizeof(prefix), "%02x", i);
+		snprintf(path, sizeof(path), "ostree/objects/%s", prefix);
+		fd = openat(gc->repository, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		dir = fd < 0 ? NULL : fdopendir(fd);
+		if (!dir)
+			return err_sys(err, "%s", path);
+		while (r == 0 && (entry = readdir(dir)))
+			r = protect(gc, fd, prefix, entry->d_name, err);
+	}
+	return r;
+}
+
+static int
+sweep_objects(struct gc *gc, struct err *err)
+{
+	static const bool passes[][OBJECT_FILE + 1] = {
+		{ [OBJECT_COMMIT] = true },
+		{ [OBJECT_DIRTREE] = true },
+		{ [OBJECT_DIRMETA] = true, [OBJECT_FILE] = true },
+	};
+	struct folder folder = { .is_needed = object_is_needed,
+		.gone = &gc->result->gone.objects,
+		.next = &gc->result->next.objects };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(passes) / sizeof(passes[0]); i++) {
+		memcpy(gc->is_pass, passes[i], sizeof(gc->is_pass));
+		r = sweep_prefixes(gc, "ostree/objects", &folder, err);
+		if (r == 0)
+			r = protect_all(gc, err);
+	}
+	return r;
+}
+
 static int
 sweep_leftovers(struct gc *gc, struct err *err)
 {
@@ -350,9 +426,6 @@ find_missing(struct gc *gc)
 static int
 sweep(struct gc *gc, struct err *err)
 {
-	struct folder objects = { .is_needed = object_is_needed,
-		.gone = &gc->result->gone.objects,
-		.next = &gc->result->next.objects };
 	struct folder binaries = { .is_needed = binary_is_needed,
 		.gone = &gc->result->gone.binaries,
 		.next = &gc->result->next.binaries };
@@ -360,7 +433,7 @@ sweep(struct gc *gc, struct err *err)
 
 	if (!gc->roots.is_published)
 		return err_set(err, ENOENT, "nothing was published yet, so nothing is known to be needed");
-	r = gc->result->is_held ? 0 : sweep_prefixes(gc, "ostree/objects", &objects, err);
+	r = gc->result->is_held ? 0 : sweep_objects(gc, err);
 	if (r == 0 && !gc->result->is_held)
 		r = find_missing(gc);
 	if (r == 0)
@@ -464,6 +537,8 @@ collect(struct gc *gc, struct err *err)
 	set_cutoffs(gc);
 	r = reach_new(gc->repository, &gc->reach, err);
 	if (r == 0)
+		r = reach_new(gc->repository, &gc->young, err);
+	if (r == 0)
 		r = mark(gc, err);
 	if (r == 0)
 		r = sweep(gc, err);
@@ -476,6 +551,7 @@ gc_done(struct gc *gc)
 {
 	roots_done(&gc->roots);
 	reach_free(gc->reach);
+	reach_free(gc->young);
 	close_p(&gc->repository);
 	free(gc->batch);
 	fclose_p(&gc->names);

@@ -170,17 +170,24 @@ add(void *data, const char *checksum, enum object_kind kind, struct err *err)
 int
 reach_commit(struct reach *reach, const char *commit, reach_tell *tell, void *data, struct err *err)
 {
-	int r = add(reach, commit, OBJECT_COMMIT, err);
+	return reach_object(reach, commit, OBJECT_COMMIT, tell, data, err);
+}
+
+int
+reach_object(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
+    struct err *err)
+{
+	int r = add(reach, checksum, kind, err);
 
 	while (r == 0 && reach->pending_count) {
 		struct place place = reach->pending[--reach->pending_count];
-		enum object_kind kind = (enum object_kind)(place.kind - 1);
-		char checksum[DIGEST_HEX_SIZE];
+		enum object_kind of = (enum object_kind)(place.kind - 1);
+		char name[DIGEST_HEX_SIZE];
 
-		digest_hex(place.checksum, sizeof(place.checksum), checksum);
-		r = walk_children(reach->source, checksum, kind, add, reach, err);
+		digest_hex(place.checksum, sizeof(place.checksum), name);
+		r = walk_children(reach->source, name, of, add, reach, err);
 		if (r == SOURCE_MISSING || r == DROP_BAD) {
-			tell(data, r == DROP_BAD ? REACH_DAMAGED : REACH_MISSING, checksum, kind,
+			tell(data, r == DROP_BAD ? REACH_DAMAGED : REACH_MISSING, name, of,
 			    r == DROP_BAD ? err->text : "is missing");
 			r = 0;
 		}

@@ -29,6 +29,10 @@ void reach_freep(struct reach **reach);
 /** Adds @commit and all that it needs. 0, or -errno for trouble of our own, when the set is of no use. */
 int reach_commit(struct reach *reach, const char *commit, reach_tell *tell, void *data, struct err *err);
 
+/** The same for one commit or folder, whatever needs it. */
+int reach_object(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
+    struct err *err);
+
 bool reach_has(const struct reach *reach, const char *checksum, enum object_kind kind);
 size_t reach_count(const struct reach *reach);
 
