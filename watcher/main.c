@@ -14,6 +14,7 @@
 #include "lib/program.h"
 #include "store/space.h"
 #include "watcher/spool.h"
+#include "watcher/upkeep.h"
 
 static pid_t child;
 
@@ -40,6 +41,7 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
+	AUTO(upkeep_stopp) struct upkeep *upkeep = NULL;
 	AUTO(status_done) struct status status = { 0 };
 	int r;
 
@@ -49,7 +51,8 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
 	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
-	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
+	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0 ||
+	    (r = upkeep_start(config, &upkeep, err)) < 0)
 		return r;
 	ingest_use_space(ingest, space);
 	return spool_run(spool, err);
