@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "store/space.h"
 #include "watcher/spool.h"
 
 static pid_t child;
@@ -35,6 +36,7 @@ static int
 watch(const struct config *config, struct mover *mover, struct err *err)
 {
 	AUTO(client_freep) struct client *client = client_new(config->sign_socket);
+	AUTO(space_freep) struct space *space = NULL;
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
@@ -45,9 +47,11 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 	if (!client || status_init(&status, mover->spool) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
+	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
 	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
 		return r;
+	ingest_use_space(ingest, space);
 	return spool_run(spool, err);
 }
 
