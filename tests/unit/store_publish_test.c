@@ -10,7 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "tests/unit/fault.h"
-#include "store/image.h"
+#include "store/offer.h"
 #include "store/publish.h"
 #include "store/tree.h"
 
@@ -159,7 +159,7 @@ add(json_t *targets, const char *name, const char *version, const char *commit, 
     const char *now, struct err *err)
 {
 	struct release release = release_of(name, version, commit, hardware);
-	int r = image_add(targets, &release, now, err);
+	int r = offer_add(targets, &release, now, err);
 
 	json_decref(release.hardware);
 	return r;
@@ -190,7 +190,7 @@ joins_hardware_ids_of_the_same_commit(void **state)
 
 	(void)state;
 	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", NOW, &err), 0);
-	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", LATER, &err), IMAGE_SAME);
+	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", LATER, &err), OFFER_SAME);
 	custom = json_object_get(json_object_get(targets, "app-1"), "custom");
 	assert_string_equal(json_text(custom, "updatedAt"), NOW);
 	assert_int_equal(add(targets, "app", "1", COMMIT_A, "y", LATER, &err), 0);
