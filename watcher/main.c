@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "store/binary.h"
 #include "watcher/spool.h"
 
 static pid_t child;
@@ -46,6 +47,7 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
+	    (r = binary_start(image_repository(image), err)) < 0 ||
 	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
 		return r;
 	return spool_run(spool, err);
