@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <openssl/evp.h>
 
@@ -22,10 +21,14 @@
 #define PATH_SIZE 96
 #define SHA512_BYTES 64
 
+/* One process has one disk. */
+static struct space *bounds;
+
 struct binary {
 	int repository; /* borrowed */
-	int fd;         /* -1 once it has ended */
-	char name[64];  /* below upload/; empty once it has its own name */
+	struct space_claim claim;
+	int fd;        /* -1 once it has ended */
+	char name[64]; /* below upload/; empty once it has its own name */
 	EVP_MD_CTX *sha256, *sha512;
 	uint64_t length;
 	char hex256[DIGEST_HEX_SIZE]; /* empty until it has ended */
@@ -41,12 +44,13 @@ make_folder(int repository, const char *name, mode_t mode, struct err *err)
 }
 
 int
-binary_start(int repository, struct err *err)
+binary_start(int repository, struct space *space, struct err *err)
 {
 	AUTO(closedir_p) DIR *dir = NULL;
 	struct dirent *entry;
 	int r, fd;
 
+	bounds = space;
 	if ((r = make_folder(repository, "upload", 0700, err)) < 0 ||
 	    (r = make_folder(repository, "binaries", 0750, err)) < 0)
 		return r;
@@ -57,19 +61,6 @@ binary_start(int repository, struct err *err)
 	while ((entry = readdir(dir)))
 		if (!strncmp(entry->d_name, "binary.", 7))
 			unlinkat(fd, entry->d_name, 0);
-	return 0;
-}
-
-static int
-check_room(int repository, uint64_t bytes, struct err *err)
-{
-	struct statvfs disk;
-
-	if (fstatvfs(repository, &disk) < 0)
-		return err_sys(err, "repository");
-	if (bytes > (uint64_t)disk.f_bavail * disk.f_frsize)
-		return err_set(err, ENOSPC, "a binary of %llu bytes does not fit on the disk; %llu are free",
-		    (unsigned long long)bytes, (unsigned long long)disk.f_bavail * disk.f_frsize);
 	return 0;
 }
 
@@ -96,7 +87,8 @@ binary_new(int repository, uint64_t bytes, struct binary **out, struct err *err)
 	binary->fd = -1;
 	if (!start_hashes(binary))
 		return err_set(err, ENOMEM, "no memory for hashes");
-	if ((r = check_room(repository, bytes, err)) < 0)
+	binary->claim.space = bounds;
+	if ((r = space_claim(&binary->claim, bytes, err)) < 0)
 		return r;
 	snprintf(path, sizeof(path), "upload/binary.%d.%llu", (int)getpid(), atomic_fetch_add(&number, 1));
 	binary->fd = openat(repository, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -115,6 +107,7 @@ binary_free(struct binary *binary)
 	close_p(&binary->fd);
 	if (*binary->name)
 		unlinkat(binary->repository, binary->name, 0);
+	space_release(&binary->claim);
 	EVP_MD_CTX_free(binary->sha256);
 	EVP_MD_CTX_free(binary->sha512);
 	free(binary);
@@ -141,8 +134,11 @@ hash(struct binary *binary, const void *data, size_t bytes, struct err *err)
 int
 binary_write(struct binary *binary, const void *data, size_t bytes, struct err *err)
 {
-	int r = file_write_all(binary->fd, data, bytes);
+	int r = space_spend(&binary->claim, bytes, err);
 
+	if (r < 0)
+		return r;
+	r = file_write_all(binary->fd, data, bytes);
 	if (r < 0)
 		return err_set(err, -r, "binary: %s", strerror(-r));
 	return hash(binary, data, bytes, err);
@@ -164,10 +160,9 @@ take_data(struct binary *binary, int fd, off_t at, off_t bytes, char *piece, int
 			return drop_bad(err, "the file got shorter while it was read");
 		if (!is_shared && lseek(binary->fd, at, SEEK_SET) < 0)
 			return err_sys(err, "binary");
-		r = is_shared ? 0 : file_write_all(binary->fd, piece, (size_t)n);
+		r = is_shared ? hash(binary, piece, (size_t)n, err)
+			      : binary_write(binary, piece, (size_t)n, err);
 		if (r < 0)
-			return err_set(err, -r, "binary: %s", strerror(-r));
-		if ((r = hash(binary, piece, (size_t)n, err)) < 0)
 			return r;
 		at += n;
 		bytes -= n;
@@ -314,8 +309,10 @@ place(struct binary *binary, struct err *err)
 		path_of(binary->hex256, "", path);
 		if (renameat(binary->repository, binary->name, binary->repository, path) < 0)
 			return err_sys(err, "%s", path);
+		space_keep(&binary->claim);
 	} else {
 		unlinkat(binary->repository, binary->name, 0);
+		space_release(&binary->claim);
 	}
 	*binary->name = '\0';
 	return 0;

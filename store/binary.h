@@ -12,6 +12,7 @@
 
 #include "lib/digest.h"
 #include "store/release.h"
+#include "store/space.h"
 
 /** There is no such binary. */
 #define BINARY_NONE 1
@@ -19,10 +20,13 @@
 /** One that comes in: a private file below upload/ until it is committed. */
 struct binary;
 
-/** Makes upload/ and binaries/ below @repository, and removes what a crash left in upload/: once, at start. */
-int binary_start(int repository, struct err *err);
+/**
+ * Once, at start: makes upload/ and binaries/ below @repository, and removes what a crash left in upload/.
+ * @space bounds what is taken in from then on and outlives it; NULL: no bounds.
+ */
+int binary_start(int repository, struct space *space, struct err *err);
 
-/** Begins one of @bytes bytes as announced (0: not known). -ENOSPC when the disk has no room for them. */
+/** Begins one of @bytes bytes as announced (0: not known). -ENOSPC or -EDQUOT when there is no room. */
 int binary_new(int repository, uint64_t bytes, struct binary **out, struct err *err);
 void binary_free(struct binary *binary);
 void binary_freep(struct binary **binary);

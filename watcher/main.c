@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "store/binary.h"
+#include "store/space.h"
 #include "watcher/spool.h"
 
 static pid_t child;
@@ -32,10 +33,21 @@ open_privileged(const struct config *config, struct mover *mover, struct err *er
 	return mover_open(config, mover, err);
 }
 
+/* What no target names any more needs no ref either; garbage collection does the rest. */
+static void
+drop_refs(void *data, const char *sha256, bool is_ostree)
+{
+	struct err err;
+
+	if (is_ostree && ingest_drop_refs(data, sha256, &err) < 0)
+		log_line(LOG_WARNING, "refs of commit=%s stay reason=\"%s\"", sha256, err.text);
+}
+
 static int
 watch(const struct config *config, struct mover *mover, struct err *err)
 {
 	AUTO(client_freep) struct client *client = client_new(config->sign_socket);
+	AUTO(space_freep) struct space *space = NULL;
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
@@ -46,10 +58,13 @@ watch(const struct config *config, struct mover *mover, struct err *err)
 	if (!client || status_init(&status, mover->spool) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
+	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
-	    (r = binary_start(image_repository(image), err)) < 0 ||
+	    (r = binary_start(image_repository(image), space, err)) < 0 ||
 	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
 		return r;
+	ingest_use_space(ingest, space);
+	image_on_retired(image, drop_refs, ingest);
 	return spool_run(spool, err);
 }
 
