@@ -247,9 +247,25 @@ tell_retired(struct image *image, const json_t *before, const json_t *retired, c
 	}
 }
 
+/* What has just been published is needed as well. */
+static int
+need_all(json_t *needed, const struct releases *releases, struct err *err)
+{
+	json_t *files = json_object_get(needed, "files");
+	char name[NAME_TARGET_MAX + 1];
+
+	for (size_t i = 0; i < releases->count; i++) {
+		release_target(&releases->list[i], name);
+		if (json_object_set_new(files, name, json_true()) < 0)
+			return err_set(err, ENOMEM, "no memory");
+	}
+	return 0;
+}
+
 /* Takes old versions out of @targets; when it is not known what the fleet needs, none. */
 static int
-expire(const struct image *image, json_t *targets, const char *now, json_t *retired, struct err *err)
+expire(const struct image *image, const struct releases *releases, json_t *targets, json_t *retired,
+    struct err *err)
 {
 	AUTO(json_decref_p) json_t *needed = NULL;
 	struct err why;
@@ -260,9 +276,10 @@ expire(const struct image *image, json_t *targets, const char *now, json_t *reti
 	r = needed_read(image->config->fleet, &needed, &why);
 	if (r < 0)
 		log_line(LOG_WARNING, "old versions stay reason=\"%s\"", why.text);
-	return r ? 0
-		 : offer_expire(json_object_get(targets, "targets"), image->config->keep_versions, needed, now,
-		       retired, err);
+	if (r || (r = need_all(needed, releases, err)) < 0)
+		return needed ? r : 0;
+	return offer_expire(
+	    json_object_get(targets, "targets"), image->config->keep_versions, needed, retired, err);
 }
 
 /* -- what enters -- */
@@ -339,7 +356,7 @@ image_publish(struct image *image, const struct releases *releases, int *version
 	utc_format(utc_now(), now);
 	r = with_releases(locked, releases, now, &targets, err);
 	if (r == 0)
-		r = expire(locked, targets, now, retired, err);
+		r = expire(locked, releases, targets, retired, err);
 	if (r == 0) {
 		change.targets = targets;
 		r = state_publish(locked, &change, err);

@@ -437,8 +437,7 @@ find_newest(json_t *targets, int64_t keep)
 }
 
 int
-offer_expire(
-    json_t *targets, int64_t keep, const json_t *needed, const char *now, json_t *retired, struct err *err)
+offer_expire(json_t *targets, int64_t keep, const json_t *needed, json_t *retired, struct err *err)
 {
 	AUTO(json_decref_p) json_t *kept = find_newest(targets, keep);
 	json_t *target;
@@ -452,8 +451,7 @@ offer_expire(
 	{
 		const char *hash = json_text(json_object_get(target, "hashes"), "sha256");
 
-		if (json_object_get(kept, file) || needed_has(needed, file, hash) ||
-		    !strcmp(text_or_none(json_object_get(target, "custom"), "updatedAt"), now))
+		if (json_object_get(kept, file) || needed_has(needed, file, hash))
 			continue;
 		if (json_array_append_new(retired, json_string(file)) < 0)
 			return err_set(err, ENOMEM, "no memory");

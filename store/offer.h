@@ -45,10 +45,8 @@ int offer_check_list(
 
 /**
  * Takes out of @targets what is beyond the @keep newest versions of its package for every one of its hardware
- * ids, and appends the file names to @retired. What @needed (see needed.h) names stays, and what was changed at
- * @now.
+ * ids, and appends the file names to @retired. What @needed (see needed.h) names stays.
  */
-int offer_expire(
-    json_t *targets, int64_t keep, const json_t *needed, const char *now, json_t *retired, struct err *err);
+int offer_expire(json_t *targets, int64_t keep, const json_t *needed, json_t *retired, struct err *err);
 
 #endif
