@@ -78,6 +78,7 @@ gateway_a := $(B)/gateway.a
 device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck)
 device    := $(B)/tests/ota-device
+test_sign := $(B)/tests/ota-test-sign
 
 all: $(programs)
 
@@ -87,13 +88,15 @@ $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
 $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
+$(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
-$(programs) $(device):
+$(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
+$(programs) $(device) $(test_sign):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
 
@@ -118,7 +121,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign)
 
 packages:
 	scripts/install-packages
@@ -127,7 +130,7 @@ check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove --merge -e '' $(unit_tests)
 	ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp \
-	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) prove --timer tests/integration/[0-9]*.sh
+	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) OTA_TEST_SIGN=$(CURDIR)/$(test_sign) prove --timer tests/integration/[0-9]*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "sign/request.h"
+#include "sign/root.h"
 
 struct client {
 	pthread_mutex_t lock; /* one request at a time */
@@ -188,4 +189,67 @@ client_last(struct client *client, enum repository repository, enum role role, i
 	if (r == 0)
 		*version = atoi(payload);
 	return r;
+}
+
+int
+client_can_sign(struct client *client, enum repository repository, enum role role, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call(client,
+	    json_pack("{s:s,s:s,s:s}", "operation", "can_sign", "repository", repository_name(repository),
+		"role", role_name(role)),
+	    &payload, NULL, err);
+}
+
+int
+client_put_root(struct client *client, const char *text, size_t bytes, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	/* What the signer refuses in any case, and what does not fit a request's text. */
+	if (bytes > ROOT_BYTES_MAX)
+		return err_set(err, EBADMSG, "root: has %zu bytes, devices read %d", bytes, ROOT_BYTES_MAX);
+	for (size_t i = 0; i < bytes; i++)
+		if (!text[i] || (unsigned char)text[i] > 0x7e)
+			return err_set(err, EBADMSG, "root: has characters outside printable ASCII");
+	return call(client,
+	    json_pack("{s:s,s:s,s:s#}", "operation", "put_root", "repository",
+		repository_name(REPOSITORY_IMAGE), "root", text, (int)bytes),
+	    &payload, NULL, err);
+}
+
+/* The payload of a refusal becomes the reason. */
+static int
+call_about_key(struct client *client, const char *operation, const char *keyid, char **payload, size_t *bytes,
+    struct err *err)
+{
+	int r;
+
+	r = call(client,
+	    json_pack("{s:s,s:s,s:s}", "operation", operation, "repository", repository_name(REPOSITORY_IMAGE),
+		"keyid", keyid),
+	    payload, bytes, err);
+	if (r == CLIENT_NO_KEY)
+		err_set(err, EPERM, "%s", *payload);
+	return r;
+}
+
+int
+client_take_key(struct client *client, const char *keyid, char **text, size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	int r = call_about_key(client, "take_key", keyid, &payload, bytes, err);
+
+	if (r == 0)
+		*text = MOVE(payload);
+	return r;
+}
+
+int
+client_delete_key(struct client *client, const char *keyid, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call_about_key(client, "delete_key", keyid, &payload, NULL, err);
 }

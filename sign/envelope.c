@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
@@ -96,11 +97,23 @@ is_known_method(const char *method)
 	       !strcasecmp(method, "rsassa-pss-sha256");
 }
 
-/* Counts the good signatures by keys of the role in @good; the reason of a bad one goes to @err. */
+/* Notes the key @id; false if it was there already: one key under two ids signs once. */
+static bool
+is_first_of_key(char seen[][DIGEST_HEX_SIZE], int count, const char *id)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(seen[i], id))
+			return false;
+	snprintf(seen[count], DIGEST_HEX_SIZE, "%s", id);
+	return true;
+}
+
+/* Sets @good to the number of different listed keys with a good signature. */
 static int
 count_signatures(
     const json_t *json, const json_t *keys, const json_t *ids, const char *what, int *good, struct err *err)
 {
+	char seen[ENVELOPE_SIGNATURES_MAX][DIGEST_HEX_SIZE];
 	AUTO(free_p) char *canonical = NULL;
 	const json_t *signature;
 	size_t i, bytes;
@@ -113,6 +126,7 @@ count_signatures(
 	{
 		const char *id = json_text(signature, "keyid"), *method = json_text(signature, "method");
 		AUTO(public_key_freep) struct public_key *key = NULL;
+		struct err ignored;
 
 		if (!is_known_method(method))
 			return err_set(err, EBADMSG, "%s: signature method \"%.32s\" is unknown", what, method);
@@ -120,9 +134,29 @@ count_signatures(
 			continue;
 		if ((r = public_key_read(json_object_get(keys, id), what, &key, err)) < 0)
 			return r;
-		if (public_key_verify(key, method, json_text(signature, "sig"), canonical, bytes, err) == 0)
+		if (public_key_verify(key, method, json_text(signature, "sig"), canonical, bytes, &ignored) ==
+			0 &&
+		    is_first_of_key(seen, *good, public_key_id(key)))
 			(*good)++;
 	}
+	return 0;
+}
+
+int
+envelope_verify_keys(const json_t *json, const json_t *keys, const json_t *keyids, int threshold,
+    const char *what, struct err *err)
+{
+	int r, good = 0;
+
+	if ((r = envelope_check(json, what, err)) < 0)
+		return r;
+	if (threshold < 1 || threshold > ENVELOPE_THRESHOLD_MAX || !json_is_array(keyids))
+		return err_set(err, EBADMSG, "%s: nobody is named who may sign it", what);
+	if ((r = count_signatures(json, keys, keyids, what, &good, err)) < 0)
+		return r;
+	if (good < threshold)
+		return err_set(err, EBADMSG, "%s: TUF 1.0, 5.3: %d of %d needed signatures are good", what,
+		    good, threshold);
 	return 0;
 }
 
@@ -133,7 +167,7 @@ envelope_verify_role(const json_t *json, const json_t *root, enum role role, con
 	const json_t *ids = json_object_get(entry, "keyids");
 	const char *type;
 	int64_t threshold;
-	int r, good = 0;
+	int r;
 
 	if ((r = envelope_check(json, what, err)) < 0 ||
 	    (r = json_need_integer(entry, "threshold", "root", ENVELOPE_THRESHOLD_MAX, &threshold, err)) < 0 ||
@@ -144,14 +178,8 @@ envelope_verify_role(const json_t *json, const json_t *root, enum role role, con
 		return err_set(err, EBADMSG, "%s: _type is \"%.32s\", not %s", what, type, role_type(role));
 	if (threshold < 1 || !json_is_array(ids))
 		return err_set(err, EBADMSG, "root: role %s has no keys or no threshold", role_name(role));
-	err->text[0] = '\0';
-	if ((r = count_signatures(json, json_object_get(root, "keys"), ids, what, &good, err)) < 0)
-		return r;
-	if (good < threshold)
-		return err_set(err, EBADMSG,
-		    "%s: TUF 1.0, 5.3: %d of %d needed signatures of the %s role are good", what, good,
-		    (int)threshold, role_name(role));
-	return 0;
+	r = envelope_verify_keys(json, json_object_get(root, "keys"), ids, (int)threshold, what, err);
+	return r < 0 ? err_context(err, r, "keys of the %s role", role_name(role)) : 0;
 }
 
 int

@@ -34,6 +34,15 @@ int envelope_check(const json_t *json, const char *what, struct err *err);
 int envelope_verify_key(const json_t *json, const struct public_key *key, const char *what, struct err *err);
 
 /**
+ * Verifies @json with the keys that @keyids (an array) names in @keys (an object, id to key): at least
+ * @threshold good signatures, counted by id and by key, so that one key under two ids counts once. Signatures
+ * of others are ignored, but a method that aktualizr does not know refuses the document whoever signed.
+ * (aktualizr-wire 2.5) Returns 0, or -EBADMSG naming @what and the clause.
+ */
+int envelope_verify_keys(const json_t *json, const json_t *keys, const json_t *keyids, int threshold,
+    const char *what, struct err *err);
+
+/**
  * Verifies @json for @role with the keys and the threshold that @root, the "signed" part of a root, gives it,
  * and that its _type is the role's. Returns 0, or -EBADMSG naming @what and the clause.
  */

@@ -295,6 +295,25 @@ key_pair_public(const struct key_pair *pair)
 }
 
 int
+key_pair_reveal(const struct key_pair *pair, char **text, size_t *bytes, struct err *err)
+{
+	static const char head[] = "{\"keytype\":\"ED25519\",\"keyval\":{\"private\":\"",
+			  middle[] = "\",\"public\":\"", tail[] = "\"}}";
+	const char *public = json_text(json_object_get(pair->public->json, "keyval"), "public");
+	size_t hex = 2 * crypto_sign_SECRETKEYBYTES,
+	       room = sizeof(head) + hex + sizeof(middle) + 64 + sizeof(tail);
+	char *at;
+
+	if (!(*text = malloc(room)))
+		return err_set(err, ENOMEM, "no memory for a key");
+	at = stpcpy(*text, head);
+	sodium_bin2hex(at, hex + 1, pair->secret, crypto_sign_SECRETKEYBYTES);
+	stpcpy(stpcpy(stpcpy(at + hex, middle), public), tail);
+	*bytes = strlen(*text);
+	return 0;
+}
+
+int
 key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err)
 {
 	unsigned char signature[crypto_sign_BYTES];

@@ -69,6 +69,12 @@ void key_pair_freep(struct key_pair **pair);
 /** The public half, borrowed. */
 const struct public_key *key_pair_public(const struct key_pair *pair);
 
+/**
+ * Writes the pair as garage-sign reads it, {"keytype":"ED25519","keyval":{"private":HEX of seed and public key,
+ * "public":HEX}}, to @text, which the caller wipes and frees.
+ */
+int key_pair_reveal(const struct key_pair *pair, char **text, size_t *bytes, struct err *err);
+
 /** Signs; a new {"keyid","method","sig"} object in @out, which the caller releases. -ENOMEM. */
 int key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err);
 

@@ -3,205 +3,44 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
-#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
-#include "sign/canonical.h"
 #include "sign/envelope.h"
-#include "sign/key.h"
+#include "sign/house.h"
 #include "sign/ledger.h"
 
-/** aktualizr reads 64 KiB of a root. */
-#define ROOT_BYTES_MAX (64 * 1024)
 #define DAY_SECONDS 86400
-
-struct house {
-	int dir; /* image/ or director/ */
-	struct key_pair *pairs[ROLE_COUNT];
-	int root_version;
-};
 
 struct keyring {
 	struct house houses[REPOSITORY_COUNT];
 	int64_t root_days;
-	bool is_new; /* there is no ledger yet: keys and first roots may be made */
 };
-
-static void
-root_file_name(int version, char name[static 32])
-{
-	snprintf(name, 32, "%d.root.json", version);
-}
-
-/* Something is missing in a key ring that was complete: made anew it would strand every device. */
-static int
-refuse_loss(const char *name, struct err *err)
-{
-	return err_set(err, ENOENT, "%s is gone: restore it from the backup", name);
-}
-
-static int
-open_pair(struct house *house, enum role role, bool is_new, struct err *err)
-{
-	char name[32];
-	int r;
-
-	snprintf(name, sizeof(name), "%s.key", role_name(role));
-	r = key_pair_load(house->dir, name, &house->pairs[role], err);
-	if (r != -ENOENT)
-		return r;
-	if (house->root_version || !is_new)
-		return refuse_loss(name, err);
-	if ((r = key_pair_new(&house->pairs[role], err)) < 0)
-		return r;
-	return key_pair_save(house->pairs[role], house->dir, name, err);
-}
-
-static int
-find_root_version(struct house *house, struct err *err)
-{
-	char name[32];
-	struct stat st;
-
-	for (int version = 1;; version++) {
-		root_file_name(version, name);
-		if (fstatat(house->dir, name, &st, 0) < 0)
-			return errno == ENOENT ? 0 : err_sys(err, "%s", name);
-		house->root_version = version;
-	}
-}
-
-/* The "signed" part of the next root: every role has its one key. */
-static json_t *
-make_root(const struct house *house, int64_t expires)
-{
-	json_t *keys = json_object(), *roles = json_object();
-	char text[UTC_TEXT_SIZE];
-
-	for (enum role role = 0; role < ROLE_COUNT; role++) {
-		const struct public_key *public = key_pair_public(house->pairs[role]);
-
-		json_object_set_new(keys, public_key_id(public), public_key_json(public));
-		json_object_set_new(roles, role_name(role),
-		    json_pack("{s:[s],s:i}", "keyids", public_key_id(public), "threshold", 1));
-	}
-	utc_format(expires, text);
-	return json_pack("{s:s,s:b,s:s,s:o,s:o,s:i}", "_type", "Root", "consistent_snapshot", 0, "expires",
-	    text, "keys", keys, "roles", roles, "version", house->root_version + 1);
-}
-
-static int
-sign(const struct house *house, enum role role, const json_t *signed_part, char **envelope, size_t *bytes,
-    struct err *err)
-{
-	AUTO(free_p) char *canonical = NULL;
-	AUTO(json_decref_p) json_t *signatures = json_array();
-	json_t *signature;
-	size_t n;
-	int r;
-
-	if ((r = canonical_write(signed_part, &canonical, &n, err)) < 0)
-		return r;
-	if ((r = key_pair_sign(house->pairs[role], canonical, n, &signature, err)) < 0)
-		return r;
-	if (json_array_append_new(signatures, signature) < 0)
-		return err_set(err, ENOMEM, "no memory for a signature");
-	return envelope_write(signed_part, signatures, envelope, bytes, err);
-}
-
-static int
-add_root(struct house *house, int64_t expires, struct err *err)
-{
-	AUTO(json_decref_p) json_t *root = make_root(house, expires);
-	AUTO(free_p) char *envelope = NULL;
-	char name[32];
-	size_t bytes;
-	int r;
-
-	if (!root)
-		return err_set(err, ENOMEM, "no memory for a root");
-	if ((r = sign(house, ROLE_ROOT, root, &envelope, &bytes, err)) < 0)
-		return r;
-	root_file_name(house->root_version + 1, name);
-	if ((r = file_replace(house->dir, name, envelope, bytes, 0600, err)) < 0)
-		return r;
-	house->root_version++;
-	return 0;
-}
-
-static int
-read_root(const struct house *house, int version, char **envelope, size_t *bytes, struct err *err)
-{
-	char name[32];
-
-	root_file_name(version, name);
-	return file_read(house->dir, name, ROOT_BYTES_MAX, envelope, bytes, err);
-}
-
-static int
-root_expires(const struct house *house, int64_t *expires, struct err *err)
-{
-	AUTO(json_decref_p) json_t *root = NULL;
-	AUTO(free_p) char *text = NULL;
-	size_t bytes;
-	int r;
-
-	*expires = 0;
-	if (house->root_version == 0)
-		return 0;
-	if ((r = read_root(house, house->root_version, &text, &bytes, err)) < 0 ||
-	    (r = json_read(text, bytes, "root", &root, err)) < 0)
-		return r;
-	return envelope_expires(json_object_get(root, "signed"), "root", expires, err);
-}
-
-static int
-open_house(struct house *house, int dir, const char *name, bool is_new, struct err *err)
-{
-	int r;
-
-	if (is_new && mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "%s", name);
-	house->dir = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (house->dir < 0)
-		return errno == ENOENT ? refuse_loss(name, err) : err_sys(err, "%s", name);
-	if ((r = find_root_version(house, err)) < 0)
-		return err_context(err, r, "%s", name);
-	if (house->root_version == 0 && !is_new)
-		return err_context(err, refuse_loss("1.root.json", err), "%s", name);
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		if ((r = open_pair(house, role, is_new, err)) < 0)
-			return err_context(err, r, "%s", name);
-	return 0;
-}
 
 int
 keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, struct err *err)
 {
 	AUTO(keyring_freep) struct keyring *keyring = calloc(1, sizeof(*keyring));
+	bool is_new; /* there is no ledger yet: keys and first roots may be made */
 	int r;
 
 	if (!keyring)
 		return err_set(err, ENOMEM, "no memory for the key ring");
 	keyring->root_days = root_days;
-	keyring->is_new = faccessat(dir, LEDGER_FILE, F_OK, 0) < 0 && errno == ENOENT;
+	is_new = faccessat(dir, LEDGER_FILE, F_OK, 0) < 0 && errno == ENOENT;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		keyring->houses[i].dir = -1;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
-		if ((r = open_house(&keyring->houses[i], dir, repository_name((enum repository)i),
-			 keyring->is_new, err)) < 0)
+		if ((r = house_open(
+			 &keyring->houses[i], dir, repository_name((enum repository)i), is_new, err)) < 0)
 			return r;
-	if (keyring->is_new && keyring->houses[REPOSITORY_IMAGE].root_version &&
+	if (is_new && keyring->houses[REPOSITORY_IMAGE].root_version &&
 	    keyring->houses[REPOSITORY_DIRECTOR].root_version)
-		return refuse_loss(LEDGER_FILE, err);
+		return err_set(err, ENOENT, "%s is gone: restore it from the backup", LEDGER_FILE);
 	if ((r = keyring_renew(keyring, now, err)) < 0)
 		return r;
 	*out = MOVE(keyring);
@@ -213,12 +52,8 @@ keyring_free(struct keyring *keyring)
 {
 	if (!keyring)
 		return;
-	for (int i = 0; i < REPOSITORY_COUNT; i++) {
-		for (int role = 0; role < ROLE_COUNT; role++)
-			key_pair_free(keyring->houses[i].pairs[role]);
-		if (keyring->houses[i].dir >= 0)
-			close(keyring->houses[i].dir);
-	}
+	for (int i = 0; i < REPOSITORY_COUNT; i++)
+		house_done(&keyring->houses[i]);
 	free(keyring);
 }
 
@@ -228,33 +63,65 @@ keyring_freep(struct keyring **keyring)
 	keyring_free(*keyring);
 }
 
+/* The root is not ours to sign: somebody has to be told, and once is enough. */
+static void
+tell_due(struct house *house, const char *name, int64_t expires)
+{
+	char text[UTC_TEXT_SIZE];
+
+	if (house->is_told)
+		return;
+	utc_format(expires, text);
+	log_line(LOG_WARNING, "root is due and has to be signed elsewhere repository=%s version=%d expires=%s",
+	    name, house->root_version, text);
+	house->is_told = true;
+}
+
+static int
+renew_house(struct house *house, const char *name, int64_t life, int64_t now, struct err *err)
+{
+	int64_t expires = 0;
+	int r;
+
+	if (house->root && ((r = house_drop_unnamed(house, err)) < 0 ||
+			       (r = envelope_expires(house->root, "root", &expires, err)) < 0))
+		return r;
+	if (expires - now > life / 4)
+		return 0;
+	if (house->root && house_can_sign(house, ROLE_ROOT) == HOUSE_OFFLINE) {
+		tell_due(house, name, expires);
+		return 0;
+	}
+	if ((r = house_add_root(house, now + life, err)) < 0)
+		return r;
+	log_line(LOG_NOTICE, "new root repository=%s version=%d", name, house->root_version);
+	return 0;
+}
+
 int
 keyring_renew(struct keyring *keyring, int64_t now, struct err *err)
 {
-	int64_t life = keyring->root_days * DAY_SECONDS;
-
 	for (int i = 0; i < REPOSITORY_COUNT; i++) {
-		struct house *house = &keyring->houses[i];
 		const char *name = repository_name((enum repository)i);
-		int64_t expires;
-		int r;
+		int r = renew_house(&keyring->houses[i], name, keyring->root_days * DAY_SECONDS, now, err);
 
-		if ((r = root_expires(house, &expires, err)) < 0)
+		if (r < 0)
 			return err_context(err, r, "%s", name);
-		if (expires - now > life / 4)
-			continue;
-		if ((r = add_root(house, now + life, err)) < 0)
-			return err_context(err, r, "%s", name);
-		log_line(LOG_NOTICE, "new root repository=%s version=%d", name, house->root_version);
 	}
 	return 0;
+}
+
+int
+keyring_can_sign(const struct keyring *keyring, enum repository repository, enum role role)
+{
+	return house_can_sign(&keyring->houses[repository], role) ? KEYRING_OFFLINE : 0;
 }
 
 int
 keyring_sign(const struct keyring *keyring, enum repository repository, enum role role,
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
 {
-	return sign(&keyring->houses[repository], role, signed_part, envelope, bytes, err);
+	return house_sign(&keyring->houses[repository], role, signed_part, envelope, bytes, err);
 }
 
 int
@@ -267,5 +134,33 @@ int
 keyring_root(const struct keyring *keyring, enum repository repository, int version, char **envelope,
     size_t *bytes, struct err *err)
 {
-	return read_root(&keyring->houses[repository], version, envelope, bytes, err);
+	return house_read_root(&keyring->houses[repository], version, envelope, bytes, err);
+}
+
+int
+keyring_put_root(struct keyring *keyring, const char *text, size_t bytes, int64_t now, struct err *err)
+{
+	struct house *house = &keyring->houses[REPOSITORY_IMAGE];
+	int r, before = house->root_version;
+
+	r = house_put_root(house, text, bytes, now, err);
+	if (r == 0 && house->root_version != before)
+		log_line(LOG_NOTICE, "new root from outside repository=image version=%d", house->root_version);
+	return r;
+}
+
+int
+keyring_take(struct keyring *keyring, const char *keyid, char **text, size_t *bytes, struct err *err)
+{
+	int r = house_take(&keyring->houses[REPOSITORY_IMAGE], keyid, text, bytes, err);
+
+	return r == HOUSE_NO_KEY ? KEYRING_NO_KEY : r;
+}
+
+int
+keyring_delete(struct keyring *keyring, const char *keyid, struct err *err)
+{
+	int r = house_delete(&keyring->houses[REPOSITORY_IMAGE], keyid, err);
+
+	return r == HOUSE_NO_KEY ? KEYRING_NO_KEY : r;
 }

@@ -48,6 +48,15 @@ policy_check_peer(
 }
 
 int
+policy_check_keeper(const struct policy *policy, uid_t uid, enum repository repository, struct err *err)
+{
+	if (repository == REPOSITORY_IMAGE && uid == policy->signer[REPOSITORY_IMAGE])
+		return 0;
+	return err_set(err, EACCES, "user %u may not change the root of the %s repository", uid,
+	    repository_name(repository));
+}
+
+int
 policy_check_document(const struct policy *policy, enum repository repository, enum role role,
     const json_t *signed_part, int64_t now, struct err *err)
 {

@@ -28,6 +28,12 @@ int policy_check_peer(
     const struct policy *policy, uid_t uid, enum repository repository, enum role role, struct err *err);
 
 /**
+ * -EACCES unless @uid may hand in roots of @repository and take or delete their keys: the image repository's
+ * signer, and nobody for the director's.
+ */
+int policy_check_keeper(const struct policy *policy, uid_t uid, enum repository repository, struct err *err);
+
+/**
  * -EINVAL or -EBADMSG unless @signed_part is a document of that role: _type, version, an expiry in the future
  * and within the role's lifetime (and a day, for clocks); in the director repository custom.deviceId names the
  * device.

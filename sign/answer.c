@@ -1,0 +1,190 @@
+#include "sign/answer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/digest.h"
+#include "lib/json.h"
+#include "lib/utc.h"
+#include "sign/canonical.h"
+#include "sign/client.h"
+#include "sign/envelope.h"
+
+/* One operation. Everything is checked in it, who may ask as well. */
+typedef int give(struct book *book, uid_t uid, enum repository repository, const json_t *request,
+    char **payload, size_t *bytes, struct err *err);
+
+/* A short text as the payload of @code. */
+static int
+say(int code, const char *text, char **payload, size_t *bytes, struct err *err)
+{
+	*payload = strdup(text);
+	*bytes = strlen(text);
+	return *payload ? code : err_set(err, ENOMEM, "no memory for an answer");
+}
+
+static int
+note(struct book *book, enum repository repository, enum role role, const json_t *signed_part, struct err *err)
+{
+	const char *device = json_text(json_object_get(signed_part, "custom"), "deviceId");
+	AUTO(free_p) char *canonical = NULL;
+	char digest[DIGEST_HEX_SIZE];
+	size_t bytes;
+	int r, version;
+
+	if ((r = canonical_write(signed_part, &canonical, &bytes, err)) < 0 ||
+	    (r = envelope_version(signed_part, role_name(role), &version, err)) < 0)
+		return r;
+	digest_sha256_hex(canonical, bytes, digest);
+	return ledger_note(book->ledger, repository, role, device, version, digest, err);
+}
+
+/* The ledger counts no version that cannot be signed. */
+static int
+check_online(const struct book *book, enum repository repository, enum role role, struct err *err)
+{
+	if (keyring_can_sign(book->keyring, repository, role) == 0)
+		return 0;
+	return err_set(err, ENOKEY, "%s of the %s repository is signed with keys that are not here",
+	    role_name(role), repository_name(repository));
+}
+
+static int
+give_signature(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const json_t *signed_part = json_object_get(request, "signed");
+	int role = role_of(json_text(request, "role")), r;
+
+	if (role < 0)
+		return err_set(err, EINVAL, "request: no such role");
+	if ((r = policy_check_peer(book->policy, uid, repository, (enum role)role, err)) < 0 ||
+	    (r = policy_check_document(
+		 book->policy, repository, (enum role)role, signed_part, utc_now(), err)) < 0 ||
+	    (r = check_online(book, repository, (enum role)role, err)) < 0 ||
+	    (r = note(book, repository, (enum role)role, signed_part, err)) < 0)
+		return r;
+	return keyring_sign(book->keyring, repository, (enum role)role, signed_part, payload, bytes, err);
+}
+
+static int
+give_root(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int newest = keyring_root_version(book->keyring, repository), r;
+	int64_t version;
+
+	(void)uid;
+	if ((r = json_need_integer(request, "version", "request", INT32_MAX, &version, err)) < 0)
+		return r;
+	if (version > newest)
+		return say(CLIENT_NO_ROOT, "no such root", payload, bytes, err);
+	return keyring_root(book->keyring, repository, version ? (int)version : newest, payload, bytes, err);
+}
+
+static int
+give_last(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int role = role_of(json_text(request, "role"));
+
+	(void)uid;
+	if (role < 0 || repository != REPOSITORY_IMAGE)
+		return err_set(
+		    err, EINVAL, "request: the ledger is kept for the roles of the image repository");
+	*bytes = (size_t)asprintf(payload, "%d", ledger_last(book->ledger, (enum role)role));
+	return 0;
+}
+
+static int
+give_can_sign(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int role = role_of(json_text(request, "role"));
+
+	(void)uid;
+	if (role < 0)
+		return err_set(err, EINVAL, "request: no such role");
+	return keyring_can_sign(book->keyring, repository, (enum role)role) == KEYRING_OFFLINE
+		   ? say(CLIENT_OFFLINE, "its keys are elsewhere", payload, bytes, err)
+		   : say(0, "", payload, bytes, err);
+}
+
+static int
+take_root(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const char *text;
+	int r;
+
+	if ((r = policy_check_keeper(book->policy, uid, repository, err)) < 0 ||
+	    (r = json_need_text(request, "root", "request", &text, err)) < 0 ||
+	    (r = keyring_put_root(book->keyring, text, strlen(text), utc_now(), err)) < 0)
+		return r;
+	return say(0, "", payload, bytes, err);
+}
+
+static int
+give_key(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const char *keyid;
+	int r;
+
+	if ((r = policy_check_keeper(book->policy, uid, repository, err)) < 0 ||
+	    (r = json_need_text(request, "keyid", "request", &keyid, err)) < 0)
+		return r;
+	r = keyring_take(book->keyring, keyid, payload, bytes, err);
+	return r == KEYRING_NO_KEY ? say(CLIENT_NO_KEY, err->text, payload, bytes, err) : r;
+}
+
+static int
+delete_key(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const char *keyid;
+	int r;
+
+	if ((r = policy_check_keeper(book->policy, uid, repository, err)) < 0 ||
+	    (r = json_need_text(request, "keyid", "request", &keyid, err)) < 0 ||
+	    (r = keyring_delete(book->keyring, keyid, err)) < 0)
+		return r;
+	return r == KEYRING_NO_KEY ? say(CLIENT_NO_KEY, err->text, payload, bytes, err)
+				   : say(0, "", payload, bytes, err);
+}
+
+int
+answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payload, size_t *payload_bytes,
+    struct err *err)
+{
+	static const struct {
+		const char *name;
+		give *give;
+	} operations[] = {
+		{ "sign", give_signature },
+		{ "root", give_root },
+		{ "last", give_last },
+		{ "can_sign", give_can_sign },
+		{ "put_root", take_root },
+		{ "take_key", give_key },
+		{ "delete_key", delete_key },
+	};
+	AUTO(json_decref_p) json_t *request = NULL;
+	const char *operation;
+	int repository, r;
+
+	if ((r = json_read(text, bytes, "request", &request, err)) < 0 ||
+	    (r = json_need_text(request, "operation", "request", &operation, err)) < 0)
+		return r;
+	repository = repository_of(json_text(request, "repository"));
+	if (repository < 0)
+		return err_set(err, EINVAL, "request: no such repository");
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (!strcmp(operation, operations[i].name))
+			return operations[i].give(
+			    book, uid, (enum repository)repository, request, payload, payload_bytes, err);
+	return err_set(err, EINVAL, "request: no such operation");
+}
