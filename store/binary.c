@@ -14,6 +14,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "store/lock.h"
 
 /** One read, one write, two hashes. */
 #define PIECE (1024 * 1024)
@@ -390,13 +391,15 @@ binary_open(int repository, const char *sha256, int *fd, struct err *err)
 int
 binary_has(int repository, const char *sha256, uint64_t *bytes, struct err *err)
 {
-	static const struct timespec now[] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
 	char path[PATH_SIZE];
 	struct stat st;
+	int r;
 
 	path_of(sha256, "", path);
-	if (utimensat(repository, path, now, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstatat(repository, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	r = store_touch(repository, repository, path, err);
+	if (r < 0)
+		return r == -ENOENT ? BINARY_NONE : r;
+	if (fstatat(repository, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? BINARY_NONE : err_sys(err, "%s", path);
 	if (bytes)
 		*bytes = (uint64_t)st.st_size;

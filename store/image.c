@@ -433,7 +433,8 @@ image_renew(struct image *image, struct err *err)
 	if (locked->version[ROLE_ROOT] == root && !is_half_gone(locked, ROLE_SNAPSHOT) &&
 	    !is_half_gone(locked, ROLE_TIMESTAMP) && (is_offline || !is_half_gone(locked, ROLE_TARGETS)))
 		return IMAGE_FRESH;
-	return state_publish(locked, &same, err);
+	r = state_publish(locked, &same, err);
+	return r == DROP_BAD ? -EFBIG : r;
 }
 
 /* -- looking -- */

@@ -14,7 +14,8 @@
 #define WARN_PERCENT 75
 /** A document signed elsewhere is announced this long before it expires. */
 #define WARN_SECONDS (14 * 86400)
-#define REPORT_MAX 4096
+/** A line for each of TRUST_NODES_MAX delegations. */
+#define REPORT_MAX (32 * 1024)
 
 struct report {
 	char text[REPORT_MAX];
@@ -71,6 +72,25 @@ add_expiry(struct report *report, const char *name, int64_t expires, int64_t lif
 		    left < 0 ? "has expired at" : "expires", text);
 }
 
+/* Clients skip a delegation that has expired, and with it all that its supplier offers. */
+static void
+add_delegations(const struct image *image, struct report *report)
+{
+	const char *name;
+	json_t *document;
+
+	json_object_foreach(image->delegations, name, document)
+	{
+		const char *text = json_text(document, "expires");
+		char what[TRUST_NAME_MAX + 32];
+		int64_t expires;
+
+		snprintf(what, sizeof(what), "delegation %.50s", name);
+		if (text && utc_parse(text, &expires) == 0)
+			add_expiry(report, what, expires, WARN_SECONDS * 4);
+	}
+}
+
 static void
 write_report(const struct image *image, struct report *report)
 {
@@ -83,6 +103,7 @@ write_report(const struct image *image, struct report *report)
 	add(report, "delegations: %zu\n", json_object_size(image->delegations));
 	add_expiry(report, "targets.json", image->expires[ROLE_TARGETS], state_lifetime(image, ROLE_TARGETS));
 	add_expiry(report, "root.json", image->expires[ROLE_ROOT], WARN_SECONDS * 4);
+	add_delegations(image, report);
 }
 
 void

@@ -22,6 +22,7 @@ struct drop {
 	int targets_version;
 	bool was_published; /* all of it, before this drop */
 	double started, seconds;
+	double publish_seconds; /* of these: signing and publishing */
 };
 
 static double
@@ -207,6 +208,7 @@ int
 drop_publish(struct drop *drop, struct image *image, struct err *err)
 {
 	const struct parcel *parcel = &drop->parcel;
+	double started = seconds_now();
 	int r;
 
 	if (*parcel->delegation)
@@ -216,6 +218,7 @@ drop_publish(struct drop *drop, struct image *image, struct err *err)
 		r = image_publish(image, &drop->releases, &drop->targets_version, err);
 	drop->was_published = r == IMAGE_SAME;
 	drop->seconds = seconds_now() - drop->started;
+	drop->publish_seconds = seconds_now() - started;
 	/* Keys that are off line stay so, however long the drop waits. */
 	if (r == IMAGE_NO_DELEGATION || r == -ENOKEY)
 		return DROP_BAD;
@@ -272,11 +275,11 @@ drop_receipt(const struct drop *drop)
 	snprintf(
 	    next, sizeof(next), "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
 	utc_format(utc_now(), finished);
-	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:i, s:s, s:s}", "result",
+	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:f, s:i, s:s, s:s}", "result",
 	    drop->was_published ? "already published" : "published", "published", published, "objects",
 	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
-	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "targetsVersion", drop->targets_version,
-	    "finished", finished, "next", next));
+	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "publishSeconds", drop->publish_seconds,
+	    "targetsVersion", drop->targets_version, "finished", finished, "next", next));
 }
 
 void

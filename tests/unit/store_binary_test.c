@@ -152,7 +152,7 @@ commits_many_at_once(void **state)
 	struct err err;
 
 	for (int i = 0; i < 10; i++) {
-		char text[8];
+		char text[16];
 
 		if (i == 3)
 			continue; /* its bytes are elsewhere */

@@ -401,7 +401,7 @@ keeps_as_many_versions_as_set_but_what_the_fleet_needs(void **state)
 
 	f->config.keep_versions = 2;
 	for (int i = 1; i <= 4; i++) {
-		char version[4], hash[DIGEST_HEX_SIZE];
+		char version[16], hash[DIGEST_HEX_SIZE];
 
 		snprintf(version, sizeof(version), "%d", i);
 		snprintf(hash, sizeof(hash), "%064d", i);
