@@ -435,22 +435,46 @@ check_one_delta(void *data, const struct delta *delta)
 	return r;
 }
 
+struct leading {
+	struct fsck *fsck;
+	const char *to;
+};
+
+static int
+retire_leading(void *data, const struct delta *delta)
+{
+	const struct leading *leading = data;
+
+	return delta->is_whole && !strcmp(delta->to, leading->to)
+		   ? delta_retire(leading->fsck->repository, delta, never, NULL, leading->fsck->err)
+		   : 0;
+}
+
+/* Nobody knows which of the two is damaged, the index or a superblock, and no checksum but the index's vouches
+ * for a superblock: so an index is not written anew from what is there. */
 static void
 bad_index(void *data, const char *to, const char *words)
 {
 	struct fsck *fsck = data;
+	struct leading leading = { fsck, to };
+	char name[128], why[ERR_TEXT_MAX];
 	struct err err;
-	char name[128];
+	int r;
 
 	snprintf(name, sizeof(name), "delta index of %s", to);
 	if (json_object_get(fsck->told, name))
 		return;
-	if (!fsck->is_repair)
-		tell(fsck, name, words, "");
-	else if (delta_reindex(fsck->repository, to, never, NULL, &err) == 0)
-		tell_mended(fsck, name, words, "written anew");
+	snprintf(why, sizeof(why), "%s", words);
+	if (!fsck->is_repair) {
+		tell(fsck, name, why, "");
+		return;
+	}
+	r = delta_each(fsck->repository, retire_leading, &leading, fsck->err);
+	if (r == 0 && (r = delta_reindex(fsck->repository, to, never, NULL, &err)) == 0)
+		tell_mended(fsck, name, why,
+		    "its deltas are taken away; the watcher makes those again that are wanted");
 	else
-		tell(fsck, name, words, err.text);
+		tell(fsck, name, why, "its deltas cannot be taken away");
 }
 
 static int

@@ -19,6 +19,8 @@
 
 /** How often it is looked for a new publication and for a change of the fleet. */
 #define LOOK_MS 1000
+/** Deltas that were taken away, by ota-fsck or by hand, are made again after so long at the latest. */
+#define DELTAS_MS 600000
 /** What is reported at start waits until the start is over. */
 #define START_MS 3000
 /** A report of what would go is made at most so often, and after a change only. */
@@ -124,7 +126,7 @@ make_deltas(struct upkeep *upkeep)
 	if (r == 0)
 		return; /* one is done; the next round looks for the next */
 	upkeep->seen = mark;
-	upkeep->deltas_ms = r < 0 ? clock_ms() + RETRY_MS : INT64_MAX;
+	upkeep->deltas_ms = clock_ms() + (r < 0 ? RETRY_MS : DELTAS_MS);
 }
 
 static void *

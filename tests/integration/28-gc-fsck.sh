@@ -21,6 +21,7 @@ file_of() { find "$T/$1.drop/objects" -name "*.$2" | sort | sed -n "${3:-1}p" | 
 # as the watcher, who owns what is there
 as_watcher() { setpriv --reuid=64103 --regid=64103 --clear-groups "$@"; }
 flip() { # flip FILE: one byte in the middle
+	# shellcheck disable=SC2016 # perl's
 	as_watcher perl -e 'open F, "+<", $ARGV[0] or die; my $at = int((-s F) / 2); seek F, $at, 0; read F, my $c, 1;
 		seek F, $at, 0; print F chr(ord($c) ^ 1)' "$1"
 }
@@ -65,8 +66,9 @@ start_watcher
 ok "after a run the garbage is gone" wait_for 15 file_with "$report" '^last run: .*gone: [1-9][0-9]* objects'
 ok "and only that" is "$(commits)" 2
 ok "ostree finds all in order" ostree --repo="$served" fsck -q
+# shellcheck disable=SC2016 # perl's
 ok "publishing was held up for less than 50 ms" \
-	perl -ne '/holds?.* ([0-9.]+) ms/ || /hold of publishing ([0-9.]+) ms/ and exit !($1 < 50)' "$report"
+	perl -ne '/hold of publishing ([0-9.]+) ms/ and exit !($1 < 50)' "$report"
 
 # -- a commit that the fleet runs stays when its target and its ref are gone --
 mkdir "$T/fleet"
