@@ -42,7 +42,7 @@ inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 pkgs_lib     := jansson libcrypto
 pkgs_sign    := libsodium
 pkgs_otafs   := fuse3 sqlite3
-pkgs_store   := ostree-1
+pkgs_store   := ostree-1 zlib
 pkgs_watcher :=
 pkgs_gateway :=
 pkgs_tests/device := ostree-1 libcurl
@@ -110,7 +110,7 @@ $(B)/%.o: %.c
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
 archives   := $(otafs_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
-wrapped    := malloc calloc realloc strdup openat64 write fsync renameat
+wrapped    := malloc calloc realloc strdup openat64 write fsync renameat renameat2
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \

@@ -4,25 +4,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <syslog.h>
 
 #include "gateway/route.h"
-#include "lib/scgi.h"
+#include "lib/answer.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
-#include "lib/json.h"
-#include "lib/log.h"
-#include "lib/name.h"
-#include "lib/uuid.h"
+#include "lib/scgi.h"
 
 #define PIECE_BYTES (64 * 1024)
 /** A transaction's reply is a few hundred bytes; devices read 64 KiB. */
 #define REPLY_BYTES_MAX (64 * 1024)
-/** A body that is refused for its length is read up to here, so that the web server gets to reading the answer.
- */
-#define DRAIN_BYTES_MAX (64ULL * 1024 * 1024)
 
 /* A refusal; code NULL: none yet. */
 struct refusal {
@@ -43,63 +35,6 @@ refuse_with(struct refusal *refusal, const char *status, const char *code, const
 {
 	err_set(&refusal->err, EINVAL, "%s", text);
 	return refuse(refusal, status, code);
-}
-
-static void
-send_all(int fd, const char *data, size_t bytes)
-{
-	while (bytes) {
-		ssize_t n = send(fd, data, bytes, MSG_NOSIGNAL);
-
-		if (n < 0 && errno != EINTR)
-			return; /* the peer is gone: nobody to tell */
-		if (n > 0) {
-			data += n;
-			bytes -= (size_t)n;
-		}
-	}
-}
-
-static int
-is_unavailable(const char *status)
-{
-	return !strncmp(status, "503", 3);
-}
-
-/* What can be said without memory. */
-static void
-send_status(int fd, const char *status)
-{
-	char text[128];
-	int n = snprintf(text, sizeof(text), "Status: %s\r\n%s\r\n", status,
-	    is_unavailable(status) ? "Retry-After: 30\r\n" : "");
-
-	send_all(fd, text, (size_t)n);
-}
-
-static void
-send_refusal(int fd, const struct refusal *refusal)
-{
-	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(free_p) char *body = NULL;
-	AUTO(free_p) char *text = NULL;
-	char shown[ERR_TEXT_MAX], id[UUID_SIZE];
-	int n;
-
-	uuid_make(id);
-	name_printable(refusal->err.text, shown, sizeof(shown));
-	json =
-	    json_pack("{s:s,s:s,s:n,s:s}", "code", refusal->code, "description", shown, "cause", "errorId", id);
-	body = json ? json_write(json) : NULL;
-	n = body ? asprintf(&text, "Status: %s\r\nContent-Type: application/json\r\n%s\r\n%s", refusal->status,
-		       is_unavailable(refusal->status) ? "Retry-After: 30\r\n" : "", body)
-		 : -1;
-	log_line(LOG_NOTICE, "refused status=\"%s\" code=%s id=%s reason=\"%s\"", refusal->status,
-	    refusal->code, id, refusal->err.text);
-	if (n > 0)
-		send_all(fd, text, (size_t)n);
-	else
-		send_status(fd, refusal->status);
 }
 
 /* Whether the tree is mounted: its README is always there. Without it a missing device means nothing. */
@@ -145,23 +80,20 @@ refuse_write(struct refusal *refusal, int code)
 	return refuse(refusal, "503 Service Unavailable", "not_available");
 }
 
-/* Copies the *@left bytes of the body piece by piece and counts them down; to nowhere when @to is negative. */
+/* Copies the *@left bytes of the body piece by piece and counts them down. */
 static int
 copy_body(int from, int to, uint64_t *left, struct refusal *refusal)
 {
 	char piece[PIECE_BYTES];
 
 	while (*left) {
-		ssize_t n = read(from, piece, *left < sizeof(piece) ? *left : sizeof(piece));
+		ssize_t n = answer_read(from, piece, sizeof(piece), left);
 		int r;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			return refuse_with(
 			    refusal, "400 Bad Request", "body_incomplete", "the body ends before its length");
-		*left -= (uint64_t)n;
-		if (to >= 0 && (r = file_write_all(to, piece, (size_t)n)) < 0)
+		if ((r = file_write_all(to, piece, (size_t)n)) < 0)
 			return refuse_write(refusal, -r);
 	}
 	return 0;
@@ -224,19 +156,17 @@ hand_in(int fd, const char *mount, struct scgi *scgi, char *reply, size_t *bytes
 static void
 answer(int fd, const char *mount, struct scgi *scgi, char *reply)
 {
-	struct refusal refusal = { 0 }, ignored;
+	struct refusal refusal = { 0 };
 	size_t bytes = 0;
 
 	if (scgi_read(fd, scgi, &refusal.err) < 0) {
 		refuse(&refusal, "400 Bad Request", "bad_request");
 	} else if (hand_in(fd, mount, scgi, reply, &bytes, &refusal) == 0) {
-		send_all(fd, reply, bytes);
+		answer_send(fd, reply, bytes);
 		return;
 	}
-	/* A web server that is still sending does not read the answer: take what is left of the body. */
-	if (scgi->content_length <= DRAIN_BYTES_MAX)
-		copy_body(fd, -1, &scgi->content_length, &ignored);
-	send_refusal(fd, &refusal);
+	answer_drain(fd, &scgi->content_length);
+	answer_refuse(fd, refusal.status, refusal.code, "", "", refusal.err.text);
 }
 
 void
@@ -248,5 +178,5 @@ respond(int fd, const char *mount)
 	if (scgi && reply)
 		answer(fd, mount, scgi, reply);
 	else
-		send_status(fd, "503 Service Unavailable");
+		answer_status(fd, "503 Service Unavailable");
 }

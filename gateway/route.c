@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/name.h"
+#include "lib/subject.h"
 
 #define KIB 1024
 #define MIB (1024 * KIB)
@@ -61,32 +62,10 @@ route_find(const char *method, const char *target, const struct route **out)
 	return ROUTE_NO_PATH;
 }
 
-/* Whether the text of a subject is the one common name @name, which has passed name_check_device(). */
-static int
-is_common_name(const char *subject, const char *name)
-{
-	/* OpenSSL puts a name with a plus sign in quotes; a name that was checked has none of its own. */
-	static const char *const forms[][2] = { { "CN=", "" }, { "CN = ", "" }, { "CN = \"", "\"" } };
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		size_t before = strlen(forms[i][0]);
-
-		if (!strncmp(subject, forms[i][0], before) && !strncmp(subject + before, name, n) &&
-		    !strcmp(subject + before + n, forms[i][1]))
-			return 1;
-	}
-	return 0;
-}
-
 int
 route_identify(const char *verify, const char *subject, const char *name, const char *serial, struct err *err)
 {
-	if (strcmp(verify, "SUCCESS"))
-		return err_set(err, EACCES, "the client's certificate was not verified");
-	if (name_check_device(name, err) < 0 || name_check_serial(serial, err) < 0)
-		return -EACCES;
-	if (!is_common_name(subject, name))
-		return err_set(err, EACCES, "the certificate's subject is not CN=%s and nothing else", name);
-	return 0;
+	int r = subject_check(verify, subject, name, err);
+
+	return r < 0 ? r : name_check_serial(serial, err) < 0 ? -EACCES : 0;
 }

@@ -23,13 +23,8 @@ struct route {
  * count. */
 int route_find(const char *method, const char *target, const struct route **out);
 
-/**
- * Checks what the web server says of the client's certificate: verified, a subject that consists of the common
- * name @name and nothing else, a serial number in hex. -EACCES with words.
- *
- * @subject: the whole subject as text, "CN=x" (Apache, nginx), "CN = x" or, with a plus sign in x,
- *           "CN = \"x\"" (lighttpd).
- */
+/** Checks the client's certificate with subject_check() (lib/subject.h); @serial: its serial number in hex.
+ * -EACCES with words. */
 int
 route_identify(const char *verify, const char *subject, const char *name, const char *serial, struct err *err);
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -59,6 +60,20 @@ wait_out_shortage(int signals)
 	poll(&fd, 1, SHORTAGE_MS);
 }
 
+/* A peer that is slow but not silent could go on for ever. */
+static void
+wait_for_requests(int seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	for (int i = 0; i < SERVE_REQUESTS_MAX; i++)
+		while (sem_timedwait(&slots, &until) < 0)
+			if (errno != EINTR)
+				return;
+}
+
 int
 serve_loop(int listener, int signals, int peer_seconds, serve_handler *handler, void *data, struct err *err)
 {
@@ -80,7 +95,6 @@ serve_loop(int listener, int signals, int peer_seconds, serve_handler *handler, 
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			wait_out_shortage(signals);
 	}
-	for (int i = 0; i < SERVE_REQUESTS_MAX; i++)
-		sem_wait(&slots);
+	wait_for_requests(peer_seconds);
 	return 0;
 }

@@ -12,7 +12,8 @@ typedef void serve_handler(int fd, void *data);
 
 /**
  * Accepts on @listener until @signals (see program_signals()) is readable, then waits for the requests in
- * flight. A peer that neither sends nor reads for @peer_seconds is left. One listener for each process.
+ * flight, @peer_seconds at most. A peer that neither sends nor reads for @peer_seconds is left. One listener
+ * for each process. Who returns from it to end the process must not release what the handler uses.
  */
 int
 serve_loop(int listener, int signals, int peer_seconds, serve_handler *handler, void *data, struct err *err);

@@ -32,6 +32,10 @@ int ingest_new(const char *repository, struct ingest **out, struct err *err);
 void ingest_free(struct ingest *ingest);
 void ingest_freep(struct ingest **ingest);
 
+/** Bounds what is taken in from now on; @space outlives the ingest. NULL: no bounds, as at first. */
+struct space;
+void ingest_use_space(struct ingest *ingest, struct space *space);
+
 /** DROP_BAD unless @ref is a ref's name and can stand beside the refs of the repository. */
 int ingest_check_ref(struct ingest *ingest, const char *ref, struct err *err);
 

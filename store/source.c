@@ -285,16 +285,41 @@ read_all_refs(struct source *source, struct err *err)
 	return r;
 }
 
+static struct source *
+make_source(void)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (source) {
+		source->dir = source->objects = -1;
+		memset(source->prefix, -1, sizeof(source->prefix));
+	}
+	return source;
+}
+
+int
+source_of_objects(int objects, struct source **out, struct err *err)
+{
+	AUTO(source_freep) struct source *source = make_source();
+
+	if (!source)
+		return err_set(err, ENOMEM, "no memory");
+	source->mode = SOURCE_ARCHIVE;
+	source->objects = openat(objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (source->objects < 0)
+		return err_sys(err, "objects");
+	*out = MOVE(source);
+	return 0;
+}
+
 int
 source_open(int parent, const char *name, struct source **out, struct err *err)
 {
-	AUTO(source_freep) struct source *source = calloc(1, sizeof(*source));
+	AUTO(source_freep) struct source *source = make_source();
 	int r;
 
 	if (!source)
 		return err_set(err, ENOMEM, "no memory");
-	source->dir = source->objects = -1;
-	memset(source->prefix, -1, sizeof(source->prefix));
 	if (open_folder(parent, name, &source->dir) < 0)
 		return source_failed(err, "the drop");
 	r = read_mode(source, err);

@@ -38,6 +38,8 @@ struct source {
  * Returns 0, DROP_BAD (no OSTree repository, not readable, a ref half written ...) or -errno.
  */
 int source_open(int parent, const char *name, struct source **out, struct err *err);
+/** The objects of an archive repository of our own as a source without refs. */
+int source_of_objects(int objects, struct source **out, struct err *err);
 void source_free(struct source *source);
 void source_freep(struct source **source);
 

@@ -31,6 +31,7 @@ count(struct tree_look *look, const struct stat *st)
 
 	look->entries++;
 	look->bytes += S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	look->disk_bytes += (uint64_t)st->st_blocks * 512;
 	look->mark += (uint64_t)st->st_ino;
 	if (ctime_ns > look->newest_ns)
 		look->newest_ns = ctime_ns;
@@ -71,6 +72,7 @@ tree_add(struct tree_look *look, const struct tree_look *more)
 {
 	look->entries += more->entries;
 	look->bytes += more->bytes;
+	look->disk_bytes += more->disk_bytes;
 	look->mark += more->mark;
 	if (more->newest_ns > look->newest_ns)
 		look->newest_ns = more->newest_ns;

@@ -14,8 +14,9 @@
 struct tree_look {
 	uint64_t entries;
 	uint64_t bytes;
-	int64_t newest_ns; /**< newest ctime, which a copier cannot set back as it can mtime */
-	uint64_t mark;     /**< sum over inode numbers: an entry that is replaced shows */
+	uint64_t disk_bytes; /**< blocks, as du counts; not part of the look */
+	int64_t newest_ns;   /**< newest ctime, which a copier cannot set back as it can mtime */
+	uint64_t mark;       /**< sum over inode numbers: an entry that is replaced shows */
 };
 
 /**

@@ -13,13 +13,15 @@
 
 /** The repository has it already. */
 #define UPLOAD_EXISTS 3
-/** A commit, dirtree or dirmeta: "abc...64" and "commit", "dirtree", "dirmeta", "filez", "commitmeta". */
+
 struct upload;
 
 /**
- * Starts an upload of object @checksum (64 lower-case hex digits) of @kind, of @bytes bytes as announced.
- * Returns 0; UPLOAD_EXISTS (its age is refreshed, so that garbage collection leaves it alone); -ENOSPC or
- * -EDQUOT when the disk reserve or the quota does not allow it; or another -errno.
+ * Starts an upload of object @checksum (64 lower-case hex digits) of @kind ("commit", "dirtree", "dirmeta",
+ * "commitmeta", "filez"), of @bytes bytes as announced; 0 if that is not known. Returns 0; DROP_BAD with words
+ * when there can be no such object or none of that size; UPLOAD_EXISTS (its age is refreshed, so that garbage
+ * collection leaves it alone); -ENOSPC or -EDQUOT when the disk reserve or the quota does not allow it; or
+ * another -errno.
  */
 int upload_new(struct ingest *ingest, const char *checksum, const char *kind, uint64_t bytes,
     struct upload **out, struct err *err);
@@ -29,10 +31,12 @@ void upload_freep(struct upload **upload);
 /** Takes the next bytes. 0; DROP_BAD with words as soon as they cannot be right; -errno. */
 int upload_write(struct upload *upload, const void *data, size_t bytes, struct err *err);
 
-/** Ends it: 0 when the object is durable under its name, DROP_BAD when it is not what its name says, -errno. */
+/** Ends it: 0 when the object is durable under its name, DROP_BAD when it is not what its name says, -errno.
+ * Free it in any case. */
 int upload_commit(struct upload *upload, struct err *err);
 
-/** Whether the repository has the object; its age is refreshed. 0, SOURCE_MISSING, or -errno. */
+/** Whether the repository has the object; its age is refreshed. 0, SOURCE_MISSING (also for what is no name),
+ * or -errno. */
 int upload_has(struct ingest *ingest, const char *checksum, const char *kind, struct err *err);
 
 #endif

@@ -24,7 +24,7 @@ static const struct {
 	[OBJECT_DIRTREE] = { "dirtree", "(a(say)a(sayay))" },
 	[OBJECT_DIRMETA] = { "dirmeta", "(uuua(ayay))" },
 };
-enum { COMMIT_METADATA = 0, COMMIT_TREE = 6, COMMIT_META = 7 };
+enum { COMMIT_METADATA = 0, COMMIT_PARENT = 1, COMMIT_TREE = 6, COMMIT_META = 7 };
 
 const char *
 walk_kind(const struct walk *walk, const struct object *object)
@@ -36,14 +36,16 @@ int
 walk_bad(const struct walk *walk, const struct object *object, struct err *err, const char *format, ...)
 {
 	const struct release *release = &walk->releases->list[object->release];
-	char what[ERR_TEXT_MAX];
+	char what[ERR_TEXT_MAX], ref[120] = "";
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	return drop_bad(err, "commit %.64s (ref %.100s) needs object %s.%s, which %.200s", release->commit,
-	    release->ref, object->checksum, walk_kind(walk, object), what);
+	if (*release->ref)
+		snprintf(ref, sizeof(ref), " (ref %.100s)", release->ref);
+	return drop_bad(err, "commit %.64s%s needs object %s.%s, which %.200s", release->commit, ref,
+	    object->checksum, walk_kind(walk, object), what);
 }
 
 /* Reads an object, verifies its checksum and reads its form. */
@@ -122,6 +124,16 @@ hardware_of(GVariant *metadata)
 	return list;
 }
 
+static void
+parent_of(GVariant *commit, char parent[static DIGEST_HEX_SIZE])
+{
+	g_autoptr(GVariant) bytes = g_variant_get_child_value(commit, COMMIT_PARENT);
+
+	*parent = '\0';
+	if (g_variant_get_size(bytes) == DIGEST_SHA256_BYTES)
+		digest_hex(g_variant_get_data(bytes), DIGEST_SHA256_BYTES, parent);
+}
+
 int
 walk_read_commit(struct source *source, const char *checksum, struct commit_info *info, struct err *err)
 {
@@ -139,6 +151,7 @@ walk_read_commit(struct source *source, const char *checksum, struct commit_info
 	if (g_variant_lookup(metadata, "version", "&s", &version))
 		info->version = json_string(version);
 	info->hardware = hardware_of(metadata);
+	parent_of(commit, info->parent);
 	return 0;
 }
 

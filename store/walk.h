@@ -21,10 +21,11 @@ struct object {
 	unsigned short release; /**< the first of the releases that needs it, for the reason */
 };
 
-/** What a commit says about itself; both members may be NULL. */
+/** What a commit says about itself; both texts may be NULL. */
 struct commit_info {
-	json_t *version;  /**< text of the metadata key "version" */
-	json_t *hardware; /**< array of text, of "ota.hardware-ids" */
+	char parent[DIGEST_HEX_SIZE]; /**< empty: none */
+	json_t *version;              /**< text of the metadata key "version" */
+	json_t *hardware;             /**< array of text, of "ota.hardware-ids" */
 };
 
 struct walk;

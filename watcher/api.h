@@ -13,20 +13,45 @@
 
 #include "lib/config.h"
 #include "lib/err.h"
+#include "lib/name.h"
 #include "lib/scgi.h"
 #include "store/image.h"
 #include "store/ingest.h"
+#include "watcher/mover.h"
+#include "watcher/status.h"
 
 /** Longest path of a request with its 0. */
 #define API_PATH_SIZE 1024
 
+struct api_request;
+
+/** A handler answers exactly once, by api_reply(), api_refuse() or api_file(). @rest: the path behind the
+ * route's pattern. */
+typedef void api_handler(struct api_request *request, const char *rest);
+
+struct api_route {
+	const char *methods; /**< allowed ones, separated by spaces */
+	const char *pattern; /**< behind the prefix: the whole rest, or its start when it ends with a slash */
+	api_handler *handler;
+	bool is_owner_only;
+};
+
+/** Routes below each of some prefixes, which start and end with a slash; both lists end with NULL. */
+struct api_table {
+	const char *const *prefixes;
+	const struct api_route *routes; /**< ends with a row without methods */
+};
+
 /** What requests work on; outlives them. */
 struct api {
+	const struct api_table *const *tables; /**< ends with NULL */
 	const struct config *config;
 	struct ingest *ingest;
 	struct image *image;
 	struct client *signer; /**< of its own; callers hold no other lock while it is asked */
 	int repository;        /**< the folder, borrowed */
+	struct mover *mover;   /**< for the receipts of pushed refs */
+	struct status *status;
 };
 
 /** One request, and its answer. */
@@ -35,17 +60,31 @@ struct api_request {
 	const struct scgi *scgi;
 	int fd;
 	const char *method;
-	char path[API_PATH_SIZE]; /**< decoded, without query, doubled slashes and one at the end */
-	char user[64];            /**< the builder, as the web server authenticated him; never empty */
-	bool is_owner;            /**< one of build_owners */
-	uint64_t length;          /**< of the body */
-	uint64_t left;            /**< of it, not read yet */
+	char path[API_PATH_SIZE];       /**< decoded, without query, doubled slashes and one at the end */
+	char user[NAME_DEVICE_MAX + 1]; /**< the builder, as the web server authenticated him; never empty */
+	bool is_owner;                  /**< one of build_owners */
+	uint64_t length;                /**< of the body */
+	uint64_t left;                  /**< of it, not read yet */
 	bool is_answered;
 };
 
-/** A handler answers exactly once, by api_reply() or api_refuse(). @rest: the path behind the route's pattern.
+/** Reads one request from the connection @fd, answers it, and leaves @fd to the caller to close. @api: a struct
+ * api. The form is that of a serve_handler. */
+void api_serve(int fd, void *api);
+
+/**
+ * Decodes the path of the raw request target @target: %XX, without the query, doubled slashes and one at the
+ * end. -EBADMSG: too long, no path, a bad %XX, a control character, a "." or ".." between slashes.
  */
-typedef void api_handler(struct api_request *request, const char *rest);
+int api_decode_path(const char *target, char path[static API_PATH_SIZE], struct err *err);
+
+/**
+ * Says who the builder is: the common name of a certificate that was verified, when it is the whole subject, or
+ * the user that the web server asked for a password. Sets user and is_owner. 0, API_NOBODY, or -EACCES with
+ * words.
+ */
+#define API_NOBODY 1
+int api_identify(struct api_request *request, struct err *err);
 
 /** Decodes the value of @name in the query into @value; false if it is not there or too long. */
 bool api_query(const struct api_request *request, const char *name, char *value, size_t room);
@@ -63,7 +102,14 @@ int api_body(struct api_request *request, size_t max, char **out, size_t *bytes)
 void
 api_reply(struct api_request *request, const char *status, const char *headers, const char *body, size_t bytes);
 
-/** Answers @status with a JSON body {code, description, cause, errorId} and logs it. */
+/**
+ * Answers with the regular file @name below the folder @dir, whatever its size, or to HEAD with its length;
+ * 404 with @code when it is not there.
+ */
+void api_file(struct api_request *request, int dir, const char *name, const char *type, const char *code);
+
+/** Answers @status with a JSON body {code, description, cause, errorId} and logs it, but for what a GET or HEAD
+ * does not find. */
 void api_refuse(struct api_request *request, const char *status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

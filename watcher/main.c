@@ -1,5 +1,7 @@
-/* ota-watcher: turns what is dropped into the spool into signed releases. */
+/* ota-watcher: turns what is dropped into the spool, or pushed by builders, into signed releases. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,13 +14,42 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "store/space.h"
+#include "lib/serve.h"
+#include "watcher/api.h"
 #include "watcher/spool.h"
+#include "watcher/treehub.h"
+
+/** A web server that neither sends nor reads for so long is left; it waits less for its own client. */
+#define PEER_SECONDS 90
+
+/** What is opened before privileges are dropped. */
+struct privileged {
+	struct mover mover;
+	int listener; /* build_socket */
+};
 
 static pid_t child;
 
+static const struct api_table *const tables[] = { &treehub_table, NULL };
+
+/* Only the web server of the build listener may speak for builders. */
+static int
+listen_privileged(const struct config *config, uid_t uid, int *fd, struct err *err)
+{
+	uid_t build;
+	gid_t group;
+	int r;
+
+	if ((r = config_user(config->user_build, &build, &group, err)) < 0 ||
+	    (r = program_folder_above(config->build_socket, 0, 0, 0755, err)) < 0)
+		return r;
+	return program_listen(config->build_socket, uid, group, 0660, fd, err);
+}
+
 /* The repository is the watcher's; otafs reads it by its group, which the s-bit hands on. */
 static int
-open_privileged(const struct config *config, struct mover *mover, struct err *err)
+open_privileged(const struct config *config, struct privileged *open, struct err *err)
 {
 	uid_t uid, otafs;
 	gid_t gid, group;
@@ -26,29 +57,72 @@ open_privileged(const struct config *config, struct mover *mover, struct err *er
 
 	if ((r = config_user(config->user_watcher, &uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_otafs, &otafs, &group, err)) < 0 ||
-	    (r = program_folder(config->repository, uid, group, 02750, err)) < 0)
+	    (r = program_folder(config->repository, uid, group, 02750, err)) < 0 ||
+	    (r = mover_open(config, &open->mover, err)) < 0)
 		return r;
-	return mover_open(config, mover, err);
+	/* After the lock of the spool: the socket of a watcher that works is not taken away. */
+	return listen_privileged(config, uid, &open->listener, err);
+}
+
+static void *
+run_spool(void *spool)
+{
+	struct err err = { 0 };
+
+	spool_run(spool, &err);
+	_exit(program_fail(&err));
+}
+
+/*
+ * The spool has a thread of its own, and this one takes requests until a signal comes. Both work on what the
+ * caller has, so the process ends here. A drop in work is left as by a crash, which the next start resumes.
+ */
+static int
+serve(const struct privileged *open, int signals, struct api *api, struct spool *spool, struct err *err)
+{
+	pthread_t thread;
+	int r;
+
+	if (pthread_create(&thread, NULL, run_spool, spool) != 0)
+		return err_set(err, EAGAIN, "no thread for the spool");
+	r = serve_loop(open->listener, signals, PEER_SECONDS, api_serve, api, err);
+	if (r < 0)
+		_exit(program_fail(err));
+	log_line(LOG_NOTICE, "ota-watcher stopped");
+	_exit(0);
 }
 
 static int
-watch(const struct config *config, struct mover *mover, struct err *err)
+watch(const struct config *config, struct privileged *open, struct err *err)
 {
 	AUTO(client_freep) struct client *client = client_new(config->sign_socket);
+	AUTO(space_freep) struct space *space = NULL;
+	AUTO(client_freep) struct client *signer = client_new(config->sign_socket);
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
 	AUTO(status_done) struct status status = { 0 };
+	AUTO(close_p) int repository = -1;
+	AUTO(close_p) int signals = -1;
+	struct api api;
 	int r;
 
 	umask(0027);
-	if (!client || status_init(&status, mover->spool) < 0)
+	signal(SIGPIPE, SIG_IGN); /* the log's reader, or a web server, may go away */
+	if (!client || !signer || status_init(&status, open->mover.spool) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
+	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
-	    (r = spool_new(config, mover, ingest, image, &status, &spool, err)) < 0)
+	    (r = spool_new(config, &open->mover, ingest, image, &status, &spool, err)) < 0 ||
+	    (r = program_signals(&signals, err)) < 0)
 		return r;
-	return spool_run(spool, err);
+	ingest_use_space(ingest, space);
+	repository = openat(AT_FDCWD, config->repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (repository < 0)
+		return err_sys(err, "%s", config->repository);
+	api = (struct api){ tables, config, ingest, image, signer, repository, &open->mover, &status };
+	return serve(open, signals, &api, spool, err);
 }
 
 static void
@@ -59,7 +133,7 @@ forward(int number)
 
 /* What the unprivileged child does; it must not outlive the parent, which another instance would replace. */
 static int
-run_child(const struct config *config, struct mover *mover, pid_t parent, struct err *err)
+run_child(const struct config *config, struct privileged *open, pid_t parent, struct err *err)
 {
 	int r = config_become(config->user_watcher, err);
 
@@ -70,20 +144,20 @@ run_child(const struct config *config, struct mover *mover, pid_t parent, struct
 		return err_sys(err, "parent death signal");
 	if (getppid() != parent)
 		return err_set(err, ESRCH, "the parent process is gone");
-	return watch(config, mover, err);
+	return watch(config, open, err);
 }
 
 /* Without root there is no parent: the moves are tried directly. */
 static int
-run_alone(const struct config *config, struct mover *mover, struct err *err)
+run_alone(const struct config *config, struct privileged *open, struct err *err)
 {
 	int r = config_become(config->user_watcher, err);
 
-	return r < 0 ? r : watch(config, mover, err);
+	return r < 0 ? r : watch(config, open, err);
 }
 
 static int
-run_parent(struct mover *mover, int socket)
+run_parent(struct privileged *open, int socket)
 {
 	struct sigaction action = { .sa_handler = forward };
 	int status;
@@ -91,7 +165,10 @@ run_parent(struct mover *mover, int socket)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
-	mover_serve(mover, socket);
+	/* Or a dead child's socket would still take connections. */
+	close_p(&open->listener);
+	open->listener = -1;
+	mover_serve(&open->mover, socket);
 	/* The child's end is closed, or it spoke nonsense. */
 	close(socket);
 	kill(child, SIGTERM);
@@ -105,7 +182,7 @@ run_parent(struct mover *mover, int socket)
 
 /* Root stays in the parent, which only renames; all else happens in the child. Returns the exit status. */
 static int
-divide(const struct config *config, struct mover *mover, struct err *err)
+divide(const struct config *config, struct privileged *open, struct err *err)
 {
 	pid_t parent = getpid();
 	int ends[2];
@@ -117,22 +194,29 @@ divide(const struct config *config, struct mover *mover, struct err *err)
 		return err_sys(err, "fork");
 	if (child > 0) {
 		close(ends[1]);
-		return run_parent(mover, ends[0]);
+		return run_parent(open, ends[0]);
 	}
 	close(ends[0]);
-	mover->socket = ends[1];
-	return run_child(config, mover, parent, err);
+	open->mover.socket = ends[1];
+	return run_child(config, open, parent, err);
+}
+
+static void
+privileged_done(struct privileged *open)
+{
+	mover_done(&open->mover);
+	close_p(&open->listener);
 }
 
 static int
 run(const struct config *config, struct err *err)
 {
-	AUTO(mover_done) struct mover mover = { -1, -1, -1, -1, -1, -1 };
-	int r = open_privileged(config, &mover, err);
+	AUTO(privileged_done) struct privileged open = { { -1, -1, -1, -1, -1, -1 }, -1 };
+	int r = open_privileged(config, &open, err);
 
 	if (r < 0)
 		return r;
-	return geteuid() == 0 ? divide(config, &mover, err) : run_alone(config, &mover, err);
+	return geteuid() == 0 ? divide(config, &open, err) : run_alone(config, &open, err);
 }
 
 int

@@ -26,6 +26,7 @@ status_init(struct status *status, int spool)
 {
 	*status = (struct status){ .dir = spool, .written_ms = -STATUS_MS, .is_stale = true };
 	status->lines = malloc(STATUS_TEXT_MAX);
+	pthread_mutex_init(&status->lock, NULL);
 	return status->lines ? 0 : -ENOMEM;
 }
 
@@ -40,38 +41,44 @@ status_head(struct status *status, const char *format, ...)
 {
 	va_list args;
 
+	pthread_mutex_lock(&status->lock);
 	status->is_stale = true;
 	status->head[0] = '\0';
-	if (!format)
-		return;
 	va_start(args, format);
-	vsnprintf(status->head, sizeof(status->head), format, args);
+	if (format)
+		vsnprintf(status->head, sizeof(status->head), format, args);
 	va_end(args);
+	pthread_mutex_unlock(&status->lock);
 }
 
 void
 status_clear(struct status *status)
 {
+	pthread_mutex_lock(&status->lock);
 	status->is_stale = true;
 	status->used = status->left_out = 0;
+	pthread_mutex_unlock(&status->lock);
 }
 
 void
 status_line(struct status *status, const char *format, ...)
 {
-	size_t room = STATUS_TEXT_MAX - status->used;
+	size_t room;
 	va_list args;
 	int n;
 
+	pthread_mutex_lock(&status->lock);
+	room = STATUS_TEXT_MAX - status->used;
 	va_start(args, format);
 	n = vsnprintf(status->lines + status->used, room, format, args);
 	va_end(args);
 	if (n < 0 || (size_t)n + 1 >= room) {
 		status->left_out++;
-		return;
+	} else {
+		status->used += (size_t)n;
+		status->lines[status->used++] = '\n';
 	}
-	status->used += (size_t)n;
-	status->lines[status->used++] = '\n';
+	pthread_mutex_unlock(&status->lock);
 }
 
 void
@@ -79,10 +86,12 @@ status_last(struct status *status, const char *format, ...)
 {
 	va_list args;
 
+	pthread_mutex_lock(&status->lock);
 	va_start(args, format);
 	vsnprintf(status->last, sizeof(status->last), format, args);
 	va_end(args);
 	status->is_stale = true;
+	pthread_mutex_unlock(&status->lock);
 }
 
 static int
@@ -96,15 +105,12 @@ write_text(int dir, const char *text, size_t bytes)
 	return renameat(dir, "status.tmp", dir, "status");
 }
 
-void
-status_write(struct status *status)
+static void
+write_now(struct status *status)
 {
-	int64_t now = status_clock_ms();
 	AUTO(free_p) char *text = NULL;
 	int n;
 
-	if (!status->is_stale || now - status->written_ms < STATUS_MS)
-		return;
 	n = asprintf(&text, "%s%s%s\n%.*s%s", *status->head ? status->head : "idle",
 	    *status->head || !*status->last ? "" : "; last: ", *status->head ? "" : status->last,
 	    (int)status->used, status->lines, status->left_out ? "... and more\n" : "");
@@ -112,7 +118,24 @@ status_write(struct status *status)
 		text = NULL;
 		return;
 	}
-	status->written_ms = now;
+	status->written_ms = status_clock_ms();
 	/* A full disk is told elsewhere; here the next try comes by itself. */
 	status->is_stale = write_text(status->dir, text, (size_t)n) < 0;
+}
+
+void
+status_write(struct status *status)
+{
+	pthread_mutex_lock(&status->lock);
+	if (status->is_stale && status_clock_ms() - status->written_ms >= STATUS_MS)
+		write_now(status);
+	pthread_mutex_unlock(&status->lock);
+}
+
+void
+status_flush(struct status *status)
+{
+	pthread_mutex_lock(&status->lock);
+	write_now(status);
+	pthread_mutex_unlock(&status->lock);
 }

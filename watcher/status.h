@@ -1,11 +1,12 @@
 /**
  * spool/status: what the watcher does now, how far it is, and what it waits for, as text that everybody may
  * read. The file is replaced as a whole, at most every STATUS_MS; it tells of the present and is not worth an
- * fsync.
+ * fsync. Several threads may tell; each call takes the lock.
  */
 #ifndef WATCHER_STATUS_H
 #define WATCHER_STATUS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ struct status {
 	size_t left_out; /**< lines that had no room */
 	bool is_stale;   /**< the file does not say yet what stands here */
 	int64_t written_ms;
+	pthread_mutex_t lock;
 };
 
 /** Milliseconds of a clock that nobody sets. */
@@ -41,6 +43,9 @@ void status_line(struct status *status, const char *format, ...) __attribute__((
 
 /** Remembers what was done last, for the idle line. */
 void status_last(struct status *status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Writes the file now, for a thread that does not come by again soon. */
+void status_flush(struct status *status);
 
 /** Writes the file if it is stale and was not written just now. */
 void status_write(struct status *status);

@@ -13,7 +13,7 @@ head -c 900000 /dev/urandom >"$T/tree/etc/large"
 ostree --repo="$T/repo" init --mode=archive
 commit=$(ostree --repo="$T/repo" commit -b app --owner-uid=0 --owner-gid=0 --add-metadata-string=version=1 "$T/tree")
 
-settings "spool_quiet_seconds = 0" "spool_incomplete_seconds = 1"
+settings "spool_quiet_seconds = 0" "spool_incomplete_seconds = 1" "disk_reserve_mb = 0"
 start_signd && start_watcher || exit 1
 before=$(sha256sum <"$T/repository/published/current/timestamp.json")
 head -c 1400000 /dev/zero >"$T/repository/filler"

@@ -205,6 +205,30 @@ start_lighttpd() {
 	start lighttpd setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lighttpd/lighttpd.conf"
 	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
 }
+# start_build: the build listener on a free port, after start_web; builder ci with password secret
+start_build() {
+	build_port=$(free_port)
+	build_url=https://localhost:$build_port
+	echo "build_port = $build_port" >>"$conf"
+	[ -e "$T/pki/build-ca.pem" ] || "$top/scripts/ota-pki" "$T/pki" localhost
+	chmod 755 "$T/pki"
+	# Two servers of two users have the one key.
+	chgrp 64107 "$T/pki/server.key" && chmod 640 "$T/pki/server.key"
+	[ -e "$T/ci.zip" ] || echo secret | "$top/scripts/ota-builder" -c "$conf" --url "$build_url" ci "$T/ci.zip"
+	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
+	start_build_lighttpd
+}
+start_build_lighttpd() {
+	start build setpriv --reuid=64107 --regid=64107 --clear-groups lighttpd -D -f "$T/lighttpd/build.conf"
+	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$build_port')"
+}
+# push PATH [CURL ARGUMENT...]: as builder ci; prints the status, leaves the body in $T/body, the headers in $T/headers
+push() {
+	path=$1
+	shift
+	curl -s -o "$T/body" -D "$T/headers" -w '%{http_code}\n' --max-time 60 --cacert "$T/pki/server-ca.pem" -u ci:secret \
+		"$@" "$build_url$path"
+}
 # start_all: a whole instance
 start_all() {
 	start_signd

@@ -9,12 +9,19 @@
 
 static int left = -1; /* calls until the fault; -1: none is planned */
 static int reached;
+static int trouble = EIO;
 
 void
 fault_after(int calls)
 {
 	left = calls;
 	reached = 0;
+}
+
+void
+fault_code(int code)
+{
+	trouble = code;
 }
 
 int
@@ -58,9 +65,12 @@ WRAP(void *, ENOMEM, NULL, malloc, (size_t n), (n))
 WRAP(void *, ENOMEM, NULL, calloc, (size_t n, size_t size), (n, size))
 WRAP(void *, ENOMEM, NULL, realloc, (void *p, size_t n), (p, n))
 WRAP(char *, ENOMEM, NULL, strdup, (const char *text), (text))
-WRAP(ssize_t, EIO, -1, write, (int fd, const void *data, size_t n), (fd, data, n))
-WRAP(int, EIO, -1, fsync, (int fd), (fd))
-WRAP(int, EIO, -1, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
+WRAP(ssize_t, trouble, -1, write, (int fd, const void *data, size_t n), (fd, data, n))
+WRAP(int, trouble, -1, fsync, (int fd), (fd))
+WRAP(int, trouble, -1, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
+
+WRAP(int, trouble, -1, renameat2, (int from, const char *old, int to, const char *new, unsigned flags),
+    (from, old, to, new, flags))
 
 /* With 64-bit file offsets openat() is openat64(). */
 int __real_openat64(int dir, const char *name, int flags, ...);
@@ -75,5 +85,5 @@ __wrap_openat64(int dir, const char *name, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, unsigned);
 	va_end(args);
-	return fails(EIO) ? -1 : __real_openat64(dir, name, flags, mode);
+	return fails(trouble) ? -1 : __real_openat64(dir, name, flags, mode);
 }

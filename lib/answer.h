@@ -1,0 +1,37 @@
+/** The answer to an SCGI request, and the request's body. */
+#ifndef LIB_ANSWER_H
+#define LIB_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+
+/** A body that is refused is read up to here, so that the web server gets to reading the answer. */
+#define ANSWER_DRAIN_MAX (64ULL * 1024 * 1024)
+
+/** Sends all of @data; -errno when the peer is gone or takes nothing any more. */
+int answer_send(int fd, const char *data, size_t bytes);
+
+/** What can be said without memory: a status line, "503 ..." with Retry-After. */
+void answer_status(int fd, const char *status);
+
+/**
+ * Sends a refusal: @status with a JSON body {code, description, cause, errorId}, and logs it with @context (""
+ * or key=value words that end with a space; NULL: not worth a line). @headers: lines that end with \r\n, or "".
+ */
+void answer_refuse(
+    int fd, const char *status, const char *code, const char *headers, const char *context, const char *reason);
+
+/**
+ * Reads the next bytes of a body of which *@left are to come, and counts them down. Returns their number, 0 at
+ * the end of the body, -EBADMSG when the connection ends before it, or another -errno.
+ */
+ssize_t answer_read(int fd, void *data, size_t room, uint64_t *left);
+
+/** Reads what is left of a body to nowhere, unless that is more than ANSWER_DRAIN_MAX. A web server that is
+ * still sending may not read the answer. */
+void answer_drain(int fd, uint64_t *left);
+
+#endif
