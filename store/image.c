@@ -1,126 +1,143 @@
 #include "store/image.h"
 
-#include <stdbool.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
 #include "sign/envelope.h"
+#include "store/needed.h"
+#include "store/offer.h"
 #include "store/publish.h"
+#include "store/state.h"
 
-/** Signatures of some keys around the signed part. */
-#define ENVELOPE_ROOM 4096
-/** aktualizr reads no larger root, snapshot or timestamp. */
-#define SMALL_MAX (64 * 1024)
-/** A root every day for years; each is a file in each set. */
-#define ROOTS_MAX 2000
-#define DAY_SECONDS 86400
-
-struct image {
-	const struct config *config;
-	struct client *client;
-	int dir;         /* published/ */
-	json_t *targets; /* the "signed" part of targets.json; an empty object before the first */
-	int version[ROLE_COUNT];
-	int64_t expires[ROLE_COUNT]; /* 0 before the first */
-};
-
-/* A set in the making. */
-struct set {
-	struct publish_file *files;
-	size_t count;
-};
-
-static void
-set_done(struct set *set)
+struct image *
+state_lock(struct image *image)
 {
-	for (size_t i = 0; i < set->count; i++)
-		free(set->files[i].data);
-	free(set->files);
+	pthread_mutex_lock(&image->lock);
+	return image;
 }
 
-/* Takes over @data. */
-static int
-set_add(struct set *set, const char *name, char *data, size_t bytes, struct err *err)
+void
+state_unlock(struct image **image)
 {
-	struct publish_file *files = realloc(set->files, (set->count + 1) * sizeof(*files));
-
-	if (!files) {
-		free(data);
-		return err_set(err, ENOMEM, "%s: no memory", name);
-	}
-	set->files = files;
-	files += set->count++;
-	snprintf(files->name, sizeof(files->name), "%s", name);
-	files->data = data;
-	files->bytes = bytes;
-	return 0;
-}
-
-static int64_t
-lifetime(const struct image *image, enum role role)
-{
-	const struct config *config = image->config;
-	int64_t days = role == ROLE_TARGETS    ? config->image_targets_days
-		       : role == ROLE_SNAPSHOT ? config->snapshot_days
-					       : config->timestamp_days;
-
-	return days * DAY_SECONDS;
+	pthread_mutex_unlock(&(*image)->lock);
 }
 
 /* -- reading what is published -- */
 
-static void
-file_name(enum role role, char name[static PUBLISH_NAME_SIZE])
-{
-	snprintf(name, PUBLISH_NAME_SIZE, "%s.json", role_name(role));
-}
-
 static int
-read_role(struct image *image, enum role role, json_t **signed_part, struct err *err)
+read_signed(
+    struct image *image, const char *name, size_t max, json_t **signed_part, size_t *bytes, struct err *err)
 {
 	AUTO(free_p) char *text = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
-	char name[PUBLISH_NAME_SIZE];
-	size_t bytes;
-	int r;
+	int r = publish_read(image->dir, name, max, &text, bytes, err);
 
-	file_name(role, name);
-	r = publish_read(
-	    image->dir, name, role == ROLE_TARGETS ? IMAGE_TARGETS_MAX : SMALL_MAX, &text, &bytes, err);
 	if (r)
 		return r;
-	*signed_part = NULL;
-	if ((r = json_read(text, bytes, name, &json, err)) < 0 || (r = envelope_check(json, name, err)) < 0)
+	if ((r = json_read(text, *bytes, name, &json, err)) < 0 || (r = envelope_check(json, name, err)) < 0)
 		return r;
 	*signed_part = json_incref(json_object_get(json, "signed"));
-	if ((r = envelope_version(*signed_part, name, &image->version[role], err)) < 0)
-		return r;
-	return envelope_expires(*signed_part, name, &image->expires[role], err);
+	return 0;
+}
+
+/* Takes over @value. */
+static void
+replace(json_t **at, json_t *value)
+{
+	json_decref(*at);
+	*at = value;
 }
 
 static int
-read_published(struct image *image, struct err *err)
+read_role(struct image *image, enum role role, struct err *err)
 {
-	for (enum role role = ROLE_ROOT; role < ROLE_COUNT; role++) {
-		AUTO(json_decref_p) json_t *signed_part = NULL;
-		int r = read_role(image, role, &signed_part, err);
+	AUTO(json_decref_p) json_t *signed_part = NULL;
+	char name[PUBLISH_NAME_SIZE];
+	int r;
 
+	snprintf(name, sizeof(name), "%s.json", role_name(role));
+	r = read_signed(image, name, role == ROLE_TARGETS ? IMAGE_TARGETS_MAX : STATE_SMALL_MAX, &signed_part,
+	    &image->bytes[role], err);
+	if (r)
+		return r;
+	if ((r = envelope_version(signed_part, name, &image->version[role], err)) < 0 ||
+	    (r = envelope_expires(signed_part, name, &image->expires[role], err)) < 0)
+		return r;
+	if (role == ROLE_SNAPSHOT)
+		replace(&image->meta, json_incref(json_object_get(signed_part, "meta")));
+	if (role == ROLE_TARGETS)
+		replace(&image->targets, MOVE(signed_part));
+	return 0;
+}
+
+/* All that the snapshot lists beside the roles. */
+static int
+read_delegations(struct image *image, struct err *err)
+{
+	AUTO(json_decref_p) json_t *all = json_object();
+	const char *file;
+	json_t *ignored;
+	size_t bytes;
+	int r;
+
+	json_object_foreach(image->meta, file, ignored)
+	{
+		char name[PUBLISH_NAME_SIZE], one[TRUST_NAME_MAX + 1];
+		size_t n = strlen(file);
+		json_t *signed_part;
+
+		if (n <= 5 || n - 5 > TRUST_NAME_MAX)
+			continue;
+		snprintf(one, sizeof(one), "%.*s", (int)n - 5, file);
+		if (!trust_is_name(one))
+			continue;
+		snprintf(name, sizeof(name), "delegations/%s", file);
+		r = read_signed(image, name, IMAGE_TARGETS_MAX, &signed_part, &bytes, err);
+		if (r < 0)
+			return r;
+		if (json_object_set_new(all, one, signed_part) < 0)
+			return err_set(err, ENOMEM, "no memory");
+	}
+	replace(&image->delegations, MOVE(all));
+	return 0;
+}
+
+int
+state_read(struct image *image, struct err *err)
+{
+	int r;
+
+	for (enum role role = ROLE_ROOT; role < ROLE_COUNT; role++) {
+		r = read_role(image, role, err);
 		if (r == PUBLISH_NONE)
 			return 0;
 		if (r < 0)
 			return err_context(err, r, "published/current");
-		if (role == ROLE_TARGETS) {
-			json_decref(image->targets);
-			image->targets = MOVE(signed_part);
-		}
 	}
-	return json_is_object(json_object_get(image->targets, "targets"))
-		   ? 0
-		   : err_set(err, EBADMSG, "published/current/targets.json: has no targets");
+	if (!json_is_object(json_object_get(image->targets, "targets")))
+		return err_set(err, EBADMSG, "published/current/targets.json: has no targets");
+	r = read_delegations(image, err);
+	return r < 0 ? err_context(err, r, "published/current") : 0;
+}
+
+static int
+open_folders(struct image *image, const char *repository, struct err *err)
+{
+	image->repository = open(repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (image->repository < 0)
+		return err_sys(err, "%s", repository);
+	if (mkdirat(image->repository, "report", 0750) < 0 && errno != EEXIST)
+		return err_sys(err, "%s/report", repository);
+	return publish_open(repository, &image->dir, err);
 }
 
 int
@@ -132,14 +149,18 @@ image_start(const char *repository, const struct config *config, struct client *
 
 	if (!image)
 		return err_set(err, ENOMEM, "no memory");
+	pthread_mutex_init(&image->lock, NULL);
 	image->config = config;
 	image->client = client;
-	image->dir = -1;
+	image->dir = image->repository = -1;
 	image->targets = json_pack("{s:{}}", "targets");
-	if (!image->targets)
+	image->meta = json_object();
+	image->delegations = json_object();
+	if (!image->targets || !image->meta || !image->delegations)
 		return err_set(err, ENOMEM, "no memory");
-	if ((r = publish_open(repository, &image->dir, err)) < 0 || (r = read_published(image, err)) < 0)
+	if ((r = open_folders(image, repository, err)) < 0 || (r = state_read(image, err)) < 0)
 		return r;
+	limits_report(image);
 	*out = MOVE(image);
 	return 0;
 }
@@ -150,7 +171,11 @@ image_close(struct image *image)
 	if (!image)
 		return;
 	json_decref(image->targets);
+	json_decref(image->meta);
+	json_decref(image->delegations);
 	close_p(&image->dir);
+	close_p(&image->repository);
+	pthread_mutex_destroy(&image->lock);
 	free(image);
 }
 
@@ -160,98 +185,87 @@ image_closep(struct image **image)
 	image_close(*image);
 }
 
-/* -- what is offered -- */
-
-static json_t *
-new_target(const struct release *release, const char *now)
+int
+image_repository(const struct image *image)
 {
-	return json_pack("{s:i, s:{s:s}, s:{s:s, s:s, s:O, s:s, s:n, s:s, s:s, s:O*}}", "length", 0, "hashes",
-	    "sha256", release->commit, "custom", "name", release->name, "version", release->version,
-	    "hardwareIds", release->hardware, "targetFormat", "OSTREE", "uri", "createdAt", now, "updatedAt",
-	    now, "comment", release->comment);
+	return image->repository;
 }
 
-static int
-check_same(const json_t *target, const struct release *release, struct err *err)
+void
+image_on_retired(struct image *image, image_retired_fn *retired, void *data)
 {
-	const json_t *custom = json_object_get(target, "custom");
-	const char *commit = json_text(json_object_get(target, "hashes"), "sha256");
-	const char *name = json_text(custom, "name"), *format = json_text(custom, "targetFormat");
+	AUTO(state_unlock) struct image *locked = state_lock(image);
 
-	if (!commit || strcmp(commit, release->commit))
-		return drop_bad(err,
-		    "%s-%s: was published with commit %.64s; a file name is never used for other content, so "
-		    "give "
-		    "commit %s another version",
-		    release->name, release->version, commit ? commit : "?", release->commit);
-	if (!name || strcmp(name, release->name) || !format || strcmp(format, "OSTREE"))
-		return drop_bad(err,
-		    "%s-%s: is the file name of version \"%.64s\" of package \"%.64s\" already", release->name,
-		    release->version, json_text(custom, "version"), name);
-	return 0;
+	locked->retired = retired;
+	locked->retired_data = data;
 }
 
-/* Whether @list has @value. */
+/* -- what leaves -- */
+
 static bool
-has(const json_t *list, const json_t *value)
+is_offered(const json_t *targets, const char *hash)
 {
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (json_equal(json_array_get(list, i), value))
+	for (void *at = json_object_iter((json_t *)(uintptr_t)targets); at;
+	     at = json_object_iter_next((json_t *)(uintptr_t)targets, at)) {
+		const char *other = json_text(json_object_get(json_object_iter_value(at), "hashes"), "sha256");
+
+		if (other && !strcmp(other, hash))
 			return true;
+	}
 	return false;
 }
 
-static int
-join(json_t *target, const struct release *release, const char *now, struct err *err)
+static bool
+is_offered_anywhere(const struct image *image, const char *hash)
 {
-	json_t *custom = json_object_get(target, "custom"), *list = json_object_get(custom, "hardwareIds");
-	bool is_changed = false;
+	json_t *document;
+	const char *name;
 
-	for (size_t i = 0; i < json_array_size(release->hardware); i++) {
-		json_t *id = json_array_get(release->hardware, i);
-
-		if (has(list, id))
-			continue;
-		is_changed = true;
-		if (json_array_append(list, id) < 0)
-			return err_set(err, ENOMEM, "no memory");
+	if (is_offered(json_object_get(image->targets, "targets"), hash))
+		return true;
+	json_object_foreach(image->delegations, name, document)
+	{
+		if (is_offered(json_object_get(document, "targets"), hash))
+			return true;
 	}
-	if (json_array_size(list) > RELEASE_HARDWARE_MAX)
-		return drop_bad(err, "%s-%s: would have more than %d hardware ids", release->name,
-		    release->version, RELEASE_HARDWARE_MAX);
-	if (release->comment && !json_equal(json_object_get(custom, "comment"), release->comment)) {
-		json_object_set(custom, "comment", release->comment);
-		is_changed = true;
-	}
-	if (!is_changed)
-		return IMAGE_SAME;
-	return json_object_set_new(custom, "updatedAt", json_string(now)) < 0
-		   ? err_set(err, ENOMEM, "no memory")
-		   : 0;
+	return false;
 }
 
-int
-image_add(json_t *targets, const struct release *release, const char *now, struct err *err)
+/* After the set without them is published. @before: the targets that had them. */
+static void
+tell_retired(struct image *image, const json_t *before, const json_t *retired, const char *why)
 {
-	char name[NAME_TARGET_MAX + 1];
-	json_t *target;
+	for (size_t i = 0; i < json_array_size(retired); i++) {
+		const char *file = json_string_value(json_array_get(retired, i));
+		const json_t *target = json_object_get(before, file);
+		const char *hash = json_text(json_object_get(target, "hashes"), "sha256");
+		const char *format = json_text(json_object_get(target, "custom"), "targetFormat");
+
+		log_line(LOG_NOTICE, "target retired file=\"%s\" sha256=%s reason=\"%s\"", file, hash, why);
+		if (image->retired && hash && !is_offered_anywhere(image, hash))
+			image->retired(image->retired_data, hash, format && !strcmp(format, "OSTREE"));
+	}
+}
+
+/* Takes old versions out of @targets; when it is not known what the fleet needs, none. */
+static int
+expire(const struct image *image, json_t *targets, const char *now, json_t *retired, struct err *err)
+{
+	AUTO(json_decref_p) json_t *needed = NULL;
+	struct err why;
 	int r;
 
-	release_target(release, name);
-	target = json_object_get(targets, name);
-	if (target) {
-		r = check_same(target, release, err);
-		return r ? r : join(target, release, now, err);
-	}
-	/* The lists of the release stay its own. */
-	target = new_target(release, now);
-	if (!target || json_object_set_new(targets, name, json_deep_copy(target)) < 0)
-		r = err_set(err, ENOMEM, "no memory");
-	else
-		r = 0;
-	json_decref(target);
-	return r;
+	if (image->config->keep_versions <= 0)
+		return 0;
+	r = needed_read(image->config->fleet, &needed, &why);
+	if (r < 0)
+		log_line(LOG_WARNING, "old versions stay reason=\"%s\"", why.text);
+	return r ? 0
+		 : offer_expire(json_object_get(targets, "targets"), image->config->keep_versions, needed, now,
+		       retired, err);
 }
+
+/* -- what enters -- */
 
 static int
 check_size(const json_t *signed_part, struct err *err)
@@ -260,30 +274,29 @@ check_size(const json_t *signed_part, struct err *err)
 	size_t bytes;
 	int r = canonical_write(signed_part, &text, &bytes, err);
 
-	if (r == 0 && bytes + ENVELOPE_ROOM > IMAGE_TARGETS_MAX)
+	if (r == 0 && bytes + STATE_ENVELOPE_ROOM > IMAGE_TARGETS_MAX)
 		return drop_bad(err,
 		    "targets.json would have %zu bytes; clients take at most %d: retire old packages",
-		    bytes + ENVELOPE_ROOM, IMAGE_TARGETS_MAX);
+		    bytes + STATE_ENVELOPE_ROOM, IMAGE_TARGETS_MAX);
 	return r;
 }
 
 /* The "signed" part with @releases; 0, IMAGE_SAME, DROP_BAD or -errno. */
 static int
-with_releases(const struct image *image, const struct releases *releases, json_t **out, struct err *err)
+with_releases(
+    const struct image *image, const struct releases *releases, const char *now, json_t **out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *copy = json_deep_copy(image->targets);
 	json_t *targets = json_object_get(copy, "targets");
-	char now[UTC_TEXT_SIZE];
 	int r, all = IMAGE_SAME;
 
 	if (!copy)
 		return err_set(err, ENOMEM, "no memory");
-	utc_format(utc_now(), now);
 	for (size_t i = 0; i < releases->count; i++) {
-		r = image_add(targets, &releases->list[i], now, err);
+		r = offer_add(targets, &releases->list[i], now, err);
 		if (r == 0)
 			all = 0;
-		else if (r != IMAGE_SAME)
+		else if (r != OFFER_SAME)
 			return r;
 	}
 	r = all == 0 ? check_size(copy, err) : 0;
@@ -292,189 +305,149 @@ with_releases(const struct image *image, const struct releases *releases, json_t
 }
 
 int
-image_check(const struct image *image, const struct releases *releases, struct err *err)
+image_check(struct image *image, const struct releases *releases, struct err *err)
 {
+	AUTO(state_unlock) struct image *locked = state_lock(image);
 	AUTO(json_decref_p) json_t *signed_part = NULL;
-	int r = with_releases(image, releases, &signed_part, err);
-
-	return r == IMAGE_SAME ? 0 : r;
-}
-
-/* -- signing a set -- */
-
-static int
-add_roots(struct image *image, struct set *set, int newest, struct err *err)
-{
-	char name[PUBLISH_NAME_SIZE];
-	int r = 0;
-
-	if (newest > ROOTS_MAX)
-		return err_set(
-		    err, E2BIG, "image root has version %d, at most %d are supported", newest, ROOTS_MAX);
-	for (int version = 1; r == 0 && version <= newest + 1; version++) {
-		char *data;
-		size_t bytes;
-
-		/* root.json is the newest once more, under the name that clients ask for last. */
-		r = client_root(
-		    image->client, REPOSITORY_IMAGE, version > newest ? newest : version, &data, &bytes, err);
-		if (r == CLIENT_NO_ROOT)
-			return err_set(err, EBADMSG, "ota-signd has no image root of version %d", version);
-		if (r < 0)
-			return r;
-		if (version > newest)
-			snprintf(name, sizeof(name), "root.json");
-		else
-			snprintf(name, sizeof(name), "%d.root.json", version);
-		r = set_add(set, name, data, bytes, err);
-	}
-	return r;
-}
-
-static int
-newest_root(struct image *image, int *version, struct err *err)
-{
-	AUTO(free_p) char *data = NULL;
-	AUTO(json_decref_p) json_t *json = NULL;
-	size_t bytes;
-	int r;
-
-	r = client_root(image->client, REPOSITORY_IMAGE, 0, &data, &bytes, err);
-	if (r == CLIENT_NO_ROOT)
-		return err_set(err, EAGAIN, "ota-signd has no image root yet");
-	if (r < 0)
-		return r;
-	if ((r = json_read(data, bytes, "image root.json", &json, err)) < 0)
-		return r;
-	return envelope_version(json_object_get(json, "signed"), "image root.json", version, err);
-}
-
-/* Gives @signed_part type, version and expiry, has it signed and adds it to the set. */
-static int
-sign(struct image *image, enum role role, json_t *signed_part, struct set *set, int *version, struct err *err)
-{
-	char name[PUBLISH_NAME_SIZE], expires[UTC_TEXT_SIZE], *data;
-	size_t bytes;
-	int r;
-
-	r = client_last(image->client, REPOSITORY_IMAGE, role, version, err);
-	if (r < 0)
-		return r;
-	if (*version < image->version[role])
-		*version = image->version[role];
-	++*version;
-	utc_format(utc_now() + lifetime(image, role), expires);
-	if (json_object_set_new(signed_part, "_type", json_string(role_type(role))) < 0 ||
-	    json_object_set_new(signed_part, "version", json_integer(*version)) < 0 ||
-	    json_object_set_new(signed_part, "expires", json_string(expires)) < 0)
-		return err_set(err, ENOMEM, "no memory");
-	r = client_sign(image->client, REPOSITORY_IMAGE, role, signed_part, &data, &bytes, err);
-	if (r < 0)
-		return err_context(err, r, "sign image %s", role_name(role));
-	file_name(role, name);
-	return set_add(set, name, data, bytes, err);
-}
-
-/* {"hashes":{"sha256":...},"length":n,"version":n} of the file added last. */
-static json_t *
-describe_last(const struct set *set, int version)
-{
-	const struct publish_file *file = &set->files[set->count - 1];
-	char hash[DIGEST_HEX_SIZE];
-
-	digest_sha256_hex(file->data, file->bytes, hash);
-	return json_pack("{s:{s:s}, s:I, s:i}", "hashes", "sha256", hash, "length", (json_int_t)file->bytes,
-	    "version", version);
-}
-
-static int
-sign_snapshot(struct image *image, struct set *set, int root, int targets, int *version, struct err *err)
-{
-	AUTO(json_decref_p)
-	json_t *signed_part = json_pack("{s:{s:{s:i}, s:o}}", "meta", "root.json", "version", root,
-	    "targets.json", describe_last(set, targets));
-
-	return signed_part ? sign(image, ROLE_SNAPSHOT, signed_part, set, version, err)
-			   : err_set(err, ENOMEM, "no memory");
-}
-
-static int
-sign_timestamp(struct image *image, struct set *set, int snapshot, int *version, struct err *err)
-{
-	AUTO(json_decref_p)
-	json_t *signed_part = json_pack("{s:{s:o}}", "meta", "snapshot.json", describe_last(set, snapshot));
-
-	return signed_part ? sign(image, ROLE_TIMESTAMP, signed_part, set, version, err)
-			   : err_set(err, ENOMEM, "no memory");
-}
-
-static int
-make_set(struct image *image, json_t *targets, struct set *set, int version[static ROLE_COUNT], struct err *err)
-{
-	int r;
-
-	/* Targets, snapshot, timestamp: each describes the one before it, which is the last in the set. */
-	if ((r = newest_root(image, &version[ROLE_ROOT], err)) < 0 ||
-	    (r = add_roots(image, set, version[ROLE_ROOT], err)) < 0 ||
-	    (r = sign(image, ROLE_TARGETS, targets, set, &version[ROLE_TARGETS], err)) < 0 ||
-	    (r = sign_snapshot(
-		 image, set, version[ROLE_ROOT], version[ROLE_TARGETS], &version[ROLE_SNAPSHOT], err)) < 0)
-		return r;
-	return sign_timestamp(image, set, version[ROLE_SNAPSHOT], &version[ROLE_TIMESTAMP], err);
-}
-
-/* Publishes @targets and, when that is done, makes it the state. */
-static int
-publish(struct image *image, json_t *targets, struct err *err)
-{
-	AUTO(set_done) struct set set = { 0 };
-	int version[ROLE_COUNT] = { 0 }, r;
+	char now[UTC_TEXT_SIZE];
 	struct err ignored;
+	int r;
 
-	r = make_set(image, targets, &set, version, err);
-	if (r < 0)
-		return r;
-	r = publish_write(image->dir, version[ROLE_TIMESTAMP], set.files, set.count, err);
-	if (r == 0)
-		return read_published(image, err);
-	/* The switch may have been done before something failed: what stands on disk is the truth. */
-	read_published(image, &ignored);
-	return r;
+	utc_format(utc_now(), now);
+	r = with_releases(locked, releases, now, &signed_part, err);
+	if (r)
+		return r == IMAGE_SAME ? 0 : r;
+	/* A signer that does not answer now is waited for later. */
+	if (client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, &ignored) == CLIENT_OFFLINE) {
+		state_no_key(err);
+		return DROP_BAD;
+	}
+	return 0;
 }
 
 int
 image_publish(struct image *image, const struct releases *releases, int *version, struct err *err)
 {
+	AUTO(state_unlock) struct image *locked = state_lock(image);
 	AUTO(json_decref_p) json_t *targets = NULL;
+	AUTO(json_decref_p) json_t *retired = json_array();
+	AUTO(json_decref_p) json_t *before = json_incref(locked->targets);
+	struct change change = { 0 };
+	char now[UTC_TEXT_SIZE];
 	int r;
 
-	r = with_releases(image, releases, &targets, err);
+	utc_format(utc_now(), now);
+	r = with_releases(locked, releases, now, &targets, err);
 	if (r == 0)
-		r = publish(image, targets, err);
-	*version = image->version[ROLE_TARGETS];
+		r = expire(locked, targets, now, retired, err);
+	if (r == 0) {
+		change.targets = targets;
+		r = state_publish(locked, &change, err);
+	}
+	if (r == 0)
+		tell_retired(locked, json_object_get(before, "targets"), retired, "newer versions");
+	*version = locked->version[ROLE_TARGETS];
 	return r;
 }
 
-static bool
-is_half_gone(const struct image *image, int64_t now)
+static int
+check_not_assigned(const struct image *image, const json_t *retired, struct err *err)
 {
-	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++)
-		if (image->expires[role] - now < lifetime(image, role) / 2)
-			return true;
-	return false;
+	AUTO(json_decref_p) json_t *needed = NULL;
+	int r = needed_read(image->config->fleet, &needed, err);
+
+	if (r)
+		return r == NEEDED_UNKNOWN ? 0 : r;
+	for (size_t i = 0; i < json_array_size(retired); i++)
+		if (needed_is_assigned(needed, json_string_value(json_array_get(retired, i))))
+			return drop_bad(err, "%s: is assigned to a device; take the assignment back first",
+			    json_string_value(json_array_get(retired, i)));
+	return 0;
+}
+
+int
+image_retire(struct image *image, const char *const *files, size_t count, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	AUTO(json_decref_p) json_t *copy = json_deep_copy(locked->targets);
+	AUTO(json_decref_p) json_t *before = json_incref(locked->targets);
+	AUTO(json_decref_p) json_t *retired = json_array();
+	struct change change = { .targets = copy };
+	int r;
+
+	if (!copy || !retired)
+		return err_set(err, ENOMEM, "no memory");
+	for (size_t i = 0; i < count; i++)
+		if (json_object_del(json_object_get(copy, "targets"), files[i]) == 0 &&
+		    json_array_append_new(retired, json_string(files[i])) < 0)
+			return err_set(err, ENOMEM, "no memory");
+	if (!json_array_size(retired))
+		return 0;
+	if ((r = check_not_assigned(locked, retired, err)) || (r = state_publish(locked, &change, err)))
+		return r;
+	tell_retired(locked, json_object_get(before, "targets"), retired, "asked for");
+	return 0;
+}
+
+/* -- from time to time -- */
+
+static bool
+is_half_gone(const struct image *image, enum role role)
+{
+	return image->expires[role] - utc_now() < state_lifetime(image, role) / 2;
 }
 
 int
 image_renew(struct image *image, struct err *err)
 {
-	AUTO(json_decref_p) json_t *targets = NULL;
-	int root = 0, r;
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	const struct change same = { 0 };
+	int root = 0, is_offline, r;
 
-	r = newest_root(image, &root, err);
-	if (r < 0)
+	is_offline = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
+	if (is_offline < 0)
+		return is_offline;
+	/* Offline targets bind the root that can be published, and are renewed by those who have the keys. */
+	if ((r = state_newest_root(locked, &root, NULL, err)) < 0)
 		return r;
-	if (image->version[ROLE_ROOT] == root && !is_half_gone(image, utc_now()))
+	if (is_offline && root != locked->version[ROLE_ROOT] &&
+	    (r = state_fitting_root(locked, NULL, &root, NULL, err)) < 0)
+		return r;
+	if (locked->version[ROLE_ROOT] == root && !is_half_gone(locked, ROLE_SNAPSHOT) &&
+	    !is_half_gone(locked, ROLE_TIMESTAMP) && (is_offline || !is_half_gone(locked, ROLE_TARGETS)))
 		return IMAGE_FRESH;
-	targets = json_deep_copy(image->targets);
-	return targets ? publish(image, targets, err) : err_set(err, ENOMEM, "no memory");
+	return state_publish(locked, &same, err);
+}
+
+/* -- looking -- */
+
+static int
+each_of(const json_t *document, image_each_fn *each, void *data, struct err *err)
+{
+	json_t *target, *targets = json_object_get(document, "targets");
+	const char *file;
+	int r;
+
+	json_object_foreach(targets, file, target)
+	{
+		if ((r = each(file, target, data, err)))
+			return r;
+	}
+	return 0;
+}
+
+int
+image_each(struct image *image, image_each_fn *each, void *data, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	AUTO(free_p) struct trust *trust = malloc(sizeof(*trust));
+	int r;
+
+	if (!trust)
+		return err_set(err, ENOMEM, "no memory");
+	trust_walk(locked->targets, locked->delegations, trust);
+	r = each_of(locked->targets, each, data, err);
+	for (size_t i = 0; r == 0 && i < trust->count; i++)
+		r = each_of(trust->nodes[i].document, each, data, err);
+	return r;
 }

@@ -1,19 +1,23 @@
 /**
  * The image repository's metadata: what is offered, as root, targets, snapshot and timestamp. (Uptane 2.1, 5.1)
  *
- * The published targets.json is itself the state; there is no second book. ota-signd signs; versions go on from
- * the higher of what is published and what was ever signed.
+ * The published set is itself the state; there is no second book. ota-signd signs; versions go on from the
+ * higher of what is published and what was ever signed. Threads may share an image: each call takes its lock.
  */
 #ifndef STORE_IMAGE_H
 #define STORE_IMAGE_H
+
+#include <stdbool.h>
 
 #include "lib/config.h"
 #include "lib/err.h"
 #include "sign/client.h"
 #include "store/release.h"
 
-/** aktualizr reads no larger image targets.json. */
+/** aktualizr reads no larger image targets.json, and no larger delegation. */
 #define IMAGE_TARGETS_MAX (8 * 1024 * 1024)
+/** What is taken from a builder leaves room for the server's own next edition. */
+#define IMAGE_PUSHED_MAX (IMAGE_TARGETS_MAX - 64 * 1024)
 
 struct image;
 
@@ -23,8 +27,12 @@ int image_start(const char *repository, const struct config *config, struct clie
 void image_close(struct image *image);
 void image_closep(struct image **image);
 
-/** DROP_BAD if @releases could not be published: a file name would be used for other content, or too large. */
-int image_check(const struct image *image, const struct releases *releases, struct err *err);
+/** The repository's folder, borrowed. */
+int image_repository(const struct image *image);
+
+/** DROP_BAD if @releases could not be published: a file name would be used for other content, or it would be
+ * too large, or the keys of targets are off line. */
+int image_check(struct image *image, const struct releases *releases, struct err *err);
 
 /** All of it was published before; nothing was signed. */
 #define IMAGE_SAME 2
@@ -33,7 +41,10 @@ int image_check(const struct image *image, const struct releases *releases, stru
  * Publishes @releases beside all that is offered already. The hardware ids of a release that was published
  * before are joined. @version: of the targets.json that has them.
  *
- * Returns 0; IMAGE_SAME; DROP_BAD with words; or -errno, when the old set stands and the call may be repeated.
+ * Then versions beyond keep_versions go, as far as fleet.json says that nobody needs them.
+ *
+ * Returns 0; IMAGE_SAME; DROP_BAD with words; -ENOKEY when the keys of targets are off line; or another -errno,
+ * when the old set stands and the call may be repeated.
  */
 int image_publish(struct image *image, const struct releases *releases, int *version, struct err *err);
 
@@ -41,12 +52,13 @@ int image_publish(struct image *image, const struct releases *releases, int *ver
 #define IMAGE_FRESH 1
 
 /**
- * Publishes the same targets anew when nothing was published yet, when a document has less than half of its
- * lifetime left, or when there is a newer root. Returns 0, IMAGE_FRESH, or -errno.
+ * Publishes the same targets anew when nothing was published yet, when a document that is signed here has less
+ * than half of its lifetime left, or when there is a newer root under which targets verify or can be signed.
+ * Returns 0, IMAGE_FRESH, or -errno.
  */
 int image_renew(struct image *image, struct err *err);
 
-/* -- what builders and suppliers sign themselves; each call takes the image's own lock -- */
+/* -- what builders and suppliers sign themselves -- */
 
 /** The builder did not say which targets.json he edited (428). */
 #define IMAGE_NO_CHECKSUM 3
@@ -84,13 +96,15 @@ int image_put_root(struct image *image, const char *text, size_t bytes, struct e
 json_t *image_trust(struct image *image);
 int image_put_trust(struct image *image, const json_t *delegations, struct err *err);
 
-/** Publishes delegation @name as its supplier signed it: signature, threshold, paths, version, expiry are
- * checked. */
+/**
+ * Publishes delegation @name as its supplier signed it: signature, threshold, paths, version, expiry are
+ * checked. The same document once more is done already. 0, IMAGE_NO_DELEGATION, DROP_BAD, or -errno.
+ */
 int
 image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err);
 
-/** Takes file names out of targets.json. Those that are not there are done already. -ENOKEY: targets are off
- * line. */
+/** Takes file names out of targets.json. Those that are not there are done already. DROP_BAD: one is assigned
+ * to a device. -ENOKEY: targets are off line. */
 int image_retire(struct image *image, const char *const *files, size_t count, struct err *err);
 
 /** Calls @each for every target that is published: top-level, and of delegations. Not to call image_ from it.
@@ -99,9 +113,10 @@ typedef int image_each_fn(const char *file, const json_t *target, void *data, st
 int image_each(struct image *image, image_each_fn *each, void *data, struct err *err);
 
 /**
- * Adds @release to the "targets" object @targets. Returns 0; IMAGE_SAME if it was there; or DROP_BAD. Apart
- * from image_publish() only tests call it.
+ * Has @retired told of content that no target names any more: after the set without it was published, with the
+ * image's lock held, so it must not call image_ functions.
  */
-int image_add(json_t *targets, const struct release *release, const char *now, struct err *err);
+typedef void image_retired_fn(void *data, const char *sha256, bool is_ostree);
+void image_on_retired(struct image *image, image_retired_fn *retired, void *data);
 
 #endif

@@ -3,11 +3,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -30,7 +32,7 @@ publish_open(const char *repository, int *out, struct err *err)
 int
 publish_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
 {
-	char path[64];
+	char path[PUBLISH_NAME_SIZE + 16];
 	struct stat st;
 
 	if (fstatat(dir, "current", &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -39,10 +41,23 @@ publish_read(int dir, const char *name, size_t max, char **out, size_t *bytes, s
 	return file_read(dir, path, max, out, bytes, err);
 }
 
+/* The folder of "delegations/NAME.json". */
 static int
-write_file(int dir, const struct publish_file *file, struct err *err)
+make_folder(int set, const char *name, struct err *err)
 {
-	AUTO(close_p) int fd = openat(dir, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	char folder[PUBLISH_NAME_SIZE];
+	const char *slash = strchr(name, '/');
+
+	if (!slash)
+		return 0;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - name), name);
+	return mkdirat(set, folder, 0750) < 0 && errno != EEXIST ? err_sys(err, "%s", folder) : 0;
+}
+
+static int
+write_file(int set, const struct publish_file *file, struct err *err)
+{
+	AUTO(close_p) int fd = openat(set, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	int r;
 
 	if (fd < 0)
@@ -53,19 +68,35 @@ write_file(int dir, const struct publish_file *file, struct err *err)
 	return fchmod(fd, 0640) < 0 || fsync(fd) < 0 ? err_sys(err, "%s", file->name) : 0;
 }
 
+/* A file that stays as it is is the same inode in both sets. */
 static int
-write_files(int dir, const char *name, const struct publish_file *files, size_t count, struct err *err)
+link_file(int parent, int set, const struct publish_file *file, struct err *err)
+{
+	char path[PUBLISH_NAME_SIZE + 16];
+
+	snprintf(path, sizeof(path), "current/%s", file->name);
+	return linkat(parent, path, set, file->name, 0) < 0 ? err_sys(err, "published/%s", path) : 0;
+}
+
+static int
+write_files(int parent, const char *name, const struct publish_file *files, size_t count, struct err *err)
 {
 	AUTO(close_p) int set = -1;
 	int r = 0;
 
-	if (mkdirat(dir, name, 0750) < 0)
+	if (mkdirat(parent, name, 0750) < 0)
 		return err_sys(err, "published/%s", name);
-	set = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	set = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (set < 0)
 		return err_sys(err, "published/%s", name);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = write_file(set, &files[i], err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = make_folder(set, files[i].name, err);
+		if (r == 0)
+			r = files[i].data ? write_file(set, &files[i], err)
+					  : link_file(parent, set, &files[i], err);
+	}
+	if (r == 0 && faccessat(set, "delegations", F_OK, 0) == 0)
+		r = file_sync_folder(set, "delegations", err);
 	if (r == 0 && fsync(set) < 0)
 		return err_sys(err, "published/%s", name);
 	return r;
@@ -95,25 +126,60 @@ number_of(const char *name)
 	return n > 0 && n <= 0x7fffffff && *end == '\0' ? (int)n : 0;
 }
 
-/* The number below which sets are too old: that of the PUBLISH_KEEP'th newest. */
+/* The sets of a folder, by number. */
+struct sets {
+	int number[1024];
+	size_t count;
+};
+
 static int
-oldest_kept(DIR *dir, int number)
+by_number(const void *a, const void *b)
 {
-	int newest[PUBLISH_KEEP] = { 0 };
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+list_sets(DIR *dir, int newest, struct sets *sets)
+{
 	struct dirent *entry;
 
-	while ((entry = readdir(dir))) {
+	sets->count = 0;
+	while ((entry = readdir(dir)) && sets->count < sizeof(sets->number) / sizeof(sets->number[0])) {
 		int n = number_of(entry->d_name);
 
-		for (size_t i = 0; i < PUBLISH_KEEP && n <= number; i++)
-			if (n > newest[i]) {
-				int was = newest[i];
-
-				newest[i] = n;
-				n = was;
-			}
+		if (n > 0 && n <= newest)
+			sets->number[sets->count++] = n;
 	}
-	return newest[PUBLISH_KEEP - 1];
+	qsort(sets->number, sets->count, sizeof(sets->number[0]), by_number);
+}
+
+/* A set was current until the next one was made, and that is when a device may have begun with it. */
+static bool
+was_current_lately(int parent, int next)
+{
+	char name[16];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%d", next);
+	return fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       time(NULL) - st.st_mtim.tv_sec < PUBLISH_KEEP_SECONDS;
+}
+
+/* The oldest set that stays. */
+static int
+oldest_kept(int parent, DIR *dir, int newest)
+{
+	struct sets sets;
+	size_t kept;
+
+	list_sets(dir, newest, &sets);
+	kept = sets.count < PUBLISH_KEEP ? sets.count : PUBLISH_KEEP;
+	while (kept < sets.count && kept < PUBLISH_KEEP_MAX &&
+	       was_current_lately(parent, sets.number[sets.count - kept]))
+		kept++;
+	return kept ? sets.number[sets.count - kept] : newest;
 }
 
 static void
@@ -127,7 +193,7 @@ clean(int parent, int number)
 
 	if (!dir)
 		return;
-	oldest = oldest_kept(dir, number);
+	oldest = oldest_kept(parent, dir, number);
 	rewinddir(dir);
 	while ((entry = readdir(dir))) {
 		int n = number_of(entry->d_name);

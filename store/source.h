@@ -11,8 +11,8 @@
 
 /** More refs than any build makes; a drop with more is a whole history, pushed by mistake. */
 #define SOURCE_REFS_MAX 256
-/** push.json holds a few names. */
-#define SOURCE_PUSH_MAX (64 * 1024)
+/** push.json holds a few names, or those of a few thousand binaries. */
+#define SOURCE_PUSH_MAX (2 * 1024 * 1024)
 /** libostree takes no larger commit, dirtree or dirmeta (OSTREE_MAX_METADATA_SIZE). */
 #define SOURCE_METADATA_MAX (10 * 1024 * 1024)
 

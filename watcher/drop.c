@@ -9,12 +9,15 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
-#include "watcher/push.h"
 #include "store/source.h"
+#include "watcher/parcel.h"
+#include "watcher/push.h"
 
 struct drop {
-	struct source *source;
-	struct releases releases;
+	struct stat identity;  /* of the folder or file that was staged */
+	struct source *source; /* an OSTree repository; NULL: a parcel */
+	struct parcel parcel;
+	struct releases releases; /* empty for a delegation */
 	struct ingest_counts counts;
 	int targets_version;
 	bool was_published; /* all of it, before this drop */
@@ -30,19 +33,19 @@ seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* push.json in the drop or beside it; *text stays NULL if there is none. */
+/* push.json in the drop (@folder, or -1) or beside it; *text stays NULL if there is none. */
 static int
-read_push_json(
-    int dir, const char *name, const struct source *source, char **text, size_t *bytes, struct err *err)
+read_push_json(int dir, const char *name, int folder, char **text, size_t *bytes, struct err *err)
 {
 	AUTO(free_p) char *inside = NULL;
 	AUTO(free_p) char *beside = NULL;
 	char path[512];
 	size_t inside_bytes = 0, beside_bytes = 0;
-	int r;
+	int r = SOURCE_MISSING;
 
 	snprintf(path, sizeof(path), "%s.push.json", name);
-	r = source_read(source->dir, "push.json", SOURCE_PUSH_MAX, &inside, &inside_bytes, err);
+	if (folder >= 0)
+		r = source_read(folder, "push.json", SOURCE_PUSH_MAX, &inside, &inside_bytes, err);
 	if (r == 0 || r == SOURCE_MISSING)
 		r = source_read(dir, path, SOURCE_PUSH_MAX, &beside, &beside_bytes, err);
 	if (r && r != SOURCE_MISSING)
@@ -68,7 +71,7 @@ plan(struct drop *drop, int dir, const char *name, struct err *err)
 	size_t bytes = 0;
 	int r;
 
-	r = read_push_json(dir, name, source, &text, &bytes, err);
+	r = read_push_json(dir, name, source->dir, &text, &bytes, err);
 	return r ? r
 		 : push_plan(
 		       text, bytes, source->refs, source->ref_count, read_commit, source, &drop->releases, err);
@@ -85,37 +88,66 @@ check_refs(const struct drop *drop, struct ingest *ingest, struct err *err)
 }
 
 static int
-check_type(int dir, const char *name, struct err *err)
+check_type(struct drop *drop, int dir, const char *name, struct err *err)
 {
-	struct stat st;
-
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, name, &drop->identity, AT_SYMLINK_NOFOLLOW) < 0)
 		return source_failed(err, "the drop");
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(drop->identity.st_mode) || S_ISREG(drop->identity.st_mode))
 		return 0;
 	return drop_bad(err,
 	    "%s; what is taken is a folder that is an OSTree repository (archive, bare, bare-user or "
-	    "bare-user-only), "
-	    "with push.json in it or NAME.push.json beside it",
-	    S_ISLNK(st.st_mode) ? "a symlink is not followed" : "this is no folder");
+	    "bare-user-only), with push.json in it or NAME.push.json beside it, or a file with NAME.push.json "
+	    "beside it",
+	    S_ISLNK(drop->identity.st_mode) ? "a symlink is not followed"
+					    : "this is neither a folder nor a file");
 }
 
 static int
-stage(struct drop *drop, struct ingest *ingest, const struct image *image, int dir, const char *name,
+stage_parcel(struct drop *drop, struct image *image, int dir, const char *name, ingest_progress *progress,
+    void *data, struct err *err)
+{
+	AUTO(close_p) int folder = -1;
+	AUTO(free_p) char *text = NULL;
+	size_t bytes = 0;
+	int r;
+
+	if (S_ISDIR(drop->identity.st_mode)) {
+		folder = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (folder < 0)
+			return source_failed(err, "the drop");
+	}
+	drop->parcel.releases = &drop->releases;
+	if ((r = read_push_json(dir, name, folder, &text, &bytes, err)) ||
+	    (r = parcel_open(
+		 &drop->parcel, image_repository(image), dir, name, folder, text, bytes, progress, data, err)))
+		return r;
+	for (size_t i = 0; i < drop->releases.count; i++) {
+		drop->counts.objects += drop->parcel.binaries[i] != NULL;
+		drop->counts.bytes += drop->parcel.binaries[i] ? binary_length(drop->parcel.binaries[i]) : 0;
+	}
+	drop->counts.imported = drop->counts.objects;
+	return *drop->parcel.delegation ? 0 : image_check(image, &drop->releases, err);
+}
+
+static int
+stage(struct drop *drop, struct ingest *ingest, struct image *image, int dir, const char *name,
     ingest_progress *progress, void *data, struct err *err)
 {
 	int r;
 
-	if ((r = check_type(dir, name, err)) || (r = source_open(dir, name, &drop->source, err)) ||
-	    (r = plan(drop, dir, name, err)) || (r = check_refs(drop, ingest, err)) ||
-	    (r = image_check(image, &drop->releases, err)))
+	if ((r = check_type(drop, dir, name, err)))
+		return r;
+	if (parcel_is_one(dir, name))
+		return stage_parcel(drop, image, dir, name, progress, data, err);
+	if ((r = source_open(dir, name, &drop->source, err)) || (r = plan(drop, dir, name, err)) ||
+	    (r = check_refs(drop, ingest, err)) || (r = image_check(image, &drop->releases, err)))
 		return r;
 	return ingest_stage(ingest, drop->source, &drop->releases, progress, data, &drop->counts, err);
 }
 
 int
-drop_stage(struct ingest *ingest, const struct image *image, int dir, const char *name,
-    ingest_progress *progress, void *data, struct drop **out, struct err *err)
+drop_stage(struct ingest *ingest, struct image *image, int dir, const char *name, ingest_progress *progress,
+    void *data, struct drop **out, struct err *err)
 {
 	AUTO(drop_freep) struct drop *drop = calloc(1, sizeof(*drop));
 	int r;
@@ -135,6 +167,8 @@ drop_free(struct drop *drop)
 	if (!drop)
 		return;
 	source_free(drop->source);
+	if (drop->parcel.releases)
+		parcel_done(&drop->parcel);
 	releases_done(&drop->releases);
 	free(drop);
 }
@@ -148,28 +182,43 @@ drop_freep(struct drop **drop)
 bool
 drop_is_same(const struct drop *drop, int dir, const char *name)
 {
-	struct stat staged, there;
+	struct stat there;
 
-	return fstat(drop->source->dir, &staged) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       staged.st_dev == there.st_dev && staged.st_ino == there.st_ino;
+	return fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && drop->identity.st_dev == there.st_dev &&
+	       drop->identity.st_ino == there.st_ino;
 }
 
 int
-drop_import(struct drop *drop, struct ingest *ingest, const struct image *image, struct err *err)
+drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err)
 {
 	/* Another drop may have been published since this one was staged; its refs must not be set then. */
-	int r = image_check(image, &drop->releases, err);
+	int r = *drop->parcel.delegation ? 0 : image_check(image, &drop->releases, err);
 
-	return r ? r : ingest_commit(ingest, &drop->releases, err);
+	if (r)
+		return r;
+	if (drop->source)
+		return ingest_commit(ingest, &drop->releases, err);
+	return drop->releases.count ? binary_commit_all(image_repository(image), drop->parcel.binaries,
+					  drop->releases.count, err)
+				    : 0;
 }
 
 int
 drop_publish(struct drop *drop, struct image *image, struct err *err)
 {
-	int r = image_publish(image, &drop->releases, &drop->targets_version, err);
+	const struct parcel *parcel = &drop->parcel;
+	int r;
 
+	if (*parcel->delegation)
+		r = image_put_delegation(
+		    image, parcel->delegation, parcel->document, parcel->document_bytes, err);
+	else
+		r = image_publish(image, &drop->releases, &drop->targets_version, err);
 	drop->was_published = r == IMAGE_SAME;
 	drop->seconds = seconds_now() - drop->started;
+	/* Keys that are off line stay so, however long the drop waits. */
+	if (r == IMAGE_NO_DELEGATION || r == -ENOKEY)
+		return DROP_BAD;
 	return r == IMAGE_SAME ? 0 : r;
 }
 
@@ -179,41 +228,68 @@ receipt_of(const struct release *release)
 	char target[NAME_TARGET_MAX + 1];
 
 	release_target(release, target);
+	if (release->is_binary)
+		return json_pack("{s:s, s:s, s:s, s:I, s:O, s:s}", "name", release->name, "version",
+		    release->version, "sha256", release->commit, "length", (json_int_t)release->length,
+		    "hardwareIds", release->hardware, "target", target);
 	return json_pack("{s:s, s:s, s:s, s:s, s:O, s:s}", "name", release->name, "version", release->version,
 	    "commit", release->commit, "ref", release->ref, "hardwareIds", release->hardware, "target", target);
+}
+
+/* Takes over @json. */
+static char *
+lines_of(json_t *json)
+{
+	AUTO(free_p) char *text = json ? json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
+	char *lines = NULL;
+
+	json_decref(json);
+	return text && asprintf(&lines, "%s\n", text) >= 0 ? lines : NULL;
+}
+
+static char *
+delegation_receipt(const struct drop *drop)
+{
+	char finished[UTC_TEXT_SIZE];
+
+	utc_format(utc_now(), finished);
+	return lines_of(json_pack("{s:s, s:s, s:f, s:s}", "result", "published", "delegation",
+	    drop->parcel.delegation, "seconds", drop->seconds, "finished", finished));
 }
 
 char *
 drop_receipt(const struct drop *drop)
 {
 	const struct release *first = &drop->releases.list[0];
-	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(free_p) char *text = NULL;
-	json_t *published = json_array();
-	char next[512], finished[UTC_TEXT_SIZE], *line;
+	char next[512], finished[UTC_TEXT_SIZE];
+	json_t *published;
 
+	if (*drop->parcel.delegation)
+		return delegation_receipt(drop);
+	published = json_array();
 	for (size_t i = 0; i < drop->releases.count; i++)
 		json_array_append_new(published, receipt_of(&drop->releases.list[i]));
 	snprintf(
 	    next, sizeof(next), "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
 	utc_format(utc_now(), finished);
-	json = json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:i, s:s, s:s}", "result",
+	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:i, s:s, s:s}", "result",
 	    drop->was_published ? "already published" : "published", "published", published, "objects",
 	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
 	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "targetsVersion", drop->targets_version,
-	    "finished", finished, "next", next);
-	if (!json || !(text = json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3))))
-		return NULL;
-	if (asprintf(&line, "%s\n", text) < 0)
-		return NULL;
-	return line;
+	    "finished", finished, "next", next));
 }
 
 void
 drop_summary(const struct drop *drop, char *text, size_t room)
 {
-	const struct release *first = &drop->releases.list[0];
-	int n = snprintf(text, room, "%s %s", first->name, first->version);
+	const struct release *first = drop->releases.list;
+	int n;
+
+	if (*drop->parcel.delegation) {
+		snprintf(text, room, "delegation %s", drop->parcel.delegation);
+		return;
+	}
+	n = snprintf(text, room, "%s %s", first->name, first->version);
 
 	if (drop->releases.count > 1 && n > 0 && (size_t)n < room)
 		snprintf(text + n, room - (size_t)n, " and %zu more", drop->releases.count - 1);

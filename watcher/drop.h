@@ -1,5 +1,6 @@
 /**
- * One drop on its way: read and checked, staged, imported, published.
+ * One drop on its way: read and checked, staged, imported, published. It is an OSTree repository, or a parcel
+ * (see parcel.h) of binaries or of one delegation.
  */
 #ifndef WATCHER_DROP_H
 #define WATCHER_DROP_H
@@ -17,8 +18,8 @@ struct drop;
  *
  * Returns 0; DROP_BAD with the reason, which may go away while the drop is still being copied; or -errno.
  */
-int drop_stage(struct ingest *ingest, const struct image *image, int dir, const char *name,
-    ingest_progress *progress, void *data, struct drop **out, struct err *err);
+int drop_stage(struct ingest *ingest, struct image *image, int dir, const char *name, ingest_progress *progress,
+    void *data, struct drop **out, struct err *err);
 void drop_free(struct drop *drop);
 void drop_freep(struct drop **drop);
 
@@ -26,7 +27,7 @@ void drop_freep(struct drop **drop);
 bool drop_is_same(const struct drop *drop, int dir, const char *name);
 
 /** Brings the staged objects into the repository. After a failure the drop has to be staged again. */
-int drop_import(struct drop *drop, struct ingest *ingest, const struct image *image, struct err *err);
+int drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err);
 
 /** Publishes what was imported. 0, DROP_BAD, or -errno, when it may be repeated. */
 int drop_publish(struct drop *drop, struct image *image, struct err *err);

@@ -14,6 +14,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "store/binary.h"
 #include "store/space.h"
 #include "lib/serve.h"
 #include "watcher/api.h"
@@ -92,6 +93,16 @@ serve(const struct privileged *open, int signals, struct api *api, struct spool 
 	_exit(0);
 }
 
+/* What no target names any more needs no ref either; garbage collection does the rest. */
+static void
+drop_refs(void *data, const char *sha256, bool is_ostree)
+{
+	struct err err;
+
+	if (is_ostree && ingest_drop_refs(data, sha256, &err) < 0)
+		log_line(LOG_WARNING, "refs of commit=%s stay reason=\"%s\"", sha256, err.text);
+}
+
 static int
 watch(const struct config *config, struct privileged *open, struct err *err)
 {
@@ -114,10 +125,12 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
 	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
+	    (r = binary_start(image_repository(image), space, err)) < 0 ||
 	    (r = spool_new(config, &open->mover, ingest, image, &status, &spool, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0)
 		return r;
 	ingest_use_space(ingest, space);
+	image_on_retired(image, drop_refs, ingest);
 	repository = openat(AT_FDCWD, config->repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (repository < 0)
 		return err_sys(err, "%s", config->repository);

@@ -21,8 +21,8 @@ is_printable(const char *text)
 	return true;
 }
 
-static int
-take_text(const json_t *json, const char *member, const char **out, struct err *err)
+int
+push_text(const json_t *json, const char *member, const char **out, struct err *err)
 {
 	const json_t *value = json_object_get(json, member);
 
@@ -36,16 +36,16 @@ take_text(const json_t *json, const char *member, const char **out, struct err *
 	return 0;
 }
 
-static int
-take_comment(const json_t *json, struct push *push, struct err *err)
+int
+push_comment(const json_t *json, json_t **out, struct err *err)
 {
 	const char *text = NULL;
-	int r = take_text(json, "comment", &text, err);
+	int r = push_text(json, "comment", &text, err);
 
 	if (r == 0 && text && strlen(text) > RELEASE_COMMENT_MAX)
 		return drop_bad(err, "push.json: member \"comment\" has %zu bytes, at most %d are allowed",
 		    strlen(text), RELEASE_COMMENT_MAX);
-	push->comment = json_object_get(json, "comment");
+	*out = json_object_get(json, "comment");
 	return r;
 }
 
@@ -59,10 +59,9 @@ take_hardware(const json_t *json, struct push *push, struct err *err)
 }
 
 /* A misspelt "hardwareIds" would publish for the wrong hardware, and what is published stays. */
-static int
-check_members(json_t *json, struct err *err)
+int
+push_members(json_t *json, const char *known, struct err *err)
 {
-	static const char *const known = " name version hardwareIds ref commit comment ";
 	const char *member;
 	json_t *value;
 
@@ -86,11 +85,12 @@ read_push(json_t *json, struct push *push, struct err *err)
 
 	if (!json_is_object(json))
 		return drop_bad(err, "push.json: is no JSON object");
-	if ((r = check_members(json, err)) || (r = take_text(json, "name", &push->name, err)) ||
-	    (r = take_text(json, "version", &push->version, err)) ||
-	    (r = take_text(json, "ref", &push->ref, err)) ||
-	    (r = take_text(json, "commit", &push->commit, err)) || (r = take_comment(json, push, err)) ||
-	    (r = take_hardware(json, push, err)))
+	if ((r = push_members(json, " name version hardwareIds ref commit comment ", err)) ||
+	    (r = push_text(json, "name", &push->name, err)) ||
+	    (r = push_text(json, "version", &push->version, err)) ||
+	    (r = push_text(json, "ref", &push->ref, err)) ||
+	    (r = push_text(json, "commit", &push->commit, err)) ||
+	    (r = push_comment(json, &push->comment, err)) || (r = take_hardware(json, push, err)))
 		return r;
 	if (push->commit && !digest_is_sha256_hex(push->commit))
 		return drop_bad(err, "push.json: member \"commit\" is no commit id (64 lower-case hex digits)");
@@ -207,8 +207,8 @@ contains(const json_t *list, const json_t *text)
 	return false;
 }
 
-static int
-copy_hardware(const json_t *from, const char *where, json_t *to, struct err *err)
+int
+push_hardware(const json_t *from, const char *where, json_t *to, struct err *err)
 {
 	size_t i;
 	json_t *value;
@@ -238,9 +238,9 @@ set_hardware(struct release *release, const struct push *push, const struct comm
 	if (!release->hardware)
 		return err_set(err, ENOMEM, "no memory");
 	if (push->hardware)
-		return copy_hardware(push->hardware, "push.json", release->hardware, err);
+		return push_hardware(push->hardware, "push.json", release->hardware, err);
 	if (info->hardware)
-		return copy_hardware(info->hardware, "commit's ota.hardware-ids", release->hardware, err);
+		return push_hardware(info->hardware, "commit's ota.hardware-ids", release->hardware, err);
 	/* meta-updater's rule: the branch is the machine. */
 	json_array_append_new(release->hardware, json_stringn(release->ref, strcspn(release->ref, "/")));
 	return 0;

@@ -13,6 +13,15 @@
 #include "store/source.h"
 #include "store/walk.h"
 
+/** What any push.json has: DROP_BAD when a member of @json is not in @known (" a b "), is no printable text,
+ * ... */
+int push_members(json_t *json, const char *known, struct err *err);
+int push_text(const json_t *json, const char *member, const char **out, struct err *err);
+int push_comment(const json_t *json, json_t **out, struct err *err);
+
+/** Appends the hardware ids of list @from, each once, to @to; @where is named. 0, DROP_BAD, -ENOMEM. */
+int push_hardware(const json_t *from, const char *where, json_t *to, struct err *err);
+
 /** Reads what commit @checksum says, as walk_read_commit() does for a drop. */
 typedef int push_read_commit(void *data, const char *checksum, struct commit_info *info, struct err *err);
 

@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "store/tree.h"
+#include "watcher/requests.h"
 
 /** How often a drop that has not settled is looked at; rarer when a look is expensive, see look_again(). */
 #define LOOK_MS 1000
@@ -44,9 +45,11 @@ struct spool {
 	struct image *image;
 	struct status *status;
 	struct work *work;
+	struct requests *requests;
 	struct entry *entries;
 	size_t count;
 	int inotify;
+	int incoming_watch;     /* of its folder */
 	int64_t refresh_ms;     /* when to look at the age of the metadata */
 	struct err refresh_why; /* why that failed; empty: it did not */
 };
@@ -60,17 +63,26 @@ spool_new(const struct config *config, struct mover *mover, struct ingest *inges
 
 	if (!spool)
 		return err_set(err, ENOMEM, "no memory");
-	*spool = (struct spool){ config, mover, ingest, image, status, NULL, NULL, 0, -1, 0, { 0 } };
+	*spool = (struct spool){ .config = config,
+		.mover = mover,
+		.ingest = ingest,
+		.image = image,
+		.status = status,
+		.inotify = -1 };
 	spool->work = work_new(mover, ingest, image, status);
 	if (!spool->work)
 		return err_set(err, ENOMEM, "no memory");
 	spool->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	/* By descriptor: the folder that is watched has to be the one that is listed. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", mover->incoming);
-	if (spool->inotify < 0 ||
-	    inotify_add_watch(spool->inotify, path,
-		IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB) < 0)
+	if (spool->inotify >= 0)
+		spool->incoming_watch = inotify_add_watch(spool->inotify, path,
+		    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB);
+	if (spool->inotify < 0 || spool->incoming_watch < 0)
 		return err_sys(err, "watch spool/incoming");
+	spool->requests = requests_new(config->fleet, image, spool->inotify);
+	if (!spool->requests)
+		return err_set(err, ENOMEM, "no memory");
 	*out = MOVE(spool);
 	return 0;
 }
@@ -87,6 +99,7 @@ spool_free(struct spool *spool)
 		free(entry);
 	}
 	work_free(spool->work);
+	requests_free(spool->requests);
 	close_p(&spool->inotify);
 	free(spool);
 }
@@ -468,7 +481,8 @@ note_event(struct spool *spool, const struct inotify_event *event)
 {
 	struct entry *entry;
 
-	if (!(event->mask & IN_MOVED_TO) || !(event->mask & IN_ISDIR) || !event->len)
+	if (event->wd != spool->incoming_watch || !(event->mask & IN_MOVED_TO) || !(event->mask & IN_ISDIR) ||
+	    !event->len)
 		return;
 	entry = find_or_add(spool, event->name);
 	if (!entry)
@@ -507,6 +521,7 @@ pass(struct spool *spool)
 	status_clear(spool->status);
 	next = earlier(next, incoming_pass(spool));
 	work_tell(spool->work);
+	next = earlier(next, requests_pass(spool->requests));
 	next = earlier(next, refresh_pass(spool));
 	status_write(spool->status);
 	return spool->status->is_stale ? earlier(next, spool->status->written_ms + STATUS_MS) : next;

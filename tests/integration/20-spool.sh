@@ -191,7 +191,7 @@ ok "metadata is renewed before half of its lifetime is gone" wait_for 10 sh -c \
 	"[ \$(jq .signed.version '$current/timestamp.json') -gt $version ]"
 ok "with the same targets" is "$(jq -cS .signed.targets "$current/targets.json")" "$targets"
 ok "and hangs together" set_is_whole
-ok "three sets are kept" is "$(find "$T/repository/published" -mindepth 1 -maxdepth 1 -type d | wc -l)" 3
+ok "the sets of the last ten minutes are kept" test "$(find "$T/repository/published" -mindepth 1 -maxdepth 1 -type d | wc -l)" -gt 3
 ok "a second watcher on the same spool is refused" refuses "another ota-watcher works on it" \
 	"$OTA_BIN/ota-watcher" -c "$conf"
 ok "nothing is left in staging" is "$(ls -A "$T/repository/staging")" ""

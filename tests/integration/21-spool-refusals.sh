@@ -91,7 +91,7 @@ push json-hardware '{"hardwareIds":[]}'
 push json-ref '{"ref":"none"}'
 push json-utf8 '{"comment":"\u00fcber"}'
 cp -r "$T/good" "$in/json-large"
-head -c 70000 /dev/zero | tr '\0' ' ' >"$in/json-large/push.json"
+head -c 3000000 /dev/zero | tr '\0' ' ' >"$in/json-large/push.json"
 cp -r "$T/good" "$in/json-twice"
 echo '{}' >"$in/json-twice/push.json"
 echo '{}' >"$in/json-twice.push.json"
@@ -136,12 +136,12 @@ ok "push.json: a name of 300 bytes" refused json-long 'package name .* has 300 b
 ok "push.json: no hardware ids" refused json-hardware 'push.json: the list of hardware ids is empty'
 ok "push.json: an unknown ref" refused json-ref 'push.json: ref "none" is not in the drop'
 ok "push.json: no ASCII" refused json-utf8 'push.json: member "comment" is not printable ASCII'
-ok "push.json: too large" refused json-large 'push.json: has 70000 bytes, at most 65536'
+ok "push.json: too large" refused json-large 'push.json: has 3000000 bytes, at most 2097152'
 ok "push.json: two of them" refused json-twice 'there are two push.json'
 
 ok "a folder that is no repository" refused no-repository 'no OSTree repository: there is no file "config"'
-ok "a plain file: says what is taken" refused plain-file 'this is no folder; what is taken is a folder that is an OSTree'
-ok "a fifo" refused a-fifo 'this is no folder'
+ok "a plain file: says what is taken" refused plain-file 'a file needs NAME.push.json beside it, .* what is taken is a folder that is an OSTree'
+ok "a fifo" refused a-fifo 'this is neither a folder nor a file'
 ok "a symlink is not followed" refused a-symlink 'a symlink is not followed'
 ok "a mode that nobody knows" refused strange-mode 'config: mode "strange" is not known'
 ok "a name of 250 bytes" refused "$(printf %0200d 0)" 'the name has 250 bytes, 1 to 200 are allowed'

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "tests/unit/fault.h"
-#include "store/image.h"
+#include "store/offer.h"
 #include "store/publish.h"
 #include "store/tree.h"
 
@@ -84,6 +85,17 @@ has_nothing_before_the_first_set(void **state)
 	assert_int_equal(current(*state, "a.json"), 0);
 }
 
+/* Lets set @number have been made so long ago. */
+static void
+age(struct fixture *f, int number, int seconds)
+{
+	const struct timespec times[] = { { 0, UTIME_OMIT }, { time(NULL) - seconds, 0 } };
+	char name[16];
+
+	sprintf(name, "%d", number);
+	assert_int_equal(utimensat(f->dir, name, times, 0), 0);
+}
+
 static void
 keeps_the_last_three_sets(void **state)
 {
@@ -93,9 +105,49 @@ keeps_the_last_three_sets(void **state)
 	for (int i = 1; i <= 5; i++) {
 		assert_int_equal(publish(f, i, &err), 0);
 		assert_int_equal(current(f, "a.json"), i);
+		age(f, i, PUBLISH_KEEP_SECONDS + 1);
 	}
 	assert_false(exists(f, "2"));
 	assert_true(exists(f, "3") && exists(f, "4") && exists(f, "5"));
+}
+
+static void
+keeps_what_a_device_may_have_begun_with(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	for (int i = 1; i <= PUBLISH_KEEP_MAX + 6; i++) {
+		assert_int_equal(publish(f, i, &err), 0);
+		/* Sets 1 to 3 are old; 3 was current until 4 was made, just now. */
+		if (i <= 3)
+			age(f, i, PUBLISH_KEEP_SECONDS + 1);
+		if (i == 6)
+			assert_true(!exists(f, "2") && exists(f, "3") && exists(f, "4"));
+	}
+	assert_false(exists(f, "6"));
+	assert_true(exists(f, "7"));
+}
+
+static void
+links_what_stays_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+	char text[] = "1";
+	const struct publish_file first[] = { { "a.json", text, 1 }, { "delegations/s.json", text, 1 } };
+	const struct publish_file second[] = { { "a.json", NULL, 0 }, { "delegations/s.json", NULL, 0 } };
+	const struct publish_file third[] = { { "gone.json", NULL, 0 } };
+	struct stat a, b;
+	struct err err;
+
+	assert_int_equal(publish_write(f->dir, 1, first, 2, &err), 0);
+	assert_int_equal(publish_write(f->dir, 2, second, 2, &err), 0);
+	assert_int_equal(current(f, "delegations/s.json"), 1);
+	assert_int_equal(fstatat(f->dir, "1/a.json", &a, 0), 0);
+	assert_int_equal(fstatat(f->dir, "2/a.json", &b, 0), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(publish_write(f->dir, 3, third, 1, &err), -ENOENT);
+	assert_int_equal(current(f, "a.json"), 1);
 }
 
 static void
@@ -159,7 +211,7 @@ add(json_t *targets, const char *name, const char *version, const char *commit, 
     const char *now, struct err *err)
 {
 	struct release release = release_of(name, version, commit, hardware);
-	int r = image_add(targets, &release, now, err);
+	int r = offer_add(targets, &release, now, err);
 
 	json_decref(release.hardware);
 	return r;
@@ -190,7 +242,7 @@ joins_hardware_ids_of_the_same_commit(void **state)
 
 	(void)state;
 	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", NOW, &err), 0);
-	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", LATER, &err), IMAGE_SAME);
+	assert_int_equal(add(targets, "app", "1", COMMIT_A, "x", LATER, &err), OFFER_SAME);
 	custom = json_object_get(json_object_get(targets, "app-1"), "custom");
 	assert_string_equal(json_text(custom, "updatedAt"), NOW);
 	assert_int_equal(add(targets, "app", "1", COMMIT_A, "y", LATER, &err), 0);
@@ -212,7 +264,7 @@ never_uses_a_file_name_for_other_content(void **state)
 	assert_int_equal(add(targets, "a-b", "c", COMMIT_B, "x", NOW, &err), DROP_BAD);
 	assert_reason(err, "a-b-c: was published with commit " COMMIT_A);
 	assert_int_equal(add(targets, "a", "b-c", COMMIT_A, "x", NOW, &err), DROP_BAD);
-	assert_reason(err, "a-b-c: is the file name of version \"c\" of package \"a-b\" already");
+	assert_reason(err, "a-b-c: is the file name of version \"c\" of package \"a-b\" (OSTREE) already");
 	assert_true(json_equal(before, targets));
 }
 
@@ -222,6 +274,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(has_nothing_before_the_first_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_the_last_three_sets, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_what_a_device_may_have_begun_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(links_what_stays_as_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes_what_a_crash_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(shows_the_old_or_the_new_set_whatever_fails, setup, teardown),
 		cmocka_unit_test(writes_a_target_as_clients_want_it),

@@ -1,0 +1,78 @@
+/**
+ * The inside of the image repository, shared by the files that are its parts: image.c, set.c, pushed.c,
+ * limits.c. Nobody else includes this.
+ */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include <pthread.h>
+
+#include "store/image.h"
+#include "store/trust.h"
+
+/** Signatures of some keys around the signed part. */
+#define STATE_ENVELOPE_ROOM 4096
+/** aktualizr reads no larger root, snapshot or timestamp. */
+#define STATE_SMALL_MAX (64 * 1024)
+
+struct image {
+	pthread_mutex_t lock; /* for all below; every public call takes it */
+	const struct config *config;
+	struct client *client;
+	int repository;      /* the folder */
+	int dir;             /* its published/ */
+	json_t *targets;     /* the "signed" part of targets.json; an empty list before the first */
+	json_t *meta;        /* what snapshot.json says of each file */
+	json_t *delegations; /* NAME: the "signed" part that was pushed */
+	int version[ROLE_COUNT];
+	int64_t expires[ROLE_COUNT]; /* 0 before the first */
+	size_t bytes[ROLE_COUNT];    /* of the files */
+	image_retired_fn *retired;
+	void *retired_data;
+	bool is_warned; /* the log knows that a limit is near */
+};
+
+/* What a new set has that the current one has not; all is borrowed. */
+struct change {
+	json_t *targets; /* a new "signed" part, to be signed; or NULL */
+
+	/* or targets.json as others signed it */
+	const char *text;
+	size_t bytes;
+	const json_t *json;
+
+	/* a delegation, signed by its supplier */
+	const char *delegation;
+	const char *delegation_text;
+	size_t delegation_bytes;
+	const json_t *delegation_json;
+};
+
+/** set.c: publishes @change (all NULL: the same anew) and makes it the state. 0, DROP_BAD, -ENOKEY, -errno. */
+int state_publish(struct image *image, const struct change *change, struct err *err);
+
+/** The newest root that ota-signd has: its number, and if @out is not NULL its envelope (a new reference). */
+int state_newest_root(struct image *image, int *version, json_t **out, struct err *err);
+
+/** The root that is to be published with targets.json as @json (NULL: as published), which is not signed anew:
+ * the newest one with which it verifies, and no older one than the present. */
+int state_fitting_root(struct image *image, const json_t *json, int *version, json_t **out, struct err *err);
+
+/** Life of a document of @role that is signed here, in seconds. */
+int64_t state_lifetime(const struct image *image, enum role role);
+
+/** image.c: reads the current set. */
+int state_read(struct image *image, struct err *err);
+
+/** The words of -ENOKEY. */
+int state_no_key(struct err *err);
+
+/** Lock and its release at the end of the scope: AUTO(state_unlock) struct image *locked = state_lock(image).
+ */
+struct image *state_lock(struct image *image);
+void state_unlock(struct image **image);
+
+/** limits.c: writes report/limits, and a log line when a limit comes near. */
+void limits_report(struct image *image);
+
+#endif

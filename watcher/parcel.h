@@ -1,0 +1,51 @@
+/**
+ * A drop that is no OSTree repository: binaries, or a delegation that its supplier signed.
+ *
+ * One file NAME with NAME.push.json beside it, or a folder with push.json and files in it. push.json is one of
+ *
+ *     {"name":"fw","version":"1.0","hardwareIds":["mcu"],"comment":"...","custom":{...},"target":"fw/1.0.bin",
+ *      "file":"fw.bin"}
+ *     {"name":"fw","version":"1.0","hardwareIds":["mcu"],"uri":"https://...","sha256":"<64
+ * hex>","length":20000}
+ *     {"releases":[{...},{...}]}
+ *     {"delegation":"supplier"}
+ *
+ * "file" may be left out when there is one file only. sha256 and length, where given, have to be those of the
+ * file.
+ */
+#ifndef WATCHER_PARCEL_H
+#define WATCHER_PARCEL_H
+
+#include <stdbool.h>
+
+#include "store/binary.h"
+#include "store/ingest.h"
+#include "store/trust.h"
+
+/** Releases of one drop: more than twice what one product line has. */
+#define PARCEL_RELEASES_MAX 10000
+#define PARCEL_URI_MAX 2048
+
+struct parcel {
+	struct releases *releases; /**< what it makes, borrowed; empty for a delegation */
+	struct binary **binaries;  /**< one for each release; NULL: its bytes are elsewhere */
+	char delegation[TRUST_NAME_MAX + 1];
+	char *document; /**< of the delegation */
+	size_t document_bytes;
+};
+
+/** Whether @name below @dir is to be read as one: a file, or a folder with push.json in it or beside it that is
+ * no OSTree repository. */
+bool parcel_is_one(int dir, const char *name);
+
+/**
+ * Reads push.json (@text, NULL: there is none) and takes in the bytes of the files of the drop, into
+ * @repository's upload/. @folder: the drop if it is a folder, or -1.
+ *
+ * Returns 0; DROP_BAD with words, which may go away while the drop is being copied; -errno.
+ */
+int parcel_open(struct parcel *parcel, int repository, int dir, const char *name, int folder, const char *text,
+    size_t bytes, ingest_progress *progress, void *data, struct err *err);
+void parcel_done(struct parcel *parcel);
+
+#endif
