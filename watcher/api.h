@@ -31,7 +31,8 @@ typedef void api_handler(struct api_request *request, const char *rest);
 
 struct api_route {
 	const char *methods; /**< allowed ones, separated by spaces */
-	const char *pattern; /**< behind the prefix: the whole rest, or its start when it ends with a slash */
+	const char *pattern; /**< behind the prefix: the whole rest, its start when it ends with a slash, or the
+				end of its one part when it starts with a star */
 	api_handler *handler;
 	bool is_owner_only;
 };
@@ -40,6 +41,7 @@ struct api_route {
 struct api_table {
 	const char *const *prefixes;
 	const struct api_route *routes; /**< ends with a row without methods */
+	bool is_public;                 /**< served to whoever asks */
 };
 
 /** What requests work on; outlives them. */
@@ -52,6 +54,8 @@ struct api {
 	int repository;        /**< the folder, borrowed */
 	struct mover *mover;   /**< for the receipts of pushed refs */
 	struct status *status;
+	void (*collect)(void *data); /**< asks for a garbage collection; NULL: there is none */
+	void *collect_data;
 };
 
 /** One request, and its answer. */

@@ -18,6 +18,7 @@
 #include "store/space.h"
 #include "lib/serve.h"
 #include "watcher/api.h"
+#include "watcher/repo.h"
 #include "watcher/spool.h"
 #include "watcher/treehub.h"
 
@@ -32,7 +33,7 @@ struct privileged {
 
 static pid_t child;
 
-static const struct api_table *const tables[] = { &treehub_table, NULL };
+static const struct api_table *const tables[] = { &treehub_table, &repo_table, &repo_public_table, NULL };
 
 /* Only the web server of the build listener may speak for builders. */
 static int
@@ -134,7 +135,8 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	repository = openat(AT_FDCWD, config->repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (repository < 0)
 		return err_sys(err, "%s", config->repository);
-	api = (struct api){ tables, config, ingest, image, signer, repository, &open->mover, &status };
+	api = (struct api){ tables, config, ingest, image, signer, repository, &open->mover, &status, NULL,
+		NULL };
 	return serve(open, signals, &api, spool, err);
 }
 
