@@ -143,6 +143,21 @@ package_delete(struct api_request *request, const char *file)
 
 /* -- publishing -- */
 
+/* Refuses before bytes come that nobody here could offer. */
+static bool
+is_online(struct api_request *request)
+{
+	struct err err = { 0 };
+	int r = client_can_sign(request->api->signer, REPOSITORY_IMAGE, ROLE_TARGETS, &err);
+
+	if (r == CLIENT_OFFLINE)
+		api_refuse(request, "412 Precondition Failed", "role_keys_not_found",
+		    "the keys of targets are off line: sign targets with them and push those");
+	else if (r < 0)
+		api_refuse_err(request, "not_available", &err);
+	return r == 0;
+}
+
 static int
 set_text(const char *text, char *out, size_t room, const char *what, struct err *err)
 {
@@ -268,7 +283,7 @@ package_put(struct api_request *request, const char *file)
 	struct err err = { 0 };
 	int r;
 
-	if (!package_check_name(request, file))
+	if (!package_check_name(request, file) || !is_online(request))
 		return;
 	if (!release || (r = describe_by_query(request, file, release, &err))) {
 		if (release)
@@ -344,7 +359,7 @@ package_post(struct api_request *request, const char *file)
 	size_t bytes;
 	int r;
 
-	if (!release || !package_check_name(request, file) ||
+	if (!release || !package_check_name(request, file) || !is_online(request) ||
 	    api_body(request, DESCRIPTION_MAX, &text, &bytes) < 0)
 		return;
 	if ((r = json_read(text, bytes, "the body", &json, &err)) < 0 ||

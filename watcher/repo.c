@@ -24,8 +24,7 @@ repo_refuse(struct api_request *request, int r, const char *status, const char *
 	if (r == DROP_BAD)
 		api_refuse(request, status, code, "%s", err->text);
 	else if (r == -ENOKEY)
-		api_refuse(request, "412 Precondition Failed", "role_keys_not_found",
-		    "%s; the keys of targets are off line: sign targets with them", err->text);
+		api_refuse(request, "412 Precondition Failed", "role_keys_not_found", "%s", err->text);
 	else
 		api_refuse_err(request, "not_available", err);
 }
