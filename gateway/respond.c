@@ -16,6 +16,10 @@
 /** A transaction's reply is a few hundred bytes; devices read 64 KiB. */
 #define REPLY_BYTES_MAX (64 * 1024)
 
+/** A body that is refused for its length is read up to here, so that the web server gets to reading the answer.
+ */
+#define DRAIN_BYTES_MAX (64ULL * 1024 * 1024)
+
 /* A refusal; code NULL: none yet. */
 struct refusal {
 	const char *status, *code;
@@ -165,7 +169,7 @@ answer(int fd, const char *mount, struct scgi *scgi, char *reply)
 		answer_send(fd, reply, bytes);
 		return;
 	}
-	answer_drain(fd, &scgi->content_length);
+	answer_drain(fd, &scgi->content_length, DRAIN_BYTES_MAX);
 	answer_refuse(fd, refusal.status, refusal.code, "", "", refusal.err.text);
 }
 

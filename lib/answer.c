@@ -88,12 +88,25 @@ answer_read(int fd, void *data, size_t room, uint64_t *left)
 	return n;
 }
 
-void
-answer_drain(int fd, uint64_t *left)
+static void
+read_to_nowhere(int fd, uint64_t *left)
 {
 	char piece[PIECE_BYTES];
 
-	if (*left <= ANSWER_DRAIN_MAX)
-		while (answer_read(fd, piece, sizeof(piece), left) > 0)
-			;
+	while (answer_read(fd, piece, sizeof(piece), left) > 0)
+		;
+}
+
+void
+answer_drain(int fd, uint64_t *left, uint64_t max)
+{
+	if (*left <= max)
+		read_to_nowhere(fd, left);
+}
+
+void
+answer_linger(int fd, uint64_t *left)
+{
+	shutdown(fd, SHUT_WR);
+	read_to_nowhere(fd, left);
 }

@@ -8,9 +8,6 @@
 
 #include "lib/err.h"
 
-/** A body that is refused is read up to here, so that the web server gets to reading the answer. */
-#define ANSWER_DRAIN_MAX (64ULL * 1024 * 1024)
-
 /** Sends all of @data; -errno when the peer is gone or takes nothing any more. */
 int answer_send(int fd, const char *data, size_t bytes);
 
@@ -30,8 +27,12 @@ void answer_refuse(
  */
 ssize_t answer_read(int fd, void *data, size_t room, uint64_t *left);
 
-/** Reads what is left of a body to nowhere, unless that is more than ANSWER_DRAIN_MAX. A web server that is
+/** Reads what is left of a body to nowhere, unless that is more than @max. A web server that is
  * still sending may not read the answer. */
-void answer_drain(int fd, uint64_t *left);
+void answer_drain(int fd, uint64_t *left, uint64_t max);
+
+/** After the answer: says that it was all, and takes what is still coming until the web server hangs up. One
+ * that passes bodies on while they come would lose an answer to a connection that is closed under its hands. */
+void answer_linger(int fd, uint64_t *left);
 
 #endif

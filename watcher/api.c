@@ -13,6 +13,10 @@
 #include "lib/cleanup.h"
 #include "lib/subject.h"
 
+/** A body that is refused is read up to here before the answer. A client that sees the answer to a longer one
+ * while it sends does better; some see a broken connection. */
+#define DRAIN_MAX (1024ULL * 1024 * 1024)
+
 /* -- the request target -- */
 
 static int
@@ -210,13 +214,16 @@ void
 api_reply(struct api_request *request, const char *status, const char *headers, const char *body, size_t bytes)
 {
 	AUTO(free_p) char *head = NULL;
+	char length[48] = "";
 	int n;
 
 	if (request->is_answered)
 		return;
 	request->is_answered = true;
-	answer_drain(request->fd, &request->left);
-	n = asprintf(&head, "Status: %s\r\n%s\r\n", status, headers);
+	answer_drain(request->fd, &request->left, DRAIN_MAX);
+	if (body)
+		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", bytes);
+	n = asprintf(&head, "Status: %s\r\n%s%s\r\n", status, headers, length);
 	if (n < 0) {
 		head = NULL;
 		answer_status(request->fd, "503 Service Unavailable");
@@ -239,7 +246,7 @@ api_refuse(struct api_request *request, const char *status, const char *code, co
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	answer_drain(request->fd, &request->left);
+	answer_drain(request->fd, &request->left, DRAIN_MAX);
 	snprintf(context, sizeof(context), "builder=%s method=%.16s path=\"%.400s\" ", request->user,
 	    request->method, request->path);
 	answer_refuse(request->fd, status, code,
@@ -254,7 +261,7 @@ api_refuse_err(struct api_request *request, const char *code, const struct err *
 
 	if (err->code == ENOSPC || err->code == EDQUOT)
 		status = "507 Insufficient Storage";
-	else if (err->code == EBADMSG || err->code == EINVAL)
+	else if (err->code == EBADMSG || err->code == EINVAL || err->code == ENAMETOOLONG)
 		status = "400 Bad Request";
 	api_refuse(request, status, code, "%s", err->text);
 }
@@ -400,4 +407,6 @@ api_serve(int fd, void *data)
 	request.method = scgi_get(scgi, "REQUEST_METHOD");
 	request.length = request.left = scgi->content_length;
 	answer(&request);
+	if (request.left)
+		answer_linger(fd, &request.left);
 }

@@ -245,8 +245,6 @@ leave_reason(struct pushed *pushed, const char *reason)
 	result_name(pushed, name);
 	snprintf(text, sizeof(text), "%s: %s\n", name, reason);
 	leave(pushed, false, text);
-	log_line(LOG_NOTICE, "push builder=%s ref=\"%s\" commit=%s result=failed reason=\"%s\"", pushed->user,
-	    pushed->ref, pushed->commit, reason);
 	status_last(pushed->api->status, "%s failed: see failed/%s.reason.txt", name, name);
 	status_flush(pushed->api->status);
 }

@@ -275,6 +275,11 @@ post_ref(struct api_request *request, const char *ref)
 	struct err err = { 0 };
 	int r;
 
+	if (strlen(ref) >= RELEASE_REF_SIZE) {
+		api_refuse(request, "400 Bad Request", "bad_ref",
+		    "the ref has %zu bytes, at most %d are allowed", strlen(ref), RELEASE_REF_SIZE - 1);
+		return;
+	}
 	if (read_commit_id(request, commit) < 0)
 		return;
 	r = ingest_check_ref(request->api->ingest, ref, &err);
