@@ -75,7 +75,7 @@ watcher_a := $(B)/watcher.a
 store_a   := $(B)/store.a
 gateway_a := $(B)/gateway.a
 device_a  := $(B)/tests/device.a
-programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate)
+programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 
@@ -85,12 +85,14 @@ $(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
+$(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
+$(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(programs) $(device) $(test_sign):

@@ -6,9 +6,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -138,6 +140,15 @@ program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *out, st
 		return err_sys(err, "%s", path);
 	*out = MOVE_FD(fd);
 	return 0;
+}
+
+void
+program_be_idle(void)
+{
+	enum { WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 }; /* ioprio_set(2); glibc has no header */
+
+	setpriority(PRIO_PROCESS, 0, 19);
+	syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT);
 }
 
 int

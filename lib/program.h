@@ -28,6 +28,10 @@ int program_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, st
 /** A Unix socket at @path that listens, with owner and mode; what stood there is replaced. */
 int program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *fd, struct err *err);
 
+/** Lets everybody else go first, at the processor and at the disk: for the calling thread. Makes system calls
+ * only. */
+void program_be_idle(void);
+
 /** Logs @err as the reason why the program ends and returns 1, for use as exit status. */
 int program_fail(const struct err *err);
 

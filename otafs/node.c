@@ -103,14 +103,24 @@ node_tag(const struct node *node)
 	return node->row->tag ? node->row->tag(node) : 0;
 }
 
+/* Objects and parts of deltas are named by their content. The superblock of a delta that is made again is not:
+ * it holds the time. */
+static bool
+is_immutable(const struct node *node)
+{
+	const char *name = strrchr(node->path, '/');
+
+	return !strncmp(node->path, "treehub/objects/", 16) ||
+	       (!strncmp(node->path, "treehub/deltas/", 15) && strcmp(name, "/superblock") != 0);
+}
+
 bool
 node_is_announced(const struct node *node)
 {
 	/* Refs, summary and config of the OSTree repository change without anybody telling; "alive" is to be
 	 * asked for. */
 	if (!strncmp(node->path, "treehub/", 8))
-		return !strncmp(node->path, "treehub/objects/", 16) ||
-		       !strncmp(node->path, "treehub/deltas/", 15);
+		return is_immutable(node);
 	return strcmp(node->path, "alive") != 0;
 }
 
@@ -118,13 +128,6 @@ int
 node_open(const struct node *node, struct err *err)
 {
 	return node->row->open(node, err);
-}
-
-/* Objects and parts of deltas are named by their content; they are large and many, and stay on disk. */
-static bool
-is_immutable(const struct node *node)
-{
-	return !strncmp(node->path, "treehub/objects/", 16) || !strncmp(node->path, "treehub/deltas/", 15);
 }
 
 static int

@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "store/lock.h"
 #include "store/tree.h"
 
 int
@@ -151,11 +152,9 @@ ingest_use_space(struct ingest *ingest, struct space *space)
 int
 repository_touch(const struct ingest *ingest, const char *name, struct err *err)
 {
-	static const struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
+	int r = store_touch(ingest->dir, ingest->objects, name, err);
 
-	if (utimensat(ingest->objects, name, now, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	return errno == ENOENT ? SOURCE_MISSING : err_sys(err, "objects/%s", name);
+	return r == -ENOENT ? SOURCE_MISSING : r;
 }
 
 /* objects/ab is there, and was when the power went. */

@@ -48,7 +48,7 @@ walk_bad(const struct walk *walk, const struct object *object, struct err *err, 
 	    object->checksum, walk_kind(walk, object), what);
 }
 
-/* Reads an object, verifies its checksum and reads its form. */
+/* Reads an object, verifies its checksum and reads its form. SOURCE_MISSING, DROP_BAD, -errno. */
 static int
 load(struct source *source, const char *checksum, enum object_kind kind, GBytes **bytes, GVariant **out,
     struct err *err)
@@ -63,8 +63,6 @@ load(struct source *source, const char *checksum, enum object_kind kind, GBytes 
 	source_object_name(checksum, kind_name, name, sizeof(name));
 	if (r == 0)
 		r = source_read(source->objects, name, SOURCE_METADATA_MAX, &data, &size, err);
-	if (r == SOURCE_MISSING)
-		return drop_bad(err, "is missing");
 	if (r)
 		return r;
 	*bytes = g_bytes_new_with_free_func(data, size, free, data);
@@ -86,6 +84,8 @@ walk_read(struct walk *walk, const struct object *object, char **data, size_t *b
 	int r;
 
 	r = load(walk->source, object->checksum, object->kind, &loaded, &value, err);
+	if (r == SOURCE_MISSING)
+		return walk_bad(walk, object, err, "is missing");
 	if (r == DROP_BAD) {
 		struct err why = *err;
 
@@ -145,6 +145,8 @@ walk_read_commit(struct source *source, const char *checksum, struct commit_info
 
 	*info = (struct commit_info){ 0 };
 	r = load(source, checksum, OBJECT_COMMIT, &bytes, &commit, err);
+	if (r == SOURCE_MISSING)
+		return drop_bad(err, "object %s.commit: is missing", checksum);
 	if (r)
 		return r == DROP_BAD ? err_context(err, r, "object %s.commit", checksum) : r;
 	metadata = g_variant_get_child_value(commit, COMMIT_METADATA);
@@ -181,27 +183,10 @@ equal(gconstpointer a, gconstpointer b)
 	return x->kind == y->kind && !strcmp(x->checksum, y->checksum);
 }
 
+/* Tells @child the object whose checksum is the bytes of member @index of @parent. */
 static int
-need(struct walk *walk, const char *checksum, enum object_kind kind, size_t release, struct err *err)
-{
-	struct object key = { .kind = (unsigned char)kind, .release = (unsigned short)release };
-	struct object *object;
-
-	memcpy(key.checksum, checksum, DIGEST_HEX_SIZE);
-	if (g_hash_table_contains(walk->seen, &key))
-		return 0;
-	if (walk->objects->len == WALK_OBJECTS_MAX)
-		return drop_bad(err, "needs more than %d objects", WALK_OBJECTS_MAX);
-	object = g_memdup2(&key, sizeof(key));
-	g_hash_table_add(walk->seen, object);
-	g_ptr_array_add(walk->objects, object);
-	return 0;
-}
-
-/* Needs the object whose checksum is the bytes of member @index of @parent. */
-static int
-need_member(
-    struct walk *walk, GVariant *parent, size_t index, enum object_kind kind, size_t release, struct err *err)
+tell_member(
+    GVariant *parent, size_t index, enum object_kind kind, walk_child *child, void *data, struct err *err)
 {
 	g_autoptr(GVariant) bytes = g_variant_get_child_value(parent, index);
 	char checksum[DIGEST_HEX_SIZE];
@@ -209,7 +194,7 @@ need_member(
 	if (g_variant_get_size(bytes) != DIGEST_SHA256_BYTES)
 		return drop_bad(err, "holds a checksum of %zu bytes", g_variant_get_size(bytes));
 	digest_hex(g_variant_get_data(bytes), DIGEST_SHA256_BYTES, checksum);
-	return need(walk, checksum, kind, release, err);
+	return child(data, checksum, kind, err);
 }
 
 static int
@@ -224,7 +209,7 @@ check_file_name(GVariant *entry, struct err *err)
 }
 
 static int
-need_entries(struct walk *walk, GVariant *dirtree, size_t list, size_t release, struct err *err)
+tell_entries(GVariant *dirtree, size_t list, walk_child *child, void *data, struct err *err)
 {
 	g_autoptr(GVariant) entries = g_variant_get_child_value(dirtree, list);
 	size_t n = g_variant_n_children(entries);
@@ -235,43 +220,71 @@ need_entries(struct walk *walk, GVariant *dirtree, size_t list, size_t release, 
 
 		r = check_file_name(entry, err);
 		if (r == 0)
-			r = need_member(walk, entry, 1, list ? OBJECT_DIRTREE : OBJECT_FILE, release, err);
+			r = tell_member(entry, 1, list ? OBJECT_DIRTREE : OBJECT_FILE, child, data, err);
 		if (r == 0 && list)
-			r = need_member(walk, entry, 2, OBJECT_DIRMETA, release, err);
+			r = tell_member(entry, 2, OBJECT_DIRMETA, child, data, err);
 	}
 	return r;
 }
 
-static int
-need_children(struct walk *walk, const struct object *object, GVariant *value, struct err *err)
+int
+walk_children(struct source *source, const char *checksum, enum object_kind kind, walk_child *child, void *data,
+    struct err *err)
 {
-	int r;
+	g_autoptr(GVariant) value = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	int r = load(source, checksum, kind, &bytes, &value, err);
 
-	switch ((enum object_kind)object->kind) {
+	if (r)
+		return r;
+	switch (kind) {
 	case OBJECT_COMMIT:
-		r = need_member(walk, value, COMMIT_TREE, OBJECT_DIRTREE, object->release, err);
-		return r ? r : need_member(walk, value, COMMIT_META, OBJECT_DIRMETA, object->release, err);
+		r = tell_member(value, COMMIT_TREE, OBJECT_DIRTREE, child, data, err);
+		return r ? r : tell_member(value, COMMIT_META, OBJECT_DIRMETA, child, data, err);
 	case OBJECT_DIRTREE:
-		r = need_entries(walk, value, 1, object->release, err);
-		return r ? r : need_entries(walk, value, 0, object->release, err);
+		r = tell_entries(value, 1, child, data, err);
+		return r ? r : tell_entries(value, 0, child, data, err);
 	default:
 		return 0;
 	}
 }
 
+/* A step of the walk: whom the children are needed by. */
+struct step {
+	struct walk *walk;
+	size_t release;
+};
+
+static int
+need(void *data, const char *checksum, enum object_kind kind, struct err *err)
+{
+	struct step *step = data;
+	struct walk *walk = step->walk;
+	struct object key = { .kind = (unsigned char)kind, .release = (unsigned short)step->release };
+	struct object *object;
+
+	memcpy(key.checksum, checksum, DIGEST_HEX_SIZE);
+	if (g_hash_table_contains(walk->seen, &key))
+		return 0;
+	if (walk->objects->len == WALK_OBJECTS_MAX)
+		return drop_bad(err, "needs more than %d objects", WALK_OBJECTS_MAX);
+	object = g_memdup2(&key, sizeof(key));
+	g_hash_table_add(walk->seen, object);
+	g_ptr_array_add(walk->objects, object);
+	return 0;
+}
+
 static int
 visit(struct walk *walk, const struct object *object, struct err *err)
 {
-	g_autoptr(GVariant) value = NULL;
-	g_autoptr(GBytes) bytes = NULL;
+	struct step step = { walk, object->release };
 	int r;
 
-	if (object->kind == OBJECT_FILE) {
+	if (object->kind == OBJECT_FILE)
 		r = source_has(walk->source, object->checksum, source_file_kind(walk->source), err);
-		return r == SOURCE_MISSING ? drop_bad(err, "is missing") : r;
-	}
-	r = load(walk->source, object->checksum, object->kind, &bytes, &value, err);
-	return r ? r : need_children(walk, object, value, err);
+	else
+		r = walk_children(walk->source, object->checksum, object->kind, need, &step, err);
+	return r == SOURCE_MISSING ? drop_bad(err, "is missing") : r;
 }
 
 /* The list grows while it is walked; it ends when everything was looked at. */
@@ -280,8 +293,11 @@ visit_all(struct walk *walk, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < walk->releases->count; i++)
-		r = need(walk, walk->releases->list[i].commit, OBJECT_COMMIT, i, err);
+	for (size_t i = 0; r == 0 && i < walk->releases->count; i++) {
+		struct step step = { walk, i };
+
+		r = need(&step, walk->releases->list[i].commit, OBJECT_COMMIT, err);
+	}
 	for (guint i = 0; r == 0 && i < walk->objects->len; i++) {
 		const struct object *object = g_ptr_array_index(walk->objects, i);
 

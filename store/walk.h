@@ -21,6 +21,16 @@ struct object {
 	unsigned short release; /**< the first of the releases that needs it, for the reason */
 };
 
+/** A walk step tells one object that another one needs. 0 goes on. */
+typedef int walk_child(void *data, const char *checksum, enum object_kind kind, struct err *err);
+
+/**
+ * Reads and verifies the commit, dirtree or dirmeta @checksum and tells @child each object that it needs.
+ * Returns 0; SOURCE_MISSING; DROP_BAD with what is wrong with its bytes; what @child returned; or -errno.
+ */
+int walk_children(struct source *source, const char *checksum, enum object_kind kind, walk_child *child,
+    void *data, struct err *err);
+
 /** What a commit says about itself; both texts may be NULL. */
 struct commit_info {
 	char parent[DIGEST_HEX_SIZE]; /**< empty: none */

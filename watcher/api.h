@@ -19,6 +19,7 @@
 #include "store/ingest.h"
 #include "watcher/mover.h"
 #include "watcher/status.h"
+#include "watcher/upkeep.h"
 
 /** Longest path of a request with its 0. */
 #define API_PATH_SIZE 1024
@@ -54,8 +55,7 @@ struct api {
 	int repository;        /**< the folder, borrowed */
 	struct mover *mover;   /**< for the receipts of pushed refs */
 	struct status *status;
-	void (*collect)(void *data); /**< asks for a garbage collection; NULL: there is none */
-	void *collect_data;
+	struct upkeep *upkeep;
 };
 
 /** One request, and its answer. */

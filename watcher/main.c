@@ -21,6 +21,7 @@
 #include "watcher/repo.h"
 #include "watcher/spool.h"
 #include "watcher/treehub.h"
+#include "watcher/upkeep.h"
 
 /** A web server that neither sends nor reads for so long is left; it waits less for its own client. */
 #define PEER_SECONDS 90
@@ -88,6 +89,7 @@ serve(const struct privileged *open, int signals, struct api *api, struct spool 
 	if (pthread_create(&thread, NULL, run_spool, spool) != 0)
 		return err_set(err, EAGAIN, "no thread for the spool");
 	r = serve_loop(open->listener, signals, PEER_SECONDS, api_serve, api, err);
+	upkeep_stop(api->upkeep);
 	if (r < 0)
 		_exit(program_fail(err));
 	log_line(LOG_NOTICE, "ota-watcher stopped");
@@ -113,6 +115,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	AUTO(ingest_freep) struct ingest *ingest = NULL;
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
+	AUTO(upkeep_stopp) struct upkeep *upkeep = NULL;
 	AUTO(status_done) struct status status = { 0 };
 	AUTO(close_p) int repository = -1;
 	AUTO(close_p) int signals = -1;
@@ -128,15 +131,14 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
 	    (r = binary_start(image_repository(image), space, err)) < 0 ||
 	    (r = spool_new(config, &open->mover, ingest, image, &status, &spool, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0)
+	    (r = program_signals(&signals, err)) < 0 || (r = upkeep_start(config, &upkeep, err)) < 0)
 		return r;
 	ingest_use_space(ingest, space);
 	image_on_retired(image, drop_refs, ingest);
 	repository = openat(AT_FDCWD, config->repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (repository < 0)
 		return err_sys(err, "%s", config->repository);
-	api = (struct api){ tables, config, ingest, image, signer, repository, &open->mover, &status, NULL,
-		NULL };
+	api = (struct api){ tables, config, ingest, image, signer, repository, &open->mover, &status, upkeep };
 	return serve(open, signals, &api, spool, err);
 }
 

@@ -465,15 +465,8 @@ put_delegation(struct api_request *request, const char *rest)
 static void
 delete_ostree(struct api_request *request, const char *rest)
 {
-	const struct api *api = request->api;
-
 	(void)rest;
-	if (!api->collect) {
-		api_refuse(request, "503 Service Unavailable", "not_available",
-		    "this ota-watcher collects no garbage");
-		return;
-	}
-	api->collect(api->collect_data);
+	upkeep_wake(request->api->upkeep);
 	api_reply(request, "202 Accepted", "", NULL, 0);
 }
 
