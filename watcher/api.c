@@ -351,6 +351,13 @@ find_route(const struct api_request *request, const char **rest, bool *is_known)
 }
 
 static void
+refuse_nobody(struct api_request *request)
+{
+	api_refuse(
+	    request, "401 Unauthorized", "not_authenticated", "a builder's password or certificate is needed");
+}
+
+static void
 route(struct api_request *request)
 {
 	const struct api_route *found;
@@ -359,8 +366,7 @@ route(struct api_request *request)
 
 	found = find_route(request, &rest, &is_known);
 	if (!found && !*request->user)
-		api_refuse(request, "401 Unauthorized", "not_authenticated",
-		    "a builder's password or certificate is needed");
+		refuse_nobody(request);
 	else if (!found && is_known)
 		api_refuse(request, "405 Method Not Allowed", "method_not_allowed", "%s is not for %s",
 		    request->path, request->method);
@@ -383,10 +389,12 @@ answer(struct api_request *request)
 
 	if (r < 0)
 		api_refuse(request, "403 Forbidden", "not_accepted", "%s", err.text);
-	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) < 0)
-		api_refuse(request, "400 Bad Request", "bad_path", "%s", err.text);
-	else
+	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) == 0)
 		route(request);
+	else if (r == API_NOBODY)
+		refuse_nobody(request);
+	else
+		api_refuse(request, "400 Bad Request", "bad_path", "%s", err.text);
 }
 
 void
