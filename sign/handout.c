@@ -117,13 +117,16 @@ int
 house_delete(struct house *house, const char *keyid, struct err *err)
 {
 	const char *public_id = house->first[ROLE_ROOT];
+	bool is_named;
 	int r;
 
 	if (!is_root_key(house, keyid))
 		return refuse(err, keyid, "it is no key of the image repository's root that ota-signd made");
 	if (!house->pairs[ROLE_ROOT])
 		return 0;
-	if (root_names(house->root, public_id)) {
+	if ((r = root_names(house->root, public_id, &is_named, err)) < 0)
+		return r;
+	if (is_named) {
 		if (!house_was(house, "taken", public_id))
 			return refuse(err, keyid, "the newest root needs it, and it was not handed out");
 		if ((r = note(house, "deleted", public_id, err)) < 0)

@@ -104,16 +104,17 @@ make_pair(struct house *house, enum role role, const char *name, struct err *err
 static int
 open_pair(struct house *house, enum role role, bool is_new, struct err *err)
 {
+	bool is_named = false;
 	char name[32];
 	int r;
 
 	key_file_name(role, name);
 	r = key_pair_load(house->dir, name, &house->pairs[role], err);
 	if (r == -ENOENT && house->root_version) {
-		if (root_names(house->root, house->first[role]) &&
-		    !house_was(house, "deleted", house->first[role]))
-			return refuse_loss(name, err);
-		return 0;
+		if ((r = root_names(house->root, house->first[role], &is_named, err)) < 0)
+			return r;
+		return is_named && !house_was(house, "deleted", house->first[role]) ? refuse_loss(name, err)
+										    : 0;
 	}
 	if (r == -ENOENT)
 		r = is_new ? make_pair(house, role, name, err) : refuse_loss(name, err);
@@ -184,17 +185,28 @@ house_remove_key(struct house *house, enum role role, struct err *err)
 	return 0;
 }
 
+static int
+drop_if_unnamed(struct house *house, enum role role, struct err *err)
+{
+	bool is_named;
+	int r;
+
+	if (!house->pairs[role])
+		return 0;
+	r = root_names(house->root, house->first[role], &is_named, err);
+	return r < 0 || is_named ? r : house_remove_key(house, role, err);
+}
+
 int
 house_drop_unnamed(struct house *house, struct err *err)
 {
 	int r = 0;
 
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		if (house->pairs[role] && !root_names(house->root, house->first[role])) {
-			int one = house_remove_key(house, role, err);
+	for (enum role role = 0; role < ROLE_COUNT; role++) {
+		int one = drop_if_unnamed(house, role, err);
 
-			r = one < 0 ? one : r;
-		}
+		r = one < 0 ? one : r;
+	}
 	return r;
 }
 

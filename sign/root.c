@@ -221,13 +221,25 @@ root_id_of(const json_t *root, enum role role, const char *public_id)
 	return NULL;
 }
 
-bool
-root_names(const json_t *root, const char *public_id)
+int
+root_names(const json_t *root, const char *public_id, bool *is_named, struct err *err)
 {
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		if (root_id_of(root, role, public_id))
-			return true;
-	return false;
+	*is_named = false;
+	for (enum role role = 0; role < ROLE_COUNT; role++) {
+		const json_t *ids = json_object_get(role_entry(root, role), "keyids");
+
+		for (size_t i = 0; i < json_array_size(ids); i++) {
+			const char *id = json_string_value(json_array_get(ids, i)) ?: "";
+			const json_t *json = json_object_get(json_object_get(root, "keys"), id);
+			AUTO(public_key_freep) struct public_key *key = NULL;
+			int r = public_key_read(json, "root", &key, err);
+
+			if (r < 0)
+				return r;
+			*is_named |= !strcmp(public_key_id(key), public_id);
+		}
+	}
+	return 0;
 }
 
 int

@@ -31,8 +31,9 @@ int root_read(const char *text, size_t bytes, int64_t now, json_t **out, struct 
 /** The id by which @root gives @role to the key with @public_id; NULL if it does not. Borrowed from @root. */
 const char *root_id_of(const json_t *root, enum role role, const char *public_id);
 
-/** Whether any role has the key with @public_id. */
-bool root_names(const json_t *root, const char *public_id);
+/** Sets @is_named if any role has the key with @public_id. A key may be deleted for the answer, so a failure to
+ * find out is one: -errno. */
+int root_names(const json_t *root, const char *public_id, bool *is_named, struct err *err);
 
 /** How many signatures @role needs; 0 when the root does not say. */
 int root_threshold(const json_t *root, enum role role);

@@ -306,8 +306,12 @@ api_file(struct api_request *request, int dir, const char *name, const char *typ
 static const char *
 match(const char *pattern, const char *path)
 {
-	size_t n = strlen(pattern);
+	size_t n = strlen(pattern), length = strlen(path);
 
+	/* The whole path is behind a star: the handler knows its end. */
+	if (*pattern == '*')
+		return length >= n && !strchr(path, '/') && !strcmp(path + length - n + 1, pattern + 1) ? path
+													: NULL;
 	if (n && pattern[n - 1] == '/')
 		return !strncmp(path, pattern, n) && path[n] ? path + n : NULL;
 	return strcmp(path, pattern) ? NULL : path + n;
@@ -337,13 +341,20 @@ find_route(const struct api_request *request, const char **rest, bool *is_known)
 			size_t n = strlen(*prefix);
 			const struct api_route *row;
 
-			if (strncmp(request->path, *prefix, n))
+			if (strncmp(request->path, *prefix, n) || (!*request->user && !(*table)->is_public))
 				continue;
 			row = find_row((*table)->routes, request->method, request->path + n, rest, is_known);
 			if (row)
 				return row;
 		}
 	return NULL;
+}
+
+static void
+refuse_nobody(struct api_request *request)
+{
+	api_refuse(
+	    request, "401 Unauthorized", "not_authenticated", "a builder's password or certificate is needed");
 }
 
 static void
@@ -354,7 +365,9 @@ route(struct api_request *request)
 	bool is_known = false;
 
 	found = find_route(request, &rest, &is_known);
-	if (!found && is_known)
+	if (!found && !*request->user)
+		refuse_nobody(request);
+	else if (!found && is_known)
 		api_refuse(request, "405 Method Not Allowed", "method_not_allowed", "%s is not for %s",
 		    request->path, request->method);
 	else if (!found)
@@ -374,15 +387,14 @@ answer(struct api_request *request)
 	struct err err = { 0 };
 	int r = api_identify(request, &err);
 
-	if (r == API_NOBODY)
-		api_refuse(request, "401 Unauthorized", "not_authenticated",
-		    "a builder's password or certificate is needed");
-	else if (r < 0)
+	if (r < 0)
 		api_refuse(request, "403 Forbidden", "not_accepted", "%s", err.text);
-	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) < 0)
-		api_refuse(request, "400 Bad Request", "bad_path", "%s", err.text);
-	else
+	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) == 0)
 		route(request);
+	else if (r == API_NOBODY)
+		refuse_nobody(request);
+	else
+		api_refuse(request, "400 Bad Request", "bad_path", "%s", err.text);
 }
 
 void

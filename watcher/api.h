@@ -19,6 +19,7 @@
 #include "store/ingest.h"
 #include "watcher/mover.h"
 #include "watcher/status.h"
+#include "watcher/upkeep.h"
 
 /** Longest path of a request with its 0. */
 #define API_PATH_SIZE 1024
@@ -31,7 +32,8 @@ typedef void api_handler(struct api_request *request, const char *rest);
 
 struct api_route {
 	const char *methods; /**< allowed ones, separated by spaces */
-	const char *pattern; /**< behind the prefix: the whole rest, or its start when it ends with a slash */
+	const char *pattern; /**< behind the prefix: the whole rest, its start when it ends with a slash, or the
+				end of its one part when it starts with a star */
 	api_handler *handler;
 	bool is_owner_only;
 };
@@ -40,6 +42,7 @@ struct api_route {
 struct api_table {
 	const char *const *prefixes;
 	const struct api_route *routes; /**< ends with a row without methods */
+	bool is_public;                 /**< served to whoever asks */
 };
 
 /** What requests work on; outlives them. */
@@ -52,6 +55,7 @@ struct api {
 	int repository;        /**< the folder, borrowed */
 	struct mover *mover;   /**< for the receipts of pushed refs */
 	struct status *status;
+	struct upkeep *upkeep;
 };
 
 /** One request, and its answer. */

@@ -18,6 +18,7 @@
 #include "store/space.h"
 #include "lib/serve.h"
 #include "watcher/api.h"
+#include "watcher/repo.h"
 #include "watcher/spool.h"
 #include "watcher/treehub.h"
 #include "watcher/upkeep.h"
@@ -33,7 +34,7 @@ struct privileged {
 
 static pid_t child;
 
-static const struct api_table *const tables[] = { &treehub_table, NULL };
+static const struct api_table *const tables[] = { &treehub_table, &repo_table, &repo_public_table, NULL };
 
 /* Only the web server of the build listener may speak for builders. */
 static int
@@ -80,8 +81,7 @@ run_spool(void *spool)
  * caller has, so the process ends here. A drop in work is left as by a crash, which the next start resumes.
  */
 static int
-serve(const struct privileged *open, int signals, struct api *api, struct spool *spool, struct upkeep *upkeep,
-    struct err *err)
+serve(const struct privileged *open, int signals, struct api *api, struct spool *spool, struct err *err)
 {
 	pthread_t thread;
 	int r;
@@ -89,9 +89,9 @@ serve(const struct privileged *open, int signals, struct api *api, struct spool 
 	if (pthread_create(&thread, NULL, run_spool, spool) != 0)
 		return err_set(err, EAGAIN, "no thread for the spool");
 	r = serve_loop(open->listener, signals, PEER_SECONDS, api_serve, api, err);
+	upkeep_stop(api->upkeep);
 	if (r < 0)
 		_exit(program_fail(err));
-	upkeep_stop(upkeep);
 	log_line(LOG_NOTICE, "ota-watcher stopped");
 	_exit(0);
 }
@@ -135,8 +135,8 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	ingest_use_space(ingest, space);
 	image_on_retired(image, drop_refs, ingest);
 	api = (struct api){ tables, config, ingest, image, signer, image_repository(image), &open->mover,
-		&status };
-	return serve(open, signals, &api, spool, MOVE(upkeep), err);
+		&status, upkeep };
+	return serve(open, signals, &api, spool, err);
 }
 
 static void

@@ -427,4 +427,4 @@ static const struct api_route routes[] = {
 	{ 0 },
 };
 
-const struct api_table treehub_table = { prefixes, routes };
+const struct api_table treehub_table = { prefixes, routes, false };

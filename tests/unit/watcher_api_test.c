@@ -50,10 +50,13 @@ static const struct api_route routes[] = {
 	{ "GET", "many/", echo, false },
 	{ "GET", "own", echo, true },
 	{ "GET", "silent", silent, false },
+	{ "GET", "*.end", echo, false },
 	{ 0 },
 };
-static const struct api_table table = { prefixes, routes };
-static const struct api_table *const tables[] = { &table, NULL };
+static const struct api_route public_routes[] = { { "GET", "public/", echo, false }, { 0 } };
+static const struct api_table table = { prefixes, routes, false };
+static const struct api_table public_table = { prefixes, public_routes, true };
+static const struct api_table *const tables[] = { &table, &public_table, NULL };
 static struct config config = { .build_owners = "ann  bob" };
 
 /* Appends "NAME\0VALUE\0". */
@@ -199,6 +202,12 @@ asks_who_it_is(void **state)
 	assert_answer(ask("GET", "/a/one", "", "", 0), "WWW-Authenticate: Basic");
 	assert_answer(ask("GET", "/a/one", "a b", "", 0), "403 Forbidden");
 	assert_answer(ask("GET", "/a/../x", "", "", 0), "401 Unauthorized");
+	assert_answer(ask("GET", "/a/public/x", "", "", 0), "200 OK");
+	assert_answer(ask("GET", "/a/public/../one", "", "", 0), "401 Unauthorized");
+	assert_answer(ask("PUT", "/a/public/x", "", "", 0), "401 Unauthorized");
+	assert_answer(ask("GET", "/a/7.end", "ann", "", 0), "200 OK");
+	assert_string_equal(rest_seen, "7.end");
+	assert_answer(ask("GET", "/a/b/c/7.end", "ann", "", 0), "404 Not Found");
 	assert_answer(ask("GET", "/a/own", "ci", "", 0), "not_an_owner");
 	assert_answer(ask("GET", "/a/own", "bo", "", 0), "not_an_owner");
 	assert_answer(ask("GET", "/a/own", "bob", "", 0), "200 OK");
