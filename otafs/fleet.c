@@ -41,8 +41,13 @@ append(struct making *making, json_t *entry)
 static int
 add_assigned(const char *target, const char *sha256, int64_t count, void *context)
 {
+	struct making *making = context;
+	const struct target *found = image_target(making->core->image, target);
+
 	(void)count;
-	return append(context, json_pack("{s:s,s:s}", "target", target, "sha256", sha256));
+	if (found && found->is_hidden)
+		return 0;
+	return append(making, json_pack("{s:s,s:s}", "target", target, "sha256", sha256));
 }
 
 /* Of what is not published any more the store still knows what it is. */
@@ -119,6 +124,13 @@ write_file(struct core *core, int64_t now, struct err *err)
 	return 0;
 }
 
+int
+fleet_write(struct core *core, struct err *err)
+{
+	/* written_at is left in the past: a write that can wait is not put off by this one. */
+	return core->fleet ? write_file(core, core->fleet->written_at, err) : 0;
+}
+
 void
 fleet_keep(struct core *core, int64_t now)
 {
@@ -156,8 +168,7 @@ fleet_promise(struct core *core, const struct assignment *list, size_t count, st
 
 	for (size_t i = 0; fleet && i < count; i++)
 		if (!is_told(fleet, &list[i]))
-			/* written_at is left in the past: a write that can wait is not put off by this one. */
-			return write_file(core, fleet->written_at, err);
+			return fleet_write(core, err);
 	return 0;
 }
 
@@ -179,7 +190,6 @@ fleet_open(struct core *core, struct err *err)
 	}
 	fleet->folder = folder;
 	core->fleet = fleet;
-	fleet_keep(core, core->started_at);
 	return 0;
 }
 

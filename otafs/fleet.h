@@ -5,7 +5,8 @@
  *      "assigned":[{"target":FILE,"sha256":HEX}]}
  *
  * It is replaced whole. It may tell of more than is still needed, never of less: what is newly assigned is in
- * it before the assignment is acknowledged.
+ * it before the assignment is acknowledged. Only a target that is being retired, though devices are assigned to
+ * it, is left out: it is to go.
  */
 #ifndef OTAFS_FLEET_H
 #define OTAFS_FLEET_H
@@ -14,12 +15,13 @@
 
 /** Seconds between two writes that can wait. */
 #define FLEET_SECONDS 10
-/** Entries of each list. A fleet with more tells nothing, and then nothing is thrown away. */
-#define FLEET_ENTRIES_MAX 65536
+/** Entries of each list, so that readers find less than 16 MiB. A fleet with more tells nothing, and then
+ * nothing is thrown away. */
+#define FLEET_ENTRIES_MAX 20000
 
 struct fleet;
 
-/** Opens config->fleet and writes the file. Without that folder core->fleet stays NULL, with a line in the log:
+/** Opens config->fleet. Without that folder core->fleet stays NULL, with a line in the log:
  * the watcher then knows nothing and throws nothing away. */
 int fleet_open(struct core *core, struct err *err);
 void fleet_close(struct core *core);
@@ -30,6 +32,9 @@ int fleet_folder(const struct core *core);
 /** Writes the file if something has changed and the last write is FLEET_SECONDS ago; failures are logged and
  * tried again. */
 void fleet_keep(struct core *core, int64_t now);
+
+/** Writes the file now. */
+int fleet_write(struct core *core, struct err *err);
 
 /**
  * To be called within the transaction that added @list, before its commit: if the file does not name one of

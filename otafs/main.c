@@ -158,6 +158,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	    (r = retire_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
 	follow(&core);
+	fleet_keep(&core, utc_now());
 	if ((r = fs_start(fs, &core, &lock, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);

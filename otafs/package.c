@@ -73,6 +73,13 @@ read_deltas(struct core *core)
 	return json;
 }
 
+/* A pair of 0 bytes was tried, and saved nothing. */
+static bool
+is_made(const json_t *delta)
+{
+	return json_integer_value(json_object_get(delta, "bytes")) > 0;
+}
+
 /* The version that a device comes from, if it is still published. */
 static const char *
 file_of(const struct core *core, const char *sha256)
@@ -98,6 +105,8 @@ print_deltas(struct core *core, const struct target *target, FILE *out)
 	{
 		const char *from = json_text(one, "from");
 
+		if (!is_made(one))
+			continue;
 		fprintf(out, "from %s: %lld bytes, saves %lld\n", from ? file_of(core, from) : "nothing",
 		    (long long)json_integer_value(json_object_get(one, "bytes")),
 		    (long long)json_integer_value(json_object_get(one, "saved")));
@@ -118,7 +127,7 @@ package_count_deltas(struct core *core, int64_t *count, int64_t *bytes)
 	{
 		json_array_foreach(list, i, one)
 		{
-			(*count)++;
+			*count += is_made(one);
 			*bytes += json_integer_value(json_object_get(one, "bytes"));
 		}
 	}

@@ -173,6 +173,13 @@ check_unused(struct core *core, const struct target *target, struct err *err)
 	return 0;
 }
 
+/* Takes the last one back. */
+static void
+take_back(struct core *core)
+{
+	image_hide(core->image, core->retirements->list[--core->retirements->count].file, false);
+}
+
 static int
 ask(struct core *core, const char *file, struct err *err)
 {
@@ -185,12 +192,17 @@ ask(struct core *core, const char *file, struct err *err)
 		return err_set(err, ENOMEM, "no memory for a request");
 	uuid_make(id);
 	name_request(id, name, sizeof(name));
-	if ((r = file_replace(fleet_folder(core), name, text, strlen(text), 0640, err)) < 0)
-		return err_context(err, r, "%s", core->config->fleet);
-	r = add(core, id, file, err);
-	if (r < 0)
+	if ((r = add(core, id, file, err)) < 0)
+		return r;
+	/* The watcher refuses what fleet.json names as assigned, and that may be older than the last cancel. */
+	if ((r = fleet_write(core, err)) == 0)
+		r = file_replace(fleet_folder(core), name, text, strlen(text), 0640, err);
+	if (r < 0) {
 		unlinkat(fleet_folder(core), name, 0);
-	return r;
+		take_back(core);
+		return err_context(err, r, "%s", core->config->fleet);
+	}
+	return 0;
 }
 
 int
@@ -276,8 +288,12 @@ retire_follow(struct core *core)
 			log_line(LOG_NOTICE, "retired target=%s", one->file);
 			end(core, i);
 		} else if (is_refused(core, one)) {
+			struct err err;
+
 			image_hide(core->image, one->file, false);
 			end(core, i);
+			if (fleet_write(core, &err) < 0) /* it may name it again */
+				log_line(LOG_ERR, "fleet.json not written reason=\"%s\"", err.text);
 		} else {
 			image_hide(core->image, one->file, true); /* in what was loaded since, too */
 			i++;
