@@ -172,7 +172,7 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
 	}
 	done(request);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG) /* what strangers ask for is no trouble of ours */
 		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", path, err.text);
 	if (r < 0)
 		return r;

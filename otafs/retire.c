@@ -119,10 +119,8 @@ retire_open(struct core *core, struct err *err)
 
 	if (folder < 0)
 		return 0;
-	/* The watcher's group, which the folder above hands on, may read. */
+	/* Made by main() so that the watcher's group may read; who is not of that group cannot make it so. */
 	if (mkdirat(folder, "requests", 0750) < 0 && errno != EEXIST)
-		return err_sys(err, "%s/requests", core->config->fleet);
-	if (fchmodat(folder, "requests", 02750, 0) < 0)
 		return err_sys(err, "%s/requests", core->config->fleet);
 	core->retirements = calloc(1, sizeof(*core->retirements));
 	if (!core->retirements)
