@@ -116,7 +116,7 @@ write_file(struct core *core, int64_t now, struct err *err)
 	text = json_write(json);
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for " NAME);
-	if ((r = file_replace(fleet->folder, NAME, text, strlen(text), 0640, err)) < 0)
+	if ((r = file_replace(fleet->folder, NAME, text, strlen(text), 0644, err)) < 0)
 		return err_context(err, r, "%s", core->config->fleet);
 	json_decref(fleet->told);
 	fleet->told = MOVE(json);

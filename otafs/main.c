@@ -1,6 +1,5 @@
 /* otafs: mounts the tree, owns the fleet's state. A small parent stays root, to unmount at the end. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,25 +28,6 @@
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
 
-/* What is made in these folders is for the watcher's group, too. The second lies where otafs may put anything:
- * it is changed by its descriptor alone. */
-static int
-make_fleet(const struct config *config, uid_t uid, gid_t watcher, struct err *err)
-{
-	AUTO(close_p) int fd = -1;
-	char requests[CONFIG_VALUE_MAX + 16];
-	int r = program_folder(config->fleet, uid, watcher, 02750, err);
-
-	if (r < 0)
-		return r;
-	snprintf(requests, sizeof(requests), "%s/requests", config->fleet);
-	if (mkdir(requests, 0700) == 0 || errno == EEXIST)
-		fd = open(requests, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fchown(fd, uid, watcher) < 0 || fchmod(fd, 02750) < 0)
-		return err_sys(err, "%s", requests);
-	return 0;
-}
-
 /* Everything that needs root: folders and both mounts. */
 static int
 open_privileged(const struct config *config, struct fs **fs, struct err *err)
@@ -64,7 +44,8 @@ open_privileged(const struct config *config, struct fs **fs, struct err *err)
 	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
 	    (r = config_user(config->user_watcher, &watcher_uid, &watcher_gid, err)) < 0 ||
 	    (r = program_folder_above(config->state, uid, gid, 0700, err)) < 0 ||
-	    (r = make_fleet(config, uid, watcher_gid, err)) < 0 ||
+	    /* Nobody but the watcher gets in; what is made in it need not know of its group. */
+	    (r = program_folder(config->fleet, uid, watcher_gid, 0750, err)) < 0 ||
 	    (r = program_folder_above(config->www, 0, www_gid, 0750, err)) < 0)
 		return r;
 	/* mkdir in a dead mount fails, and fs_mount() removes dead mounts: only what is missing is made. */

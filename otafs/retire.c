@@ -119,8 +119,9 @@ retire_open(struct core *core, struct err *err)
 
 	if (folder < 0)
 		return 0;
-	/* Made by main() so that the watcher's group may read; who is not of that group cannot make it so. */
-	if (mkdirat(folder, "requests", 0750) < 0 && errno != EEXIST)
+	/* Who may read is decided by the folder above. */
+	if ((mkdirat(folder, "requests", 0755) < 0 && errno != EEXIST) ||
+	    fchmodat(folder, "requests", 0755, 0) < 0)
 		return err_sys(err, "%s/requests", core->config->fleet);
 	core->retirements = calloc(1, sizeof(*core->retirements));
 	if (!core->retirements)
@@ -194,7 +195,7 @@ ask(struct core *core, const char *file, struct err *err)
 		return r;
 	/* The watcher refuses what fleet.json names as assigned, and that may be older than the last cancel. */
 	if ((r = fleet_write(core, err)) == 0)
-		r = file_replace(fleet_folder(core), name, text, strlen(text), 0640, err);
+		r = file_replace(fleet_folder(core), name, text, strlen(text), 0644, err);
 	if (r < 0) {
 		unlinkat(fleet_folder(core), name, 0);
 		take_back(core);

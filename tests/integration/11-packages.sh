@@ -131,7 +131,9 @@ ok "a delta that was thrown away is missing at once" missing /treehub/deltas/aA/
 device car1 poll >/dev/null 2>&1
 ok "assigns a delegated target to a primary" sh -c "echo 'lent-fw 1' >$m/devices/car1/assign"
 ok "which is told to the watcher before it is acknowledged" has "$T/fleet/fleet.json" '"target":"lent-fw-1"'
-ok "who may read it" is "$(stat -c '%a %u %g' "$T/fleet" "$T/fleet/fleet.json" | tr '\n' ' ')" "2750 64102 64103 640 64102 64103 "
+ok "who may read it" is "$(stat -c '%a %u %g' "$T/fleet") $(setpriv --reuid=64103 --regid=64103 --clear-groups \
+	cat "$T/fleet/fleet.json")" "750 64102 64103 $(cat "$T/fleet/fleet.json")"
+ok "and nobody else" refuses "Permission denied" setpriv --reuid=64104 --regid=64104 --clear-groups cat "$T/fleet/fleet.json"
 echo cancel >"$m/devices/car1/assign"
 echo "deep 1" >"$m/devices/car1/assign"
 ok "keeps what is assigned" refuses "busy" rmdir "$m/packages/deep/1"

@@ -152,7 +152,7 @@ says_that_nothing_is_needed_at_first(void **state)
 
 	assert_string_equal(text, "{\"assigned\":[],\"running\":[]}");
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(st.st_mode & 0777, 0644);
 }
 
 static void
