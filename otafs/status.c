@@ -155,7 +155,7 @@ status_print_keys(struct core *core, enum repository repository, FILE *out, stru
 					      : print_director_keys(core, out, err);
 }
 
-/* The lines of report/limits. */
+/* The lines of report/limits that warn. */
 static json_t *
 read_warnings(struct core *core)
 {
@@ -169,7 +169,7 @@ read_warnings(struct core *core)
 		return list;
 	for (rest = text; (line = strsep(&rest, "\n"));) {
 		name_printable(line, shown, sizeof(shown));
-		if (*shown)
+		if (strstr(shown, "warning: "))
 			json_array_append_new(list, json_string(shown));
 	}
 	return list;

@@ -9,17 +9,17 @@ start_all
 for id in car1 car2 car3 car4; do enroll $id; done
 stop watcher # the sets are made here: more of them than it would sign
 
-# publisher FOLDER SECONDS: a new set every few milliseconds, each in its folder and then switched by one rename; the
+# publisher FOLDER STOP: until there is a file STOP, a new set every few milliseconds, each in its folder and then switched by one rename; the
 # last 64 stay. Not signed: what fits together is in hashes, lengths and versions.
 cat >"$T/publisher" <<'EOF2'
 use strict; use warnings; use Digest::SHA "sha256_hex"; use Time::HiRes qw(sleep time);
-my ($dir, $seconds) = @ARGV;
+my ($dir, $stop) = @ARGV;
 chdir $dir or die "$dir: $!";
 my $first = my $n = readlink "current";
 sub put { open my $f, ">", $_[0] or die "$_[0]: $!"; print $f $_[1]; close $f or die $! }
 sub meta { sprintf '{"hashes":{"sha256":"%s"},"length":%d,"version":%d}', sha256_hex($_[0]), length $_[0], $n }
-my $end = time + $seconds;
-while (time < $end) {
+my $end = time + 35;
+while (time < $end && ! -e $stop) {
 	$n++;
 	mkdir "$n.new" or die $!;
 	mkdir "$n.new/delegations" or die $!;
@@ -44,10 +44,10 @@ while (time < $end) {
 print $n - $first, "\n";
 EOF2
 
-# client ID SECONDS: polls, and says how often, how often over a new set, and what was wrong
+# client T URL ID POLLS: so many polls, or as many as 25 seconds give; says how often, how often over a new set, and what was wrong
 cat >"$T/client" <<'EOF2'
 use strict; use warnings; use Digest::SHA "sha256_hex"; use JSON::PP; use Time::HiRes "time";
-my ($t, $url, $id, $seconds) = @ARGV;
+my ($t, $url, $id, $most) = @ARGV;
 my ($polls, $failed, $last, $moved) = (0, 0, 0, 0);
 my @names = ("timestamp.json", "snapshot.json", "targets.json", "delegations/d.json");
 sub read_all { my ($name) = @_; open my $f, "<", $name or return undef; local $/; <$f> }
@@ -72,8 +72,8 @@ sub poll {
 	$last = $version;
 	return "";
 }
-my $end = time + $seconds;
-while (time < $end) {
+my $end = time + 25;
+while ($polls < $most && time < $end) {
 	my $wrong = poll();
 	$polls++;
 	if ($wrong) { $failed++; print "$id: $wrong\n" if $failed <= 3 }
@@ -82,22 +82,23 @@ print "$id polls $polls over $moved sets, failed $failed\n";
 exit($failed > 0);
 EOF2
 
-setpriv --reuid=64103 --regid=64102 --clear-groups perl "$T/publisher" "$T/repository/published" 15 >"$T/publisher.log" 2>&1 &
+setpriv --reuid=64103 --regid=64102 --clear-groups perl "$T/publisher" "$T/repository/published" "$T/stop" >"$T/publisher.log" 2>&1 &
 publisher=$!
 wait_for 5 test -e "$T/repository/published/current/delegations/d.json"
 clients=
 for id in car1 car2 car3 car4; do
-	perl "$T/client" "$T" "$url" $id 12 >"$T/$id.polls" 2>&1 &
+	perl "$T/client" "$T" "$url" $id 75 >"$T/$id.polls" 2>&1 &
 	clients="$clients $!"
 done
 failed_clients=0
 for client in $clients; do wait "$client" || failed_clients=$((failed_clients + 1)); done
+touch "$T/stop"
 wait $publisher
 cat "$T"/car?.polls | sed 's/^/# /'
 echo "# sets published: $(cat "$T/publisher.log")"
 sum() { sed -n "s/.*$1 \([0-9]*\).*/\1/p" "$T"/car?.polls | awk '{ n += $1 } END { print n + 0 }'; }
 ok "hundreds of sets were published" test "$(cat "$T/publisher.log")" -ge 200
-ok "hundreds of polls were made" test "$(sum polls)" -ge 200
+ok "each client polled many times" test "$(sum polls)" -ge 100
 ok "nearly each over a new set" test "$(sum over)" -ge $(($(sum polls) / 2))
 ok "and none of them failed" is "$failed_clients $(sum failed)" "0 0"
 last_is_served() { # without another publication
