@@ -49,7 +49,8 @@ static const char *const migrations[] = {
 	/* 4 */
 	"CREATE INDEX event_number ON event (device, number);",
 	/* 5 */
-	"CREATE INDEX ecu_running ON ecu (installed_sha256, hardware, device);"
+	"CREATE INDEX ecu_running ON ecu (installed_sha256, hardware, device);",
+	/* 6 */
 	"CREATE INDEX assignment_file ON assignment (target, sha256, device);",
 };
 
