@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "lib/utc.h"
 #include "lib/uuid.h"
 #include "otafs/director.h"
+#include "otafs/fleet.h"
 
 #define WORDS " \t\r"
 
@@ -45,11 +48,35 @@ refuse_hardware(const struct order *order, const struct target *target, struct e
 	    err, EINVAL, "%s is for hardware %.128s; this device has %s", target->file, ids ? ids : "?", ecus);
 }
 
+/* What a device would pass over in silence: secondaries know no delegations, and nobody looks into an expired
+ * one.  (aktualizr-wire 2.9) */
+static int
+check_delegation(const struct order *order, const struct ecu *ecu, const struct target *target, struct err *err)
+{
+	char since[UTC_TEXT_SIZE];
+
+	if (!target->delegation)
+		return 0;
+	if (strcmp(ecu->serial, order->device->primary_ecu) != 0)
+		return err_set(err, EINVAL,
+		    "%s is of the delegation %s, and only primary ECUs look into delegations; %s is none",
+		    target->file, target->delegation, ecu->serial);
+	if (target->expires_at > order->now)
+		return 0;
+	utc_format(target->expires_at, since);
+	return err_set(err, EINVAL,
+	    "%s is of the delegation %s, which has expired at %s: its supplier has to sign anew", target->file,
+	    target->delegation, since);
+}
+
 static int
 add_line(struct order *order, const struct ecu *ecu, const struct target *target, struct err *err)
 {
 	struct assignment *a;
+	int r = check_delegation(order, ecu, target, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < order->count; i++)
 		if (!strcmp(order->list[i].ecu, ecu->serial))
 			return err_set(err, EINVAL, "ECU %s is named twice", ecu->serial);
@@ -108,7 +135,7 @@ refuse_package(const struct order *order, const char *package, const char *versi
 
 	targets = image_targets(order->core->image, &count);
 	for (size_t i = 0; i < count; i++)
-		if (!strcmp(targets[i].package, package))
+		if (!strcmp(targets[i].package, package) && target_is_shown(&targets[i]))
 			return err_set(err, ENOENT, "package %s has no version %.128s: ls packages/%s", package,
 			    version, package);
 	return err_set(err, ENOENT, "%.128s: not in the image repository: ls packages", package);
@@ -209,6 +236,8 @@ store(const struct order *order, const char *who, struct err *err)
 		r = i + 1 < order->count ? state_history_add(state, order->device->id, text, order->now, err)
 					 : note_change(order->core, order->device, text, order->now, err);
 	}
+	if (r == 0)
+		r = fleet_promise(order->core, order->list, order->count, err);
 	return state_end(state, r, err);
 }
 
@@ -302,4 +331,55 @@ assign_print(struct core *core, const struct device *device, FILE *out, struct e
 		    open[i].correlation);
 	}
 	return r;
+}
+
+/* ---- what is not published any more */
+
+bool
+assign_is_published(const struct core *core, const char *target, const char *sha256)
+{
+	const struct target *found = image_target(core->image, target);
+
+	return found && !strcmp(found->sha256, sha256);
+}
+
+struct following {
+	struct core *core;
+	int64_t now;
+};
+
+/* It changes devices, not the assignments that are being read. */
+static int
+follow_one(const char *target, const char *sha256, int64_t count, void *context)
+{
+	struct following *following = context;
+	struct core *core = following->core;
+	bool is_lost = !assign_is_published(core, target, sha256);
+	struct err err = { 0 };
+	char why[ERR_TEXT_MAX];
+	int told;
+
+	snprintf(why, sizeof(why),
+	    "assigned %s is not in the image repository any more: cancel or publish it again", target);
+	told = state_why_lost(core->state, target, sha256, why, is_lost, following->now, &err);
+	if (told < 0)
+		log_line(LOG_ERR, "devices not told target=%s reason=\"%s\"", target, err.text);
+	else if (told && is_lost)
+		log_line(
+		    LOG_WARNING, "assigned but not published target=%s devices=%lld", target, (long long)count);
+	return 0;
+}
+
+void
+assign_follow(struct core *core, int64_t now)
+{
+	struct following following = { core, now };
+	struct err err = { 0 };
+
+	if (core->followed == image_number(core->image))
+		return;
+	if (state_assigned(core->state, follow_one, &following, &err) < 0)
+		log_line(LOG_ERR, "assignments not looked at reason=\"%s\"", err.text);
+	else
+		core->followed = image_number(core->image);
 }

@@ -22,7 +22,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	core->signer = client_new(config->sign_socket);
 	if (!core->signer)
 		return err_set(err, ENOMEM, "no memory for the signer's client");
-	if ((r = state_open(config->state, &core->state, err)) < 0 ||
+	if ((r = state_open(config->state, &core->state, err)) < 0 || (r = pins_init(&core->pins, err)) < 0 ||
 	    (r = image_open(config->repository, &core->image, err)) < 0)
 		return r;
 	return core_refresh(core, core->started_at, err);
@@ -36,6 +36,7 @@ core_close(struct core *core)
 	free(core->roots.texts);
 	free(core->changes.names);
 	image_free(core->image);
+	pins_done(&core->pins);
 	state_free(core->state);
 	client_free(core->signer);
 }
@@ -170,8 +171,7 @@ core_refresh(struct core *core, int64_t now, struct err *err)
 		log_line(LOG_WARNING, "roots not refreshed reason=\"%s\"", err->text);
 	if ((r = refresh_epoch(core, now, err)) < 0)
 		return r;
+	/* Names of the image repository are asked for at each use: nothing has to be forgotten. */
 	r = image_refresh(core->image, err);
-	if (r == IMAGE_CHANGED)
-		core->changes.is_all = true;
 	return r < 0 ? r : 0;
 }

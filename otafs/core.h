@@ -12,6 +12,7 @@
 #include "lib/config.h"
 #include "lib/err.h"
 #include "otafs/image.h"
+#include "otafs/pin.h"
 #include "otafs/state.h"
 #include "sign/client.h"
 
@@ -45,10 +46,17 @@ struct roots {
 	int count;
 };
 
+struct fleet;
+struct retirements;
+
 struct core {
 	const struct config *config;
 	struct state *state;
 	struct image *image;
+	struct pins pins;                /**< which publication a device is reading */
+	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
+	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
+	int64_t followed;                /**< the publication that open assignments were held against */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;

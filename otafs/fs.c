@@ -135,7 +135,8 @@ make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err
 				     : node_stat(node, &st, &content, err)) < 0)
 		return NULL;
 	adjust(mount, node, tag, &st);
-	inode = inode_new(node->path, tag, &st, mount->view == VIEW_WWW ? content : NULL);
+	inode = inode_new(mount->view == VIEW_WWW ? node_inode(node) : node->path, tag, &st,
+	    mount->view == VIEW_WWW ? content : NULL);
 	if (!inode)
 		err_set(err, ENOMEM, "no memory for an inode");
 	else if (inode->content)
@@ -158,7 +159,7 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	r = find(request, path, &node, &err);
 	if (r == 0) {
 		tag = is_www ? node_tag(&node) : 0;
-		inode = is_www ? inodes_find(&mount->inodes, path, tag, 1) : NULL;
+		inode = is_www ? inodes_find(&mount->inodes, node_inode(&node), tag, 1) : NULL;
 		if (!inode) {
 			struct inode *made = make_inode(mount, &node, tag, &err);
 
@@ -171,7 +172,7 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
 	}
 	done(request);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG) /* what strangers ask for is no trouble of ours */
 		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", path, err.text);
 	if (r < 0)
 		return r;
@@ -338,6 +339,18 @@ reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset)
 }
 
 static void
+reply_from_inode(fuse_req_t request, const struct inode *inode, size_t size, off_t offset)
+{
+	AUTO(free_p) char *data = malloc(size);
+	ssize_t n = data ? inodes_read(&mount_of(request)->inodes, inode, data, size, offset) : -ENOMEM;
+
+	if (n < 0)
+		fail(request, (int)n);
+	else
+		fuse_reply_buf(request, data, (size_t)n);
+}
+
+static void
 reply_from_memory(fuse_req_t request, const char *data, size_t bytes, size_t size, off_t offset)
 {
 	size_t at = (size_t)offset < bytes ? (size_t)offset : bytes;
@@ -354,8 +367,8 @@ on_www_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct
 	int r;
 
 	(void)info;
-	if (inode->content) {
-		reply_from_memory(request, inode->content, (size_t)inode->st.st_size, size, offset);
+	if (inode->has_content) {
+		reply_from_inode(request, inode, size, offset);
 		return;
 	}
 	r = find(request, inode->path, &node, &err);
@@ -518,14 +531,27 @@ on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	fuse_reply_err(request, r < 0 ? -r : 0);
 }
 
-/* What a tree of generated files has no use for; the kernel's own word for a missing handler sounds like a
- * broken mount. */
 static void
 on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-	(void)parent, (void)name;
-	fuse_reply_err(request, EPERM);
+	char path[NODE_PATH_MAX];
+	struct err err = { 0 };
+	struct node node;
+	int r = join(inode_of(mount_of(request), parent), name, path);
+
+	if (r < 0) {
+		fail(request, r);
+		return;
+	}
+	r = find(request, path, &node, &err);
+	if (r == 0)
+		r = node_unlink(&node);
+	done(request);
+	fuse_reply_err(request, -r);
 }
+
+/* What a tree of generated files has no use for; the kernel's own word for a missing handler sounds like a
+ * broken mount. */
 
 static void
 on_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
@@ -650,6 +676,12 @@ fs_forget(struct fs *fs, struct changes *changes)
 		forget_name(&fs->www, changes->names[i].parent, changes->names[i].name);
 	free(changes->names);
 	*changes = (struct changes){ 0 };
+}
+
+void
+fs_drop(struct fs *fs, int64_t oldest)
+{
+	inodes_drop(&fs->www.inodes, NODE_SETS, oldest);
 }
 
 /* ---- mounting */

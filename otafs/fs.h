@@ -35,4 +35,7 @@ int fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err
  * acknowledging. */
 void fs_forget(struct fs *fs, struct changes *changes);
 
+/** Frees what the www view has in memory of publications below @oldest, which no name stands for any more. */
+void fs_drop(struct fs *fs, int64_t oldest);
+
 #endif

@@ -2,34 +2,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/file.h"
-#include "lib/json.h"
-#include "lib/utc.h"
+#include "lib/name.h"
+
+/* The link may move on while a set is being read, and the set it named may be swept away: then the next one is
+ * read. */
+#define LOAD_TRIES 8
+
+/* One publication's folder. */
+struct set {
+	int64_t number;
+	int fd;
+};
 
 struct image {
-	int published; /* repository/published */
-	int ostree;    /* repository/ostree */
-	int current;   /* the loaded publication's folder, -1: none */
-	int64_t number;
-	json_t *json; /* its targets.json */
-	struct target *targets;
-	size_t count;
+	int repository, published, ostree;
+	struct set sets[IMAGE_SETS_MAX]; /* a ring of what was loaded; loaded is the number of all */
+	size_t loaded;
+	struct targets targets; /* of the newest */
 };
 
 static int
-open_folder(const char *repository, const char *name, int *out, struct err *err)
+open_folder(int dir, const char *name, int *out, struct err *err)
 {
-	char path[4096];
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", repository, name) >= sizeof(path))
-		return err_set(err, ENAMETOOLONG, "%.64s...: too long", repository);
-	*out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*out = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out < 0)
-		return err_sys(err, "%s (ota-watcher makes it when it starts)", path);
+		return err_sys(err, "%s (ota-watcher makes it when it starts)", name);
 	return 0;
 }
 
@@ -47,21 +53,15 @@ image_open(const char *repository, struct image **out, struct err *err)
 
 	if (!image)
 		return err_set(err, ENOMEM, "no memory for the image repository");
-	image->published = image->ostree = image->current = -1;
-	if ((r = open_folder(repository, "published", &image->published, err)) < 0 ||
-	    (r = open_folder(repository, "ostree", &image->ostree, err)) < 0)
-		return r;
+	image->repository = image->published = image->ostree = -1;
+	for (size_t i = 0; i < IMAGE_SETS_MAX; i++)
+		image->sets[i].fd = -1;
+	if ((r = open_folder(AT_FDCWD, repository, &image->repository, err)) < 0 ||
+	    (r = open_folder(image->repository, "published", &image->published, err)) < 0 ||
+	    (r = open_folder(image->repository, "ostree", &image->ostree, err)) < 0)
+		return err_context(err, r, "%s", repository);
 	*out = MOVE(image);
 	return 0;
-}
-
-static void
-unload(struct image *image)
-{
-	if (image->current >= 0)
-		close(image->current);
-	json_decref(image->json);
-	free(image->targets);
 }
 
 void
@@ -69,165 +69,236 @@ image_free(struct image *image)
 {
 	if (!image)
 		return;
-	unload(image);
-	if (image->published >= 0)
-		close(image->published);
-	if (image->ostree >= 0)
-		close(image->ostree);
+	targets_free(&image->targets);
+	for (size_t i = 0; i < IMAGE_SETS_MAX; i++)
+		close_p(&image->sets[i].fd);
+	close_p(&image->published);
+	close_p(&image->ostree);
+	close_p(&image->repository);
 	free(image);
 }
 
-static int
-read_target(const char *file, const json_t *json, struct target *out, struct err *err)
-{
-	const json_t *custom = json_object_get(json, "custom");
-	const char *created = json_text(custom, "createdAt");
-	int r;
+/* ---- publications */
 
-	out->file = file;
-	out->uri = json_text(custom, "uri");
-	out->comment = json_text(custom, "comment");
-	out->hardware = json_object_get(custom, "hardwareIds");
-	if (created && utc_parse(created, &out->created_at) < 0)
-		out->created_at = 0;
-	if ((r = json_need_text(custom, "name", file, &out->package, err)) < 0 ||
-	    (r = json_need_text(custom, "version", file, &out->version, err)) < 0 ||
-	    (r = json_need_text(custom, "targetFormat", file, &out->format, err)) < 0 ||
-	    (r = json_need_text(json_object_get(json, "hashes"), "sha256", file, &out->sha256, err)) < 0 ||
-	    (r = json_need_integer(json, "length", file, INT64_MAX, &out->length, err)) < 0)
-		return r;
-	if (!json_array_size(out->hardware))
-		return err_set(err, EBADMSG, "%s: has no hardwareIds", file);
-	return 0;
+static const struct set *
+newest(const struct image *image)
+{
+	return image->loaded ? &image->sets[(image->loaded - 1) % IMAGE_SETS_MAX] : NULL;
+}
+
+static const struct set *
+find_set(const struct image *image, int64_t number)
+{
+	for (size_t i = 0; i < IMAGE_SETS_MAX; i++)
+		if (image->sets[i].fd >= 0 && image->sets[i].number == number)
+			return &image->sets[i];
+	return NULL;
 }
 
 static int
-compare(const void *a, const void *b)
+load(struct image *image, const char *name, struct err *err)
 {
-	const struct target *x = a, *y = b;
-	int r = strcmp(x->package, y->package);
-
-	if (r == 0 && x->created_at != y->created_at)
-		r = x->created_at < y->created_at ? -1 : 1;
-	return r ? r : strcmp(x->version, y->version);
-}
-
-static int
-read_targets(struct image *image, struct err *err)
-{
-	json_t *targets = json_object_get(json_object_get(image->json, "signed"), "targets"), *one;
-	const char *file;
+	AUTO(close_p) int fd = openat(image->published, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct targets targets;
+	struct set *set;
 	int r;
 
-	image->targets = calloc(json_object_size(targets) + 1, sizeof(*image->targets));
-	if (!image->targets)
-		return err_set(err, ENOMEM, "no memory for targets");
-	json_object_foreach(targets, file, one)
-	{
-		if ((r = read_target(file, one, &image->targets[image->count], err)) < 0)
-			return r;
-		image->count++;
-	}
-	qsort(image->targets, image->count, sizeof(*image->targets), compare);
-	return 0;
-}
-
-static int
-load(struct image *next, const char *name, struct err *err)
-{
-	AUTO(free_p) char *text = NULL;
-	size_t bytes;
-	int r;
-
-	next->number = strtoll(name, NULL, 10);
-	next->current = openat(next->published, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (next->current < 0)
+	if (fd < 0)
 		return err_sys(err, "published/%s", name);
-	if ((r = file_read(next->current, "targets.json", IMAGE_FILE_MAX, &text, &bytes, err)) < 0 ||
-	    (r = json_read(text, bytes, "targets.json", &next->json, err)) < 0)
-		return r;
-	return read_targets(next, err);
+	if ((r = targets_read(fd, &targets, err)) < 0) {
+		targets_free(&targets);
+		return err_context(err, r, "published/%s", name);
+	}
+	targets_free(&image->targets);
+	image->targets = targets;
+	set = &image->sets[image->loaded++ % IMAGE_SETS_MAX];
+	close_p(&set->fd);
+	*set = (struct set){ strtoll(name, NULL, 10), MOVE_FD(fd) };
+	return IMAGE_CHANGED;
 }
 
 int
 image_refresh(struct image *image, struct err *err)
 {
-	struct image next = { .published = image->published, .ostree = image->ostree, .current = -1 };
-	char name[32];
-	ssize_t n = readlinkat(image->published, "current", name, sizeof(name) - 1);
-	int r;
+	int r = -ENOENT;
 
-	if (n < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "published/current");
-	name[n] = '\0';
-	if (image->current >= 0 && strtoll(name, NULL, 10) == image->number)
-		return 0;
-	r = load(&next, name, err);
-	if (r < 0) {
-		unload(&next);
-		return err_context(err, r, "published/%s", name);
+	for (int i = 0; i < LOAD_TRIES && r == -ENOENT; i++) {
+		char name[32];
+		ssize_t n = readlinkat(image->published, "current", name, sizeof(name) - 1);
+
+		if (n < 0)
+			return errno == ENOENT ? 0 : err_sys(err, "published/current");
+		name[n] = '\0';
+		if (image->loaded && strtoll(name, NULL, 10) == newest(image)->number)
+			return 0;
+		r = load(image, name, err);
 	}
-	unload(image);
-	*image = next;
-	return IMAGE_CHANGED;
+	return r;
 }
 
 int64_t
 image_number(const struct image *image)
 {
-	return image->number;
+	return image->loaded ? newest(image)->number : 0;
 }
+
+int64_t
+image_oldest(const struct image *image)
+{
+	int64_t oldest = image_number(image);
+
+	for (size_t i = 0; i < IMAGE_SETS_MAX; i++)
+		if (image->sets[i].fd >= 0 && image->sets[i].number < oldest)
+			oldest = image->sets[i].number;
+	return oldest;
+}
+
+int64_t
+image_set(const struct image *image, int64_t set)
+{
+	const struct set *found = set ? find_set(image, set) : NULL;
+
+	/* The descriptor of a folder that was swept away is still good, but nothing is in it. */
+	return found && faccessat(found->fd, "targets.json", F_OK, 0) == 0 ? set : image_number(image);
+}
+
+/* ---- targets */
 
 const struct target *
 image_targets(const struct image *image, size_t *count)
 {
-	*count = image->count;
-	return image->targets;
+	*count = image->targets.count;
+	return image->targets.list;
 }
 
 int
 image_find(const struct image *image, const char *package, const char *version, const struct target **out)
 {
-	for (size_t i = 0; i < image->count; i++) {
-		if (strcmp(image->targets[i].package, package) || strcmp(image->targets[i].version, version))
+	for (size_t i = 0; i < image->targets.count; i++) {
+		const struct target *target = &image->targets.list[i];
+
+		if (!target_is_shown(target) || strcmp(target->package, package) ||
+		    strcmp(target->version, version))
 			continue;
-		*out = &image->targets[i];
+		*out = target;
 		return 0;
 	}
 	return IMAGE_NO_TARGET;
 }
 
-int
-target_fits(const struct target *target, const char *id)
+const struct target *
+image_target(const struct image *image, const char *file)
 {
-	const json_t *one;
-	size_t i;
+	return image->targets.count ? targets_file(&image->targets, file) : NULL;
+}
 
-	json_array_foreach(
-	    target->hardware, i, one) if (json_is_string(one) && !strcmp(json_string_value(one), id)) return 1;
-	return 0;
+void
+image_hide(struct image *image, const char *file, bool is_hidden)
+{
+	struct target *target = image->targets.count ? targets_file(&image->targets, file) : NULL;
+
+	if (target)
+		target->is_hidden = is_hidden;
+}
+
+bool
+image_has_folder(const struct image *image, const char *folder)
+{
+	char prefix[1024];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%s/", folder), i;
+
+	if (n >= sizeof(prefix))
+		return false;
+	i = targets_from(&image->targets, prefix);
+	return i < image->targets.count && !strncmp(image->targets.by_file[i]->file, prefix, n);
+}
+
+static bool
+is_binary(const struct target *target)
+{
+	return !strcmp(target->format, "BINARY") && !target->uri && digest_is_sha256_hex(target->sha256);
 }
 
 int
-image_file(const struct image *image, const char *name, struct err *err)
+image_list(const struct image *image, const char *folder, image_name_fn each, void *context)
 {
-	int fd = image->current < 0 ? -1 : openat(image->current, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const struct targets *targets = &image->targets;
+	char last[NAME_TARGET_MAX + 1] = "", name[NAME_TARGET_MAX + 1];
+	size_t n = strlen(folder);
+	int r = 0;
 
-	if (fd >= 0)
-		return fd;
-	return image->current < 0 ? err_set(err, ENOENT, "nothing was published yet")
-				  : err_sys(err, "%s", name);
+	for (size_t i = targets_from(targets, folder); r == 0 && i < targets->count; i++) {
+		const struct target *target = targets->by_file[i];
+		size_t part;
+
+		if (strncmp(target->file, folder, n) != 0)
+			break;
+		part = strcspn(target->file + n, "/");
+		if (!is_binary(target) || part == 0 || part >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)part, target->file + n);
+		/* All names below a folder follow one another. */
+		if (strcmp(name, last) != 0)
+			r = each(name, target->file[n + part] == '/', context);
+		strcpy(last, name);
+	}
+	return r;
 }
 
-DIR *
-image_folder(const struct image *image)
-{
-	int fd = image->current < 0 ? -1 : openat(image->current, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+/* ---- files */
 
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
+static int
+open_below(int dir, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
+int
+image_file(const struct image *image, int64_t set, const char *name, struct err *err)
+{
+	const struct set *found = find_set(image, set);
+	int fd;
+
+	if (!found)
+		return err_set(err, ENOENT, "nothing was published yet");
+	fd = open_below(found->fd, name);
+	return fd < 0 ? err_sys(err, "%s", name) : fd;
+}
+
+int
+image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err)
+{
+	char path[DIGEST_HEX_SIZE + 64];
+	int fd;
+
+	if (!digest_is_sha256_hex(sha256))
+		return err_set(err, ENOENT, "no sha256");
+	snprintf(path, sizeof(path), "binaries/%.2s/%s%s", sha256, sha256 + 2, suffix);
+	fd = open_below(image->repository, path);
+	return fd < 0 ? err_sys(err, "%s", path) : fd;
+}
+
+bool
+image_has_commit(const struct image *image, const char *sha256)
+{
+	char path[DIGEST_HEX_SIZE + 32];
+
+	if (!digest_is_sha256_hex(sha256))
+		return false;
+	snprintf(path, sizeof(path), "objects/%.2s/%s.commit", sha256, sha256 + 2);
+	return faccessat(image->ostree, path, F_OK, 0) == 0;
+}
+
+int
+image_report(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "report/%s", name);
+	return file_read(image->repository, path, IMAGE_REPORT_MAX, text, bytes, err);
 }
 
 int

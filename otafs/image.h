@@ -1,42 +1,30 @@
 /**
- * The image repository as ota-watcher published it last: repository/published/current/.
+ * The repositories as ota-watcher wrote them last: repository/published/ and what stands beside it.
  *
  * A publication is a folder that never changes; "current" points to the newest. What is loaded here stays what
- * it is until image_refresh() takes the next one, so all answers between two refreshes belong together.
+ * it is until image_refresh() takes the next one, so all answers between two refreshes belong together. Older
+ * ones that were loaded stay open, for devices in the middle of a visit.
  */
 #ifndef OTAFS_IMAGE_H
 #define OTAFS_IMAGE_H
 
-#include <dirent.h>
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "otafs/target.h"
 
-/** Clients take 8 MiB of image targets, 64 KiB of anything else (aktualizr-wire 2.3). */
-#define IMAGE_FILE_MAX (8 * 1024 * 1024)
+/** Publications that are kept open; ota-watcher keeps no more of them on disk either. */
+#define IMAGE_SETS_MAX 64
+/** A file of repository/report/. */
+#define IMAGE_REPORT_MAX (8 * 1024 * 1024)
 
-/** There is no such target. */
+/** There is no such target, file or folder. */
 #define IMAGE_NO_TARGET 1
 /** A newer publication was loaded. */
 #define IMAGE_CHANGED 2
 
 struct image;
-
-/** One image; everything is borrowed from the loaded publication. */
-struct target {
-	const char *file;    /**< name in targets.json */
-	const char *package; /**< custom.name */
-	const char *version; /**< custom.version */
-	const char *sha256;
-	const char *format;  /**< OSTREE or BINARY */
-	const char *uri;     /**< NULL: from the repository itself */
-	const char *comment; /**< NULL: none */
-	int64_t length;      /**< bytes */
-	int64_t created_at;
-	const json_t *hardware; /**< array of hardware ids that it is for */
-};
 
 /** Opens the folder @repository; a repository in which nothing was published yet is an empty one. */
 int image_open(const char *repository, struct image **out, struct err *err);
@@ -46,23 +34,47 @@ void image_free(struct image *image);
  * stays. */
 int image_refresh(struct image *image, struct err *err);
 
-/** The number of the loaded publication, 0 for none. */
+/** The number of the loaded publication, 0 for none; and of the oldest that is still open. */
 int64_t image_number(const struct image *image);
+int64_t image_oldest(const struct image *image);
 
-/** All targets, ordered by package, then time, then version. */
+/** All targets, ordered by package, then time, then version. Not all of them are to be shown: see
+ * target_is_shown(). */
 const struct target *image_targets(const struct image *image, size_t *count);
 
-/** Finds @package @version. 0 or IMAGE_NO_TARGET. */
+/** Finds @package @version among those that are shown. 0 or IMAGE_NO_TARGET. */
 int image_find(const struct image *image, const char *package, const char *version, const struct target **out);
 
-/** Whether the target is for hardware @id. */
-int target_fits(const struct target *target, const char *id);
+/** The target of that file name, shown or not, or NULL. */
+const struct target *image_target(const struct image *image, const char *file);
 
-/** Opens file @name of the loaded publication; -ENOENT. The caller closes the descriptor. */
-int image_file(const struct image *image, const char *name, struct err *err);
+/** Whether a target's file name starts with @folder and a slash. */
+bool image_has_folder(const struct image *image, const char *folder);
 
-/** Reads the folder of the loaded publication; NULL when there is none. The caller closes it. */
-DIR *image_folder(const struct image *image);
+/** Calls @each for what stands directly below @folder ("" or with a slash at its end) among the file names of
+ * binary targets. */
+typedef int (*image_name_fn)(const char *name, bool is_folder, void *context);
+int image_list(const struct image *image, const char *folder, image_name_fn each, void *context);
+
+/** Shows or hides the target of that file name until the next publication is loaded. */
+void image_hide(struct image *image, const char *file, bool is_hidden);
+
+/** The publication to read for who wants @set: it, or the loaded one when it is not open or not on disk any
+ * more. */
+int64_t image_set(const struct image *image, int64_t set);
+
+/** Opens file @name of publication @set, which may lie in delegations/; -ENOENT. The caller closes the
+ * descriptor. */
+int image_file(const struct image *image, int64_t set, const char *name, struct err *err);
+
+/** Opens the bytes of a binary target, by its sha256, or what stands beside them under @suffix; -ENOENT. */
+int image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err);
+
+/** Whether the OSTree repository has that commit. */
+bool image_has_commit(const struct image *image, const char *sha256);
+
+/** Reads report/@name, which ota-watcher writes; the caller frees @text. -ENOENT. */
+int image_report(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err);
 
 /** A descriptor of repository/ostree, borrowed. */
 int image_ostree(const struct image *image);

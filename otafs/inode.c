@@ -1,6 +1,7 @@
 #include "otafs/inode.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ inode_new(const char *path, int64_t tag, const struct stat *st, char *content)
 	inode->tag = tag;
 	inode->st = *st;
 	inode->st.st_ino = number_of(path, tag);
+	inode->has_content = content != NULL;
 	inode->content = content;
 	return inode;
 }
@@ -110,6 +112,49 @@ inodes_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups)
 	pthread_mutex_unlock(&inodes->lock);
 }
 
+ssize_t
+inodes_read(struct inodes *inodes, const struct inode *inode, char *out, size_t room, off_t offset)
+{
+	size_t bytes = (size_t)inode->st.st_size, at = (size_t)offset < bytes ? (size_t)offset : bytes;
+	size_t n = room < bytes - at ? room : bytes - at;
+	bool is_there;
+
+	pthread_mutex_lock(&inodes->lock);
+	is_there = inode->content != NULL;
+	if (is_there)
+		memcpy(out, inode->content + at, n);
+	pthread_mutex_unlock(&inodes->lock);
+	return is_there ? (ssize_t)n : -ENODATA;
+}
+
+struct dropped {
+	const char *folder;
+	int64_t tag;
+};
+
+static void
+drop_one(const void *at, VISIT visit, void *context)
+{
+	struct inode *inode = *(struct inode *const *)at;
+	const struct dropped *dropped = context;
+
+	if ((visit != postorder && visit != leaf) || inode->tag >= dropped->tag ||
+	    strncmp(inode->path, dropped->folder, strlen(dropped->folder)) != 0)
+		return;
+	free(inode->content);
+	inode->content = NULL;
+}
+
+void
+inodes_drop(struct inodes *inodes, const char *folder, int64_t tag)
+{
+	struct dropped dropped = { folder, tag };
+
+	pthread_mutex_lock(&inodes->lock);
+	twalk_r(inodes->tree, drop_one, &dropped);
+	pthread_mutex_unlock(&inodes->lock);
+}
+
 /* twalk_r(3) comes by at every inode, several times at the inner ones. */
 static void
 list_one(const void *at, VISIT visit, void *out)
@@ -119,7 +164,7 @@ list_one(const void *at, VISIT visit, void *out)
 
 	if ((visit != postorder && visit != leaf) || !slash || S_ISDIR(inode->st.st_mode))
 		return;
-	if (!strncmp(inode->path, "repo/", 5) || !strncmp(inode->path, "devices/", 8))
+	if (!strncmp(inode->path, "devices/", 8))
 		fprintf(out, "%.*s%c%s%c", (int)(slash - inode->path), inode->path, 0, slash + 1, 0);
 }
 

@@ -6,6 +6,7 @@
 #define OTAFS_INODE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,7 +16,8 @@ struct inode {
 	int64_t tag; /**< www view: the version of the content; full view: 0 */
 	uint64_t lookups;
 	struct stat st;
-	char *content; /**< www view: the text of st.st_size bytes, NULL for folders and files on disk */
+	bool has_content; /**< www view: it is a text; not a folder or a file on disk */
+	char *content;    /**< www view: its st.st_size bytes; NULL: dropped */
 };
 
 struct inodes {
@@ -41,8 +43,15 @@ struct inode *inodes_enter(struct inodes *inodes, struct inode *inode);
 /** Takes @lookups back; the last one frees the inode. */
 void inodes_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups);
 
+/** Copies up to @room bytes of the content from @offset on. -ENODATA: the inode has none, or none any more. */
+ssize_t inodes_read(struct inodes *inodes, const struct inode *inode, char *out, size_t room, off_t offset);
+
+/** Frees the contents of the inodes below the path @folder (with a slash at its end) whose tag is lower than
+ * @tag: what nobody finds any more. */
+void inodes_drop(struct inodes *inodes, const char *folder, int64_t tag);
+
 /**
- * Writes the names below repo/ and devices/ that stand for generated files: folder, 0, name, 0, and so on. They
+ * Writes the names below devices/ that stand for generated files: folder, 0, name, 0, and so on. They
  * are copies, since to act on them no lock may be held.
  */
 void inodes_list_generated(struct inodes *inodes, FILE *out);

@@ -15,10 +15,16 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
+#include "otafs/assign.h"
+#include "otafs/fleet.h"
 #include "otafs/fs.h"
+#include "otafs/retire.h"
 
-/** How often the core is asked what is due, in milliseconds. */
-#define REFRESH_MS (60 * 1000)
+/** How often the core is asked what is due, in seconds. */
+#define REFRESH_SECONDS 60
+/** How often it is looked whether something waits to be written, and whether a request was answered. */
+#define TICK_MS (FLEET_SECONDS * 1000)
+#define WAITING_MS 1000
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
 
@@ -27,8 +33,8 @@ static int
 open_privileged(const struct config *config, struct fs **fs, struct err *err)
 {
 	struct rlimit files = { FILES_MAX, FILES_MAX };
-	uid_t uid, www_uid;
-	gid_t gid, www_gid;
+	uid_t uid, www_uid, watcher_uid;
+	gid_t gid, www_gid, watcher_gid;
 	int r;
 
 	if (geteuid() != 0)
@@ -36,7 +42,10 @@ open_privileged(const struct config *config, struct fs **fs, struct err *err)
 		    err, EPERM, "start this as root: it mounts, then becomes user %s", config->user_otafs);
 	if ((r = config_user(config->user_otafs, &uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_www, &www_uid, &www_gid, err)) < 0 ||
+	    (r = config_user(config->user_watcher, &watcher_uid, &watcher_gid, err)) < 0 ||
 	    (r = program_folder_above(config->state, uid, gid, 0700, err)) < 0 ||
+	    /* Nobody but the watcher gets in; what is made in it need not know of its group. */
+	    (r = program_folder(config->fleet, uid, watcher_gid, 0750, err)) < 0 ||
 	    (r = program_folder_above(config->www, 0, www_gid, 0750, err)) < 0)
 		return r;
 	/* mkdir in a dead mount fails, and fs_mount() removes dead mounts: only what is missing is made. */
@@ -61,34 +70,65 @@ watch_publications(const struct config *config, int *fd, struct err *err)
 	return 0;
 }
 
+/* What a publication means for requests, devices and the watcher. */
+static void
+follow(struct core *core)
+{
+	retire_follow(core);
+	assign_follow(core, utc_now());
+}
+
 static void
 refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
 	struct changes changes;
 	struct err err;
+	int64_t oldest;
 
 	pthread_mutex_lock(lock);
 	if (core_refresh(core, utc_now(), &err) < 0)
 		log_line(LOG_ERR, "refresh failed reason=\"%s\"", err.text);
+	follow(core);
+	oldest = image_oldest(core->image);
 	core_take_changes(core, &changes);
 	pthread_mutex_unlock(lock);
 	fs_forget(fs, &changes);
+	fs_drop(fs, oldest);
+}
+
+/* What can be done without asking anybody. */
+static int
+tick(struct core *core, pthread_mutex_t *lock)
+{
+	int pause;
+
+	pthread_mutex_lock(lock);
+	retire_follow(core);
+	fleet_keep(core, utc_now());
+	pause = retire_is_waiting(core) ? WAITING_MS : TICK_MS;
+	pthread_mutex_unlock(lock);
+	return pause;
 }
 
 static int
 loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	int64_t refreshed_at = utc_now(), now;
 	char events[4096];
 
 	for (;;) {
-		if (poll(fds, 2, REFRESH_MS) < 0 && errno != EINTR)
+		if (poll(fds, 2, tick(core, lock)) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
+		now = utc_now();
+		if (!fds[0].revents && now >= refreshed_at && now < refreshed_at + REFRESH_SECONDS)
+			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
 		refresh(core, lock, fs);
+		refreshed_at = now;
 	}
 }
 
@@ -114,13 +154,19 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 		return err_set(err, ESRCH, "the parent process has ended");
 	umask(0077);
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
-	    (r = core_open(config, &core, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
-	    (r = fs_start(fs, &core, &lock, err)) < 0)
+	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
+	    (r = retire_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+		return r;
+	follow(&core);
+	fleet_keep(&core, utc_now());
+	if ((r = fs_start(fs, &core, &lock, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
 	r = loop(&core, &lock, fs, publications, signals, err);
 	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
 	pthread_mutex_lock(&lock);
+	retire_close(&core);
+	fleet_close(&core);
 	core_close(&core);
 	return r;
 }

@@ -67,10 +67,12 @@ check_needs(struct node *node, struct err *err)
 
 		r = IMAGE_NO_TARGET;
 		for (size_t i = 0; r && i < count; i++)
-			r = strcmp(targets[i].package, node->args[0]) ? r : 0;
+			r = strcmp(targets[i].package, node->args[0]) || !target_is_shown(&targets[i]) ? r : 0;
 	}
 	if (r == 0 && row->exists)
 		r = row->exists(node, err);
+	if (r == 0 && row->settle)
+		r = row->settle(node, err);
 	return r > 0 ? err_set(err, ENOENT, "%s: no such file", node->path) : r;
 }
 
@@ -103,31 +105,39 @@ node_tag(const struct node *node)
 	return node->row->tag ? node->row->tag(node) : 0;
 }
 
-/* Objects and parts of deltas are named by their content. The superblock of a delta that is made again is not:
- * it holds the time. */
 static bool
-is_immutable(const struct node *node)
+is_object(const struct node *node)
 {
-	const char *name = strrchr(node->path, '/');
-
-	return !strncmp(node->path, "treehub/objects/", 16) ||
-	       (!strncmp(node->path, "treehub/deltas/", 15) && strcmp(name, "/superblock") != 0);
+	return !strncmp(node->path, "treehub/objects/", 16);
 }
 
 bool
 node_is_announced(const struct node *node)
 {
-	/* Refs, summary and config of the OSTree repository change without anybody telling; "alive" is to be
-	 * asked for. */
+	/* All but the objects of the OSTree repository changes without anybody telling: refs, summary, config,
+	 * and deltas, which are made anew and thrown away. */
 	if (!strncmp(node->path, "treehub/", 8))
-		return is_immutable(node);
-	return strcmp(node->path, "alive") != 0;
+		return is_object(node);
+	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
+}
+
+const char *
+node_inode(const struct node *node)
+{
+	return node->shared[0] ? node->shared : node->path;
 }
 
 int
 node_open(const struct node *node, struct err *err)
 {
 	return node->row->open(node, err);
+}
+
+/* Objects, parts of deltas and binary targets are large and many, and stay on disk. */
+static bool
+is_large(const struct node *node)
+{
+	return is_object(node) || !strncmp(node->path, "treehub/deltas/", 15) || (node->row->flags & ROW_LARGE);
 }
 
 static int
@@ -171,7 +181,7 @@ stat_file(const struct node *node, struct stat *st, char **content, struct err *
 	st->st_nlink = S_ISDIR(on_disk.st_mode) ? 2 : 1;
 	st->st_size = on_disk.st_size;
 	st->st_mtim = on_disk.st_mtim;
-	if (!content || S_ISDIR(on_disk.st_mode) || is_immutable(node))
+	if (!content || S_ISDIR(on_disk.st_mode) || is_large(node))
 		return 0;
 	return read_file(fd, node->path, (size_t)on_disk.st_size, content, err);
 }
@@ -277,7 +287,6 @@ node_room(const struct node *node)
 int
 node_write(const struct node *node, const char *text, size_t bytes, struct err *err)
 {
-	const char *id = node->device.id;
 	struct err ignored;
 	int r;
 
@@ -288,8 +297,9 @@ node_write(const struct node *node, const char *text, size_t bytes, struct err *
 	if (r < 0)
 		core_refused(node->core, node->path, node->who, err->text);
 	/* The refusal stays until the next write that is not refused. */
-	if (r < 0 || node->device.why[0])
-		state_device_why(node->core->state, id, r < 0 ? err->text : "", utc_now(), &ignored);
+	if ((node->row->needs & NEEDS_DEVICE) && (r < 0 || node->device.why[0]))
+		state_device_why(
+		    node->core->state, node->device.id, r < 0 ? err->text : "", utc_now(), &ignored);
 	return r;
 }
 
@@ -332,4 +342,10 @@ node_remove(const struct node *node, struct err *err)
 	if (r < 0)
 		core_refused(node->core, node->path, node->who, err->text);
 	return r;
+}
+
+int
+node_unlink(const struct node *node)
+{
+	return node->row->flags & ROW_SHOWN ? 0 : -EPERM;
 }

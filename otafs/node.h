@@ -19,6 +19,9 @@
 /** devices/ID/certificates/SERIAL has two variable parts. */
 #define NODE_ARGS_MAX 3
 
+/** Where node_inode() puts the files of publications, SETS/N/NAME with N as tag. */
+#define NODE_SETS "sets/"
+
 enum view {
 	VIEW_FULL = 1, /**< for administrators, scripts and ota-gate */
 	VIEW_WWW = 2,  /**< read-only, for web servers */
@@ -41,8 +44,11 @@ struct node {
 	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
 	char who[32];                    /**< who acts, for the history: "uid 0" */
 	struct device device;            /**< below devices/ID */
-	const struct target *target;     /**< below packages/NAME/VERSION */
+	const struct target *target;     /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
 	char parts[NODE_PATH_MAX];       /**< what @args points into */
+	char shared[NODE_PATH_MAX];      /**< www view: see node_inode() */
+	int64_t set;                     /**< the publication that it is of */
+	bool is_fixed;                   /**< its name will never stand for anything else */
 };
 
 /** Finds @path (no leading slash, "" is the top). 0, -ENOENT, or another -errno. */
@@ -55,7 +61,8 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 
-/** The same, and @content also of a NODE_FILE that is replaced now and then; not of immutable objects. */
+/** The same, and @content also of a NODE_FILE that is replaced now and then; not of what is named by its
+ * content. */
 int node_take(const struct node *node, struct stat *st, char **content, struct err *err);
 
 /** The kind; NODE_FILE may be a folder on disk, node_stat() tells. */
@@ -68,6 +75,10 @@ int64_t node_tag(const struct node *node);
  * time. */
 bool node_is_announced(const struct node *node);
 
+/** In the www view: the path that together with the tag says which bytes these are. Names that several devices
+ * have for the same bytes share it, and so one inode and one copy in memory. */
+const char *node_inode(const struct node *node);
+
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */
 int node_open(const struct node *node, struct err *err);
 
@@ -75,7 +86,7 @@ int node_open(const struct node *node, struct err *err);
 typedef int (*node_list_fn)(const char *name, mode_t mode, void *context);
 int node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err);
 
-/** One write to a NODE_CONTROL. A refusal is kept for devices/ID/why. */
+/** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
 int node_write(const struct node *node, const char *text, size_t bytes, struct err *err);
 
 /** Most bytes of a NODE_TRANSACTION's body, or of one write to a NODE_CONTROL. */
@@ -88,5 +99,8 @@ int node_commit(const struct node *node, const char *body, size_t bytes, char **
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
+
+/** unlink of a file: 0 where it is let pass without a change, so that rm -r comes to its rmdir; else -EPERM. */
+int node_unlink(const struct node *node);
 
 #endif

@@ -3,11 +3,20 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
+#include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/text.h"
 
-const char *const package_files[] = { "comment", "created", "devices", "format", "hardware-ids", "hash",
-	"length", "target", NULL };
+const char *const package_files[] = { "comment", "created", "custom", "delegation", "deltas", "devices",
+	"format", "hardware-ids", "hash", "length", "sha512", "target", "uri", NULL };
+
+/* Members of "custom" that have a file of their own, or a meaning for devices alone. */
+static const char *const known[] = { "comment", "createdAt", "hardwareIds", "name", "targetFormat", "updatedAt",
+	"uri", "version" };
+
+/** Lines of text in a file; a sha512 has 128 digits. */
+#define SHA512_BYTES_MAX 256
 
 static int
 print_hardware(const struct target *target, FILE *out)
@@ -17,6 +26,111 @@ print_hardware(const struct target *target, FILE *out)
 
 	json_array_foreach(target->hardware, i, one) fprintf(out, "%s\n", json_string_value(one));
 	return 0;
+}
+
+/* What its publisher says of it beside what the system knows. */
+static int
+print_custom(const struct target *target, FILE *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *rest = json_copy((json_t *)(uintptr_t)target->custom);
+
+	if (!rest)
+		return err_set(err, ENOMEM, "no memory for custom");
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		json_object_del(rest, known[i]);
+	if (json_object_size(rest) == 0)
+		return 0;
+	json_dumpf(rest, out, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+	fputc('\n', out);
+	return 0;
+}
+
+static int
+print_sha512(struct core *core, const struct target *target, FILE *out, struct err *err)
+{
+	AUTO(close_p) int fd = image_binary(core->image, target->sha256, ".sha512", err);
+	char text[SHA512_BYTES_MAX];
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	return n < 0 ? err_sys(err, "%s.sha512", target->sha256) : fwrite(text, 1, (size_t)n, out) != (size_t)n;
+}
+
+/* ---- deltas */
+
+static json_t *
+read_deltas(struct core *core)
+{
+	AUTO(free_p) char *text = NULL;
+	json_t *json = NULL;
+	struct err err;
+	size_t bytes;
+
+	if (image_report(core->image, "deltas.json", &text, &bytes, &err) < 0 ||
+	    json_read(text, bytes, "deltas.json", &json, &err) < 0)
+		return NULL;
+	return json;
+}
+
+/* A pair of 0 bytes was tried, and saved nothing. */
+static bool
+is_made(const json_t *delta)
+{
+	return json_integer_value(json_object_get(delta, "bytes")) > 0;
+}
+
+/* The version that a device comes from, if it is still published. */
+static const char *
+file_of(const struct core *core, const char *sha256)
+{
+	const struct target *targets;
+	size_t count;
+
+	targets = image_targets(core->image, &count);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(targets[i].sha256, sha256))
+			return targets[i].file;
+	return sha256;
+}
+
+static void
+print_deltas(struct core *core, const struct target *target, FILE *out)
+{
+	AUTO(json_decref_p) json_t *json = read_deltas(core);
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(json, target->sha256), i, one)
+	{
+		const char *from = json_text(one, "from");
+
+		if (!is_made(one))
+			continue;
+		fprintf(out, "from %s: %lld bytes, saves %lld\n", from ? file_of(core, from) : "nothing",
+		    (long long)json_integer_value(json_object_get(one, "bytes")),
+		    (long long)json_integer_value(json_object_get(one, "saved")));
+	}
+}
+
+void
+package_count_deltas(struct core *core, int64_t *count, int64_t *bytes)
+{
+	AUTO(json_decref_p) json_t *json = read_deltas(core);
+	const json_t *one;
+	const char *to;
+	json_t *list;
+	size_t i;
+
+	*count = *bytes = 0;
+	json_object_foreach(json, to, list)
+	{
+		json_array_foreach(list, i, one)
+		{
+			*count += is_made(one);
+			*bytes += json_integer_value(json_object_get(one, "bytes"));
+		}
+	}
 }
 
 int
@@ -38,6 +152,18 @@ package_print(struct core *core, const struct target *target, const char *file, 
 		return text_line(target->file, out);
 	if (!strcmp(file, "comment"))
 		return target->comment ? text_line(target->comment, out) : 0;
+	if (!strcmp(file, "uri"))
+		return target->uri ? text_line(target->uri, out) : 0;
+	if (!strcmp(file, "delegation"))
+		return target->delegation ? text_line(target->delegation, out) : 0;
+	if (!strcmp(file, "custom"))
+		return print_custom(target, out, err);
+	if (!strcmp(file, "sha512"))
+		return print_sha512(core, target, out, err);
+	if (!strcmp(file, "deltas")) {
+		print_deltas(core, target, out);
+		return 0;
+	}
 	if (!strcmp(file, "created")) {
 		utc_format(target->created_at, created);
 		return text_line(created, out);

@@ -12,4 +12,7 @@ extern const char *const package_files[];
 /** Prints one of them; -ENOENT. */
 int package_print(struct core *core, const struct target *target, const char *file, FILE *out, struct err *err);
 
+/** How many static deltas ota-watcher has made, and their bytes; 0 when it tells nothing. */
+void package_count_deltas(struct core *core, int64_t *count, int64_t *bytes);
+
 #endif

@@ -48,6 +48,10 @@ static const char *const migrations[] = {
 	"ALTER TABLE device ADD COLUMN failure TEXT NOT NULL DEFAULT '';",
 	/* 4 */
 	"CREATE INDEX event_number ON event (device, number);",
+	/* 5 */
+	"CREATE INDEX ecu_running ON ecu (installed_sha256, hardware, device);",
+	/* 6 */
+	"CREATE INDEX assignment_file ON assignment (target, sha256, device);",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -86,6 +90,11 @@ enum statement {
 	ASSIGNMENT_ADD,
 	ASSIGNMENT_CLOSE,
 	USERS,
+	ASSIGNED,
+	RUNNING,
+	LOST,
+	FOUND,
+	ASSIGNED_DEVICES,
 	REPORT_PUT,
 	REPORT,
 	EVENT_ADD,
@@ -152,6 +161,15 @@ static const char *const sql[STATEMENTS] = {
 	[ASSIGNMENT_CLOSE] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2",
 	[USERS] = "SELECT device || ' ' || serial || ' installed' FROM ecu WHERE installed = ?1 UNION ALL"
 		  " SELECT device || ' ' || ecu || ' assigned' FROM assignment WHERE target = ?1 ORDER BY 1",
+	[ASSIGNED] = "SELECT target, sha256, COUNT(*) FROM assignment GROUP BY target, sha256",
+	[RUNNING] =
+	    "SELECT installed_sha256, hardware, COUNT(DISTINCT device) FROM ecu WHERE installed_sha256 <> ''"
+	    " GROUP BY installed_sha256, hardware",
+	[LOST] = "UPDATE device SET why = ?3, why_at = ?4, changed_at = ?4 WHERE why <> ?3 AND id IN"
+		 " (SELECT device FROM assignment WHERE target = ?1 AND sha256 = ?2)",
+	[FOUND] = "UPDATE device SET why = '', changed_at = ?4 WHERE why = ?3 AND id IN"
+		  " (SELECT device FROM assignment WHERE target = ?1 AND sha256 = ?2)",
+	[ASSIGNED_DEVICES] = "SELECT DISTINCT device FROM assignment WHERE target = ?1 ORDER BY device",
 	[REPORT_PUT] = "INSERT INTO report (device, kind, body, received_at) VALUES (?1, ?2, ?3, ?4)"
 		       " ON CONFLICT (device, kind) DO UPDATE SET body = excluded.body,"
 		       " received_at = excluded.received_at",
@@ -172,6 +190,7 @@ static const char *const sql[STATEMENTS] = {
 struct state {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS]; /* prepared at first use */
+	int64_t needs;                        /* see state_needs() */
 };
 
 static int
@@ -240,6 +259,14 @@ done(sqlite3_stmt *statement)
 	sqlite3_clear_bindings(statement);
 }
 
+/* Whether the statement changes what the fleet runs or should run. */
+static int
+is_about_needs(enum statement which)
+{
+	return which == ASSIGNMENT_ADD || which == ASSIGNMENT_CLOSE || which == ECU_INSTALLED ||
+	       which == ECU_REMOVE || which == ECU_PUT || which == DEVICE_REMOVE;
+}
+
 /* Runs a statement that gives no rows. Returns how many rows it changed, or -errno. */
 static int
 change(struct state *state, enum statement which, struct err *err, const char *format, ...)
@@ -255,6 +282,7 @@ change(struct state *state, enum statement which, struct err *err, const char *f
 		return r;
 	r = sqlite3_step(statement) == SQLITE_DONE ? sqlite3_changes(state->db) : fail(state, sql[which], err);
 	done(statement);
+	state->needs += is_about_needs(which);
 	return r;
 }
 
@@ -686,6 +714,56 @@ int
 state_users(struct state *state, const char *target, state_name_fn each, void *context, struct err *err)
 {
 	return each_text(state, USERS, target, each, context, err);
+}
+
+static int
+each_need(struct state *state, enum statement which, state_need_fn each, void *context, struct err *err)
+{
+	sqlite3_stmt *s;
+	int r;
+
+	if ((r = query(state, which, &s, err, "")) < 0)
+		return r;
+	while ((r = step(state, s, err)) > 0) {
+		r = each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
+		    sqlite3_column_int64(s, 2), context);
+		if (r)
+			break;
+	}
+	done(s);
+	return r;
+}
+
+int
+state_assigned(struct state *state, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(state, ASSIGNED, each, context, err);
+}
+
+int
+state_running(struct state *state, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(state, RUNNING, each, context, err);
+}
+
+int64_t
+state_needs(const struct state *state)
+{
+	return state->needs;
+}
+
+int
+state_why_lost(struct state *state, const char *target, const char *sha256, const char *why, bool is_lost,
+    int64_t now, struct err *err)
+{
+	return change(state, is_lost ? LOST : FOUND, err, "sssi", target, sha256, why, now);
+}
+
+int
+state_assigned_devices(
+    struct state *state, const char *target, state_name_fn each, void *context, struct err *err)
+{
+	return each_text(state, ASSIGNED_DEVICES, target, each, context, err);
 }
 
 int

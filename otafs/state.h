@@ -10,6 +10,7 @@
 #ifndef OTAFS_STATE_H
 #define OTAFS_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -128,6 +129,25 @@ int state_assignment_close(struct state *state, const char *device, const char *
 
 /** Lines "DEVICE ECU installed" and "DEVICE ECU assigned" of all who run or should run @target. */
 int state_users(struct state *state, const char *target, state_name_fn each, void *context, struct err *err);
+
+/** The devices that have an open assignment of @target. */
+int state_assigned_devices(
+    struct state *state, const char *target, state_name_fn each, void *context, struct err *err);
+
+/**
+ * What the fleet needs: each target file and sha256 that is assigned, and each sha256 and hardware id that ECUs
+ * run, with the number of assignments or devices. A result of @each that is not 0 ends it and is returned.
+ */
+typedef int (*state_need_fn)(const char *what, const char *more, int64_t devices, void *context);
+int state_assigned(struct state *state, state_need_fn each, void *context, struct err *err);
+int state_running(struct state *state, state_need_fn each, void *context, struct err *err);
+/** Grows when what these two give may have changed. */
+int64_t state_needs(const struct state *state);
+
+/** Sets @why at each device to which that file is assigned and whose why is another, or takes just that @why
+ * away again. Returns how many devices were told, or -errno. */
+int state_why_lost(struct state *state, const char *target, const char *sha256, const char *why, bool is_lost,
+    int64_t now, struct err *err);
 
 /** The last body of a kind (system_info, network, ...) that a device handed in; the caller frees @body. */
 int state_report_put(struct state *state, const char *device, const char *kind, const char *body, size_t bytes,

@@ -8,11 +8,12 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/package.h"
 
 static const char readme[] =
     "otafs " STATUS_VERSION ": an OTA update server as a filesystem\n"
     "\n"
-    "  packages/NAME/VERSION/       what was published\n"
+    "  packages/NAME/VERSION/       what was published; rmdir takes a version out again\n"
     "  devices/ID/status            what a device should run, runs, and why they differ\n"
     "  devices/ID/history           what happened to it\n"
     "  devices/ID/assign            echo 'NAME VERSION [ECU]' > assign     or     echo cancel > assign\n"
@@ -26,7 +27,7 @@ static const char readme[] =
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
     "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
     "  keys/                        roles, key ids, thresholds, expiry dates\n"
-    "  status/                      health.json, metrics, version\n"
+    "  status/                      health.json, metrics, version, gc, limits\n"
     "\n"
     "New packages come through the spool: copy an OSTree repository into %s/incoming/ and look at %s/status.\n";
 
@@ -54,10 +55,22 @@ status_print_why(struct core *core, FILE *out, struct err *err)
 	return 0;
 }
 
+int
+status_print_report(struct core *core, const char *name, FILE *out, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+	int r = image_report(core->image, name, &text, &bytes, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return fwrite(text, 1, bytes, out) == bytes ? 0 : err_set(err, ENOMEM, "no memory for %s", name);
+}
+
 static int
 read_published(struct core *core, const char *name, json_t **out, struct err *err)
 {
-	AUTO(close_p) int fd = image_file(core->image, name, err);
+	AUTO(close_p) int fd = image_file(core->image, image_number(core->image), name, err);
 	AUTO(free_p) char *text = NULL;
 	char path[64];
 	size_t bytes;
@@ -142,10 +155,31 @@ status_print_keys(struct core *core, enum repository repository, FILE *out, stru
 					      : print_director_keys(core, out, err);
 }
 
+/* The lines of report/limits that warn. */
+static json_t *
+read_warnings(struct core *core)
+{
+	AUTO(free_p) char *text = NULL;
+	json_t *list = json_array();
+	char *rest, *line, shown[ERR_TEXT_MAX];
+	struct err err;
+	size_t bytes;
+
+	if (image_report(core->image, "limits", &text, &bytes, &err) < 0)
+		return list;
+	for (rest = text; (line = strsep(&rest, "\n"));) {
+		name_printable(line, shown, sizeof(shown));
+		if (strstr(shown, "warning: "))
+			json_array_append_new(list, json_string(shown));
+	}
+	return list;
+}
+
 int
 status_print_health(struct core *core, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(json_decref_p) json_t *warnings = NULL;
 	AUTO(free_p) char *root = NULL;
 	struct state_counts counts = { 0 };
 	char started[UTC_TEXT_SIZE];
@@ -156,12 +190,14 @@ status_print_health(struct core *core, FILE *out, struct err *err)
 		return r;
 	is_signing = client_root(core->signer, REPOSITORY_DIRECTOR, 0, &root, NULL, err) == 0;
 	image_targets(core->image, &targets);
+	warnings = read_warnings(core);
 	utc_format(core->started_at, started);
-	json = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "healthy",
+	json = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "healthy",
 	    is_signing && core->roots.count > 0, "signer", is_signing ? "reachable" : err->text, "started",
 	    started, "publication", (json_int_t)image_number(core->image), "targets", (json_int_t)targets,
 	    "devices", (json_int_t)counts.devices, "ecus", (json_int_t)counts.ecus, "openAssignments",
-	    (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day);
+	    (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day, "refused",
+	    (json_int_t)core->refused, "warnings", warnings);
 	if (!json)
 		return err_set(err, ENOMEM, "no memory for health");
 	json_dumpf(json, out, JSON_INDENT(2));
@@ -179,6 +215,7 @@ int
 status_print_metrics(struct core *core, FILE *out, struct err *err)
 {
 	struct state_counts counts = { 0 };
+	int64_t deltas, bytes;
 	size_t targets;
 	int r = state_count(core->state, utc_now(), &counts, err);
 
@@ -189,6 +226,9 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 	    out, "otafs_assignments_open", "Assignments not yet reported as installed.", counts.assignments);
 	print_gauge(
 	    out, "otafs_devices_seen_last_day", "Devices heard of within 24 hours.", counts.seen_last_day);
+	package_count_deltas(core, &deltas, &bytes);
+	print_gauge(out, "otafs_deltas", "Static deltas.", deltas);
+	print_gauge(out, "otafs_deltas_bytes", "Bytes of all static deltas.", bytes);
 	print_gauge(out, "otafs_targets", "Targets in the image repository.", (int64_t)targets);
 	print_gauge(out, "otafs_publication", "Number of the loaded publication.", image_number(core->image));
 	return r;

@@ -14,6 +14,8 @@ int status_print_readme(struct core *core, FILE *out, struct err *err);
 int status_print_keys(struct core *core, enum repository repository, FILE *out, struct err *err);
 
 /** The last refusals of writes, oldest first: "TIME WHO PATH: CAUSE". */
+/** Prints report/@name (gc, limits) as ota-watcher wrote it last; nothing when it has not yet. */
+int status_print_report(struct core *core, const char *name, FILE *out, struct err *err);
 int status_print_why(struct core *core, FILE *out, struct err *err);
 
 /** JSON: counts, the publication, the signer. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
@@ -16,6 +17,7 @@
 #include "otafs/manifest.h"
 #include "otafs/package.h"
 #include "otafs/report.h"
+#include "otafs/retire.h"
 #include "otafs/status.h"
 
 /* The last part of a path. */
@@ -75,6 +77,12 @@ print_metrics(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
+print_reported(const struct node *node, FILE *out, struct err *err)
+{
+	return status_print_report(node->core, name_of(node), out, err);
+}
+
+static int
 print_version(const struct node *node, FILE *out, struct err *err)
 {
 	(void)node, (void)err;
@@ -82,7 +90,37 @@ print_version(const struct node *node, FILE *out, struct err *err)
 	return 0;
 }
 
-/* ---- treehub/ and repo/: files on disk */
+/* ---- names of metadata */
+
+/* The version in "7.root.json", 0 for "root.json", -1 for any other name. */
+static int
+root_version(const char *name)
+{
+	char *end;
+	long version;
+
+	if (!strcmp(name, "root.json"))
+		return 0;
+	if (*name < '1' || *name > '9')
+		return -1;
+	version = strtol(name, &end, 10);
+	return !strcmp(end, ".root.json") && version < INT32_MAX ? (int)version : -1;
+}
+
+/* The role of "targets.json", "snapshot.json" or "timestamp.json", or -1. */
+static int
+document_role(const char *name)
+{
+	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
+		size_t n = strlen(role_name(role));
+
+		if (!strncmp(name, role_name(role), n) && !strcmp(name + n, ".json"))
+			return (int)role;
+	}
+	return -1;
+}
+
+/* ---- treehub/: files on disk */
 
 static bool
 is_treehub_name(const char *path)
@@ -162,10 +200,12 @@ list_treehub(const struct node *node, node_list_fn each, void *context, struct e
 	return list_folder(dir, is_top, each, context);
 }
 
+/* ---- repo/ of the full tree: what was published last, and the binary targets */
+
 static int
 open_repo(const struct node *node, struct err *err)
 {
-	return image_file(node->core->image, node->args[0], err);
+	return image_file(node->core->image, image_number(node->core->image), node->args[0], err);
 }
 
 static int
@@ -176,19 +216,159 @@ exists_repo(const struct node *node, struct err *err)
 	return fd < 0 ? fd : 0;
 }
 
-static int64_t
-tag_repo(const struct node *node)
-{
-	return image_number(node->core->image);
-}
-
+/* The top of repo/ is a row of its own without args. */
 static int
 list_repo(const struct node *node, node_list_fn each, void *context, struct err *err)
 {
-	AUTO(closedir_p) DIR *dir = image_folder(node->core->image);
+	AUTO(closedir_p) DIR *dir = NULL;
+	int fd = image_file(
+	    node->core->image, image_number(node->core->image), node->args[0] ? node->args[0] : ".", err);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_sys(err, "%s", node->path);
+	}
+	return list_folder(dir, false, each, context);
+}
+
+/* A target's file name may have slashes in it: then the parts before the last are folders. */
+static int
+settle_binary(struct node *node, struct err *err)
+{
+	const char *name = node->args[0];
+	const struct target *target = image_target(node->core->image, name);
+	int fd;
+
+	if (!target)
+		return image_has_folder(node->core->image, name) ? 0 : err_set(err, ENOENT, "no such target");
+	if (strcmp(target->format, "BINARY") != 0 || target->uri)
+		return err_set(err, ENOENT, "%.128s: is not kept here", name);
+	fd = image_binary(node->core->image, target->sha256, "", err);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	node->target = target;
+	snprintf(node->shared, sizeof(node->shared), "binaries/%s", target->sha256);
+	return 0;
+}
+
+/* A folder of names has no folder on disk: it looks like that of the publication. */
+static int
+open_binary(const struct node *node, struct err *err)
+{
+	if (node->target)
+		return image_binary(node->core->image, node->target->sha256, "", err);
+	return image_file(node->core->image, image_number(node->core->image), ".", err);
+}
+
+static int
+pass_file(const char *name, bool is_folder, void *context)
+{
+	struct names *names = context;
+
+	return names->each(name, is_folder ? S_IFDIR : S_IFREG, names->context);
+}
+
+static int
+list_binaries(const struct node *node, node_list_fn each, void *context, struct err *err)
+{
+	struct names names = { each, context, 0 };
+	char folder[NODE_PATH_MAX + 1] = "";
 
 	(void)err;
-	return dir ? list_folder(dir, false, each, context) : 0;
+	if (node->args[0])
+		snprintf(folder, sizeof(folder), "%s/", node->args[0]);
+	return image_list(node->core->image, folder, pass_file, &names);
+}
+
+/* What the www view's inodes of binary targets are read from; no folder leads there. */
+static int
+open_stored(const struct node *node, struct err *err)
+{
+	return image_binary(node->core->image, node->args[0], "", err);
+}
+
+/* ---- devices/CN/SERIAL/repo/ of the www view: the publication that the device is reading */
+
+static int64_t
+monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* timestamp.json begins a visit and says which set is read in it. */
+static int64_t
+choose_set(const struct node *node, const char *name)
+{
+	struct core *core = node->core;
+
+	if (!strcmp(name, "timestamp.json"))
+		return image_number(core->image);
+	return image_set(core->image, pins_get(&core->pins, node->args[0], node->args[1], monotonic_seconds()));
+}
+
+static int
+settle_set(struct node *node, const char *name, struct err *err)
+{
+	int fd;
+
+	node->set = choose_set(node, name);
+	snprintf(node->shared, sizeof(node->shared), NODE_SETS "%lld/%s", (long long)node->set, name);
+	fd = image_file(node->core->image, node->set, name, err);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	if (!strcmp(name, "timestamp.json"))
+		pins_set(&node->core->pins, node->args[0], node->args[1], node->set, monotonic_seconds());
+	return 0;
+}
+
+static int
+settle_repo(struct node *node, struct err *err)
+{
+	const char *name = node->args[2];
+	int version = root_version(name), r;
+
+	if (version < 0 && document_role(name) < 0)
+		return err_set(err, ENOENT, "no such document");
+	r = settle_set(node, name, err);
+	if (r < 0 || version <= 0)
+		return r;
+	/* A root of a number is the same in every set. */
+	snprintf(node->shared, sizeof(node->shared), "roots/%s", name);
+	node->is_fixed = true;
+	return 0;
+}
+
+static int
+settle_delegation(struct node *node, struct err *err)
+{
+	char name[NAME_TARGET_MAX + 16];
+
+	if ((size_t)snprintf(name, sizeof(name), "delegations/%s", node->args[2]) >= sizeof(name))
+		return err_set(err, ENAMETOOLONG, "name too long");
+	return settle_set(node, name, err);
+}
+
+static int
+open_set(const struct node *node, struct err *err)
+{
+	size_t above =
+	    strlen("devices/") + strlen(node->args[0]) + 1 + strlen(node->args[1]) + strlen("/repo/");
+
+	return image_file(node->core->image, node->set, node->path + above, err);
+}
+
+static int64_t
+tag_set(const struct node *node)
+{
+	return node->is_fixed ? root_version(node->args[2]) : node->set;
 }
 
 /* ---- packages/ */
@@ -198,14 +378,18 @@ static int
 list_packages(const struct node *node, node_list_fn each, void *context, struct err *err)
 {
 	const struct target *targets;
+	const char *last = NULL;
 	size_t count;
 	int r = 0;
 
 	(void)err;
 	targets = image_targets(node->core->image, &count);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		if (i == 0 || strcmp(targets[i - 1].package, targets[i].package))
-			r = each(targets[i].package, S_IFDIR, context);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (!target_is_shown(&targets[i]) || (last && !strcmp(last, targets[i].package)))
+			continue;
+		last = targets[i].package;
+		r = each(last, S_IFDIR, context);
+	}
 	return r;
 }
 
@@ -219,7 +403,7 @@ list_versions(const struct node *node, node_list_fn each, void *context, struct 
 	(void)err;
 	targets = image_targets(node->core->image, &count);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		if (!strcmp(targets[i].package, node->args[0]))
+		if (!strcmp(targets[i].package, node->args[0]) && target_is_shown(&targets[i]))
 			r = each(targets[i].version, S_IFDIR, context);
 	return r;
 }
@@ -248,6 +432,24 @@ static int
 print_package(const struct node *node, FILE *out, struct err *err)
 {
 	return package_print(node->core, node->target, node->args[2], out, err);
+}
+
+static int
+print_retire(const struct node *node, FILE *out, struct err *err)
+{
+	return retire_print(node->core, node->target, out, err);
+}
+
+static int
+write_retire(const struct node *node, const char *text, struct err *err)
+{
+	return retire_write(node->core, node->target, text, node->who, err);
+}
+
+static int
+remove_target(const struct node *node, struct err *err)
+{
+	return retire_target(node->core, node->target, false, node->who, err);
 }
 
 /* ---- devices/ */
@@ -401,34 +603,6 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 
 /* ---- director/ */
 
-/* The version in "7.root.json", 0 for "root.json", -1 for any other name. */
-static int
-root_version(const char *name)
-{
-	char *end;
-	long version;
-
-	if (!strcmp(name, "root.json"))
-		return 0;
-	if (*name < '1' || *name > '9')
-		return -1;
-	version = strtol(name, &end, 10);
-	return !strcmp(end, ".root.json") && version < INT32_MAX ? (int)version : -1;
-}
-
-/* The role of "targets.json", "snapshot.json" or "timestamp.json", or -1. */
-static int
-document_role(const char *name)
-{
-	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
-		size_t n = strlen(role_name(role));
-
-		if (!strncmp(name, role_name(role), n) && !strcmp(name + n, ".json"))
-			return (int)role;
-	}
-	return -1;
-}
-
 static int
 exists_director(const struct node *node, struct err *err)
 {
@@ -517,13 +691,21 @@ const struct row tree_rows[] = {
 
 	PUBLIC_FOLDER("treehub", .list = list_treehub),
 	DISK("treehub/**", .exists = exists_treehub, .list = list_treehub, .open = open_treehub, .tag = tag_treehub),
-	PUBLIC_FOLDER("repo", .list = list_repo),
-	DISK("repo/*", .exists = exists_repo, .open = open_repo, .tag = tag_repo),
+	ROW("repo", VIEW_FULL, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, .list = list_repo),
+	ROW("repo", VIEW_WWW, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, .list = NULL),
+	PUBLIC_FOLDER("repo/targets", .list = list_binaries),
+	DISK("repo/targets/**", .flags = ROW_ASKED | ROW_LARGE, .settle = settle_binary, .list = list_binaries,
+	    .open = open_binary),
+	ROW("binaries/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_LARGE, .open = open_stored),
+	ROW("repo/**", VIEW_FULL, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, .exists = exists_repo, .list = list_repo,
+	    .open = open_repo),
 
 	FOLDER("packages", VIEW_FULL, NEEDS_NOTHING, .list = list_packages),
-	FOLDER("packages/*", VIEW_FULL, NEEDS_PACKAGE, .list = list_versions),
-	FOLDER("packages/*/*", VIEW_FULL, NEEDS_TARGET, .list = list_package_files),
-	TEXT("packages/*/*/*", NEEDS_TARGET, print_package, .exists = exists_package_file),
+	OPEN_FOLDER("packages/*", NEEDS_PACKAGE, .list = list_versions),
+	OPEN_FOLDER("packages/*/*", NEEDS_TARGET, .list = list_package_files, .remove = remove_target),
+	ROW("packages/*/*/retire", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_TARGET, .flags = ROW_SHOWN,
+	    .print = print_retire, .write = write_retire, .room = RETIRE_BYTES_MAX),
+	TEXT("packages/*/*/*", NEEDS_TARGET, print_package, .flags = ROW_SHOWN, .exists = exists_package_file),
 
 	OPEN_FOLDER("devices", NEEDS_NOTHING, .list = list_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
@@ -556,7 +738,7 @@ const struct row tree_rows[] = {
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
 
 	/* For the web server to tell a missing file from a missing filesystem: never cached. */
-	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .print = print_version),
+	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_ASKED, .print = print_version),
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
 	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),
@@ -565,6 +747,13 @@ const struct row tree_rows[] = {
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
 	    .print = print_director, .tag = tag_director),
 
+	FOLDER("devices/*/*/repo", VIEW_WWW, SPEAKS),
+	FOLDER("devices/*/*/repo/delegations", VIEW_WWW, SPEAKS),
+	ROW("devices/*/*/repo/delegations/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED,
+	    .settle = settle_delegation, .open = open_set, .tag = tag_set),
+	ROW("devices/*/*/repo/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED, .settle = settle_repo,
+	    .open = open_set, .tag = tag_set),
+
 	FOLDER("keys", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("keys/image", NEEDS_NOTHING, print_keys),
 	TEXT("keys/director", NEEDS_NOTHING, print_keys),
@@ -572,6 +761,8 @@ const struct row tree_rows[] = {
 	TEXT("status/health.json", NEEDS_NOTHING, print_health),
 	TEXT("status/metrics", NEEDS_NOTHING, print_metrics),
 	TEXT("status/version", NEEDS_NOTHING, print_version),
+	TEXT("status/gc", NEEDS_NOTHING, print_reported),
+	TEXT("status/limits", NEEDS_NOTHING, print_reported),
 };
 /* clang-format on */
 

@@ -21,6 +21,12 @@ enum needs {
 
 enum tree_group { GROUP_ADMIN, GROUP_GATE };
 
+enum row_flags {
+	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
+	ROW_LARGE = 2, /**< files of any size, never read into memory */
+	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
+};
+
 struct row {
 	const char *pattern; /* "*" stands for one part of a path, a final "**" for the rest of it */
 	unsigned views;
@@ -28,6 +34,8 @@ struct row {
 	mode_t mode; /* permissions in the full view; in the www view all may read */
 	enum tree_group group;
 	unsigned needs;
+	unsigned flags;
+	int (*settle)(struct node *node, struct err *err); /* decides what the name stands for in this lookup */
 	int (*exists)(const struct node *node, struct err *err);
 	int (*list)(const struct node *node, node_list_fn each, void *context, struct err *err);
 	int (*print)(const struct node *node, FILE *out, struct err *err);

@@ -77,9 +77,11 @@ if not lighty.c.stat(www .. subject) then
 end
 if top == "director" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$")) then
 	return serve(subject .. "/director/" .. name)
-elseif top == "repo" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$")) then
-	return serve("/repo/" .. name)
-elseif top == "repo" and (name:match("^targets/.") or name:match("^delegations/[^/]+%.json$")) then
+elseif top == "repo" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$") or
+		name:match("^delegations/[^/]+%.json$")) then
+	-- Below the device: the filesystem has to know who is in the middle of which publication.
+	return serve(subject .. "/repo/" .. name)
+elseif top == "repo" and name:match("^targets/.") then
 	return serve("/repo/" .. name)
 elseif top == "treehub" then
 	local first, rest = name:match("^([^/]+)(.*)$")

@@ -203,14 +203,27 @@ ok "the new version is one more" is "$(version "$docs/targets.json")" "$(($(vers
 echo cancel >"$car/assign"
 
 # An open file of the image repository, of which nothing was read before the next publication.
-published=$(version "$w/repo/timestamp.json")
-exec 5<"$w/repo/targets.json" 6<"$w/repo/snapshot.json"
-inode=$(stat -c %i "$w/repo/targets.json")
+repo=$w/devices/car7/$serial/repo
+mkdir "$m/devices/car8" "$m/devices/car8/certificates/0E"
+repo8=$w/devices/car8/0E/repo
+published=$(version "$repo/timestamp.json")
+exec 5<"$repo/targets.json" 6<"$repo/snapshot.json"
+inode=$(stat -c %i "$repo/targets.json")
+ok "devices share the inodes of a publication" is "$(stat -c '%i %Y' "$repo8/targets.json" "$repo8/1.root.json")" \
+	"$(stat -c '%i %Y' "$repo/targets.json" "$repo/1.root.json")"
 ok "a publication while files are open" push app 3.0
-ok "their inodes are others" not test "$inode" = "$(stat -c %i "$w/repo/targets.json")"
 ok "an open file is still of its publication" is "$(version /dev/fd/5) $(version /dev/fd/6)" "$published $published"
 exec 5<&- 6<&-
-ok "and the name is of the new one" is "$(version "$w/repo/targets.json")" "$((published + 1))"
+ok "a device that has read timestamp.json goes on in that set" is \
+	"$(version "$repo/snapshot.json") $(version "$repo/targets.json")" "$published $published"
+ok "one that has not gets the new one" is "$(version "$repo8/snapshot.json")" "$((published + 1))"
+ok "and so does the first when it begins anew" is "$(version "$repo/timestamp.json") $(version "$repo/targets.json")" \
+	"$((published + 1)) $((published + 1))"
+ok "whose inode is another" not test "$inode" = "$(stat -c %i "$repo/targets.json")"
+ok "no set is found by the names that inodes have inside" not test -e "$w/sets/$published/targets.json"
+ok "nothing else is below repo" not cat "$repo/$published" "$repo/delegations/x.json" "$repo/3.root.json"
+rmdir "$m/devices/car8"
+ok "a deleted device has no repo either" not cat "$repo8/timestamp.json"
 
 hundred() {
 	i=0

@@ -43,12 +43,13 @@ write_settings(struct fixture *f)
 	unsigned me = getuid();
 	char path[128];
 
-	assert_true(asprintf(&text,
-			"mount = %1$s/mount\nwww = %1$s/www\nspool = %1$s/spool\nrepository = %1$s\n"
-			"state = %1$s/otafs.db\nkeys = %1$s/keys\nsign_socket = %1$s/sign.sock\n"
-			"gate_socket = %1$s/gate.sock\nuser_sign = %2$u\nuser_otafs = %2$u\n"
-			"user_watcher = 64103\nuser_gate = %2$u\ngroup_admin = %2$u\n",
-			f->path, me) > 0);
+	assert_true(
+	    asprintf(&text,
+		"mount = %1$s/mount\nwww = %1$s/www\nspool = %1$s/spool\nrepository = %1$s\n"
+		"state = %1$s/otafs.db\nkeys = %1$s/keys\nsign_socket = %1$s/sign.sock\n"
+		"gate_socket = %1$s/gate.sock\nfleet = %1$s/fleet\nuser_sign = %2$u\nuser_otafs = %2$u\n"
+		"user_watcher = 64103\nuser_gate = %2$u\ngroup_admin = %2$u\n",
+		f->path, me) > 0);
 	snprintf(path, sizeof(path), "%s/otafs.conf", f->path);
 	write_text(path, text);
 	assert_int_equal(config_read(path, &f->config, &err), 0);
@@ -96,6 +97,33 @@ fixture_target(
 void
 fixture_publish(struct fixture *f, int number, json_t *more)
 {
+	fixture_publish_with(f, number, more, NULL);
+}
+
+void
+fixture_delegation(
+    struct fixture *f, int number, const char *name, json_t *targets, json_t *roles, const char *expires)
+{
+	AUTO(json_decref_p) json_t *file = NULL;
+	AUTO(free_p) char *text = NULL;
+	char path[256];
+
+	if (!roles)
+		roles = json_array();
+	file = json_pack("{s:[],s:{s:s,s:o,s:{s:o}}}", "signatures", "signed", "expires", expires, "targets",
+	    targets, "delegations", "roles", roles);
+	text = json_write(file);
+	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/published/%d/delegations", f->path, number);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/published/%d/delegations/%s.json", f->path, number, name);
+	write_text(path, text);
+}
+
+void
+fixture_publish_with(struct fixture *f, int number, json_t *more, json_t *roles)
+{
 	AUTO(json_decref_p) json_t *targets = json_object();
 	AUTO(json_decref_p) json_t *file = NULL;
 	AUTO(free_p) char *text = NULL;
@@ -109,10 +137,13 @@ fixture_publish(struct fixture *f, int number, json_t *more)
 	if (more)
 		json_object_update(targets, more);
 	json_decref(more);
-	file = json_pack("{s:[],s:{s:O}}", "signatures", "signed", "targets", targets);
+	if (!roles)
+		roles = json_array();
+	file = json_pack("{s:[],s:{s:O,s:{s:o}}}", "signatures", "signed", "targets", targets, "delegations",
+	    "roles", roles);
 	text = json_write(file);
 	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);
-	assert_int_equal(mkdir(path, 0755), 0);
+	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
 	snprintf(path, sizeof(path), "%s/published/%d/targets.json", f->path, number);
 	write_text(path, text);
 	snprintf(path, sizeof(path), "%s/published/current", f->path);

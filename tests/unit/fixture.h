@@ -52,6 +52,13 @@ void fixture_target(json_t *targets, const char *name, const char *version, cons
  * it. */
 void fixture_publish(struct fixture *f, int number, json_t *more);
 
+/** The same with the delegated roles @roles (released; NULL: none), whose documents are there already. */
+void fixture_publish_with(struct fixture *f, int number, json_t *more, json_t *roles);
+/** Writes the document of a delegated role into publication @number, before that is switched to. @targets and
+ * @roles (NULL: none) are released. */
+void fixture_delegation(
+    struct fixture *f, int number, const char *name, json_t *targets, json_t *roles, const char *expires);
+
 /** Reads car7 anew into f->device. */
 void fixture_load(struct fixture *f);
 

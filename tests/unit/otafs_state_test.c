@@ -134,7 +134,7 @@ takes_the_steps_of_the_schema_that_are_missing(void **unused)
 	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
 	state_free(state);
 	execute("ALTER TABLE fleet DROP COLUMN basis; ALTER TABLE device DROP COLUMN failure; DROP INDEX "
-		"event_number; DELETE FROM "
+		"event_number; DROP INDEX ecu_running; DROP INDEX assignment_file; DELETE FROM "
 		"schema WHERE version >= 2");
 	state = opened();
 	assert_int_equal(state_basis(state, basis, &err), 0);

@@ -1,0 +1,53 @@
+#include "otafs/pin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/err.h"
+
+/* FNV-1a over both and their zeros, so that "ab" "c" is another device than "a" "bc". */
+static uint64_t
+hash(const char *device, const char *serial)
+{
+	const char *parts[] = { device, serial };
+	uint64_t hash = 14695981039346656037ULL;
+
+	for (int i = 0; i < 2; i++)
+		for (const char *at = parts[i];; at++) {
+			hash = (hash ^ (unsigned char)*at) * 1099511628211ULL;
+			if (!*at)
+				break;
+		}
+	return hash ? hash : 1;
+}
+
+int
+pins_init(struct pins *pins, struct err *err)
+{
+	pins->slots = calloc(PIN_SLOTS, sizeof(*pins->slots));
+	return pins->slots ? 0 : err_set(err, ENOMEM, "no memory for pins");
+}
+
+void
+pins_done(struct pins *pins)
+{
+	free(pins->slots);
+	pins->slots = NULL;
+}
+
+void
+pins_set(struct pins *pins, const char *device, const char *serial, int64_t set, int64_t now)
+{
+	uint64_t key = hash(device, serial);
+
+	pins->slots[key % PIN_SLOTS] = (struct pin){ key, set, now };
+}
+
+int64_t
+pins_get(const struct pins *pins, const char *device, const char *serial, int64_t now)
+{
+	uint64_t key = hash(device, serial);
+	const struct pin *pin = &pins->slots[key % PIN_SLOTS];
+
+	return pin->device == key && now - pin->at < PIN_SECONDS ? pin->set : 0;
+}
