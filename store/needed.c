@@ -1,58 +1,34 @@
 #include "store/needed.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 
 #include "lib/cleanup.h"
-#include "lib/file.h"
+#include "store/fleet.h"
 
 static int
-note(json_t *set, const json_t *value, struct err *err)
+note(json_t *set, const char *name)
 {
-	if (!json_is_string(value))
-		return err_set(err, EBADMSG, "fleet.json: an entry has no sha256 or no target");
-	return json_object_set_new(set, json_string_value(value), json_true()) < 0
-		   ? err_set(err, ENOMEM, "no memory")
-		   : 0;
-}
-
-static int
-note_all(const json_t *list, const char *member, json_t *set, struct err *err)
-{
-	int r = 0;
-
-	if (!json_is_array(list))
-		return err_set(err, EBADMSG, "fleet.json: has no list \"running\" or \"assigned\"");
-	for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-		r = note(set, json_object_get(json_array_get(list, i), member), err);
-	return r;
+	return json_object_set_new(set, name, json_true());
 }
 
 int
-needed_read(const char *fleet, json_t **out, struct err *err)
+needed_read(const char *folder, json_t **out, struct err *err)
 {
-	AUTO(free_p) char *text = NULL;
-	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(json_decref_p) json_t *needed = json_pack("{s:{}, s:{}}", "files", "hashes");
-	char path[4096];
-	size_t bytes;
-	int r;
+	json_t *files = json_object_get(needed, "files"), *hashes = json_object_get(needed, "hashes");
+	AUTO(fleet_done) struct fleet fleet = { 0 };
+	int r = fleet_read(folder, &fleet, err), bad = 0;
 
-	if (!needed)
-		return err_set(err, ENOMEM, "no memory");
-	snprintf(path, sizeof(path), "%s/fleet.json", fleet);
-	r = file_read(AT_FDCWD, path, NEEDED_FILE_MAX, &text, &bytes, err);
-	if (r == -ENOENT)
-		return NEEDED_UNKNOWN;
-	if (r < 0 || (r = json_read(text, bytes, "fleet.json", &json, err)) < 0 ||
-	    (r = note_all(json_object_get(json, "running"), "sha256", json_object_get(needed, "hashes"), err)) <
-		0 ||
-	    (r = note_all(
-		 json_object_get(json, "assigned"), "sha256", json_object_get(needed, "hashes"), err)) < 0 ||
-	    (r = note_all(json_object_get(json, "assigned"), "target", json_object_get(needed, "files"), err)) <
-		0)
+	if (r < 0)
 		return r;
+	if (!fleet.is_known)
+		return NEEDED_UNKNOWN;
+	for (size_t i = 0; i < fleet.running_count; i++)
+		bad |= note(hashes, fleet.running[i].sha256);
+	for (size_t i = 0; i < fleet.assigned_count; i++)
+		bad |= note(hashes, fleet.assigned[i].sha256) | note(files, fleet.assigned[i].target);
+	if (bad)
+		return err_set(err, ENOMEM, "no memory");
 	*out = MOVE(needed);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /**
- * What the fleet needs, as otafs writes it to fleet.json: what ECUs run and what is assigned to them. Whoever
- * removes something asks here first; when nothing is known, nothing may go.
+ * What the fleet needs (see fleet.h) in a form that is quick to ask: what ECUs run and what is assigned to
+ * them. Whoever removes something asks here first; when nothing is known, nothing may go.
  */
 #ifndef STORE_NEEDED_H
 #define STORE_NEEDED_H
@@ -10,17 +10,14 @@
 #include "lib/err.h"
 #include "lib/json.h"
 
-/** Hundreds of thousands of ECUs run a few hundred versions; a line each. */
-#define NEEDED_FILE_MAX (16 * 1024 * 1024)
-
 /** There is no fleet.json. */
 #define NEEDED_UNKNOWN 1
 
 /**
- * Reads @fleet/fleet.json into a new object {"files":{FILE:true},"hashes":{HEX:true}}: the files of
+ * Reads @folder/fleet.json into a new object {"files":{FILE:true},"hashes":{HEX:true}}: the files of
  * assignments, and the contents that run or are assigned. Returns 0, NEEDED_UNKNOWN, or -errno.
  */
-int needed_read(const char *fleet, json_t **out, struct err *err);
+int needed_read(const char *folder, json_t **out, struct err *err);
 
 /** Whether target @file with content @hash (or NULL) runs somewhere or is assigned. */
 bool needed_has(const json_t *needed, const char *file, const char *hash);

@@ -306,6 +306,11 @@ is_offered(struct fixture *f, const char *file)
 	return json != NULL;
 }
 
+/* fleet.json of a fleet in which one device runs @hash. */
+#define RUNS(hash)                                                                                             \
+	"{\"running\":[{\"sha256\":\"" hash                                                                    \
+	"\",\"format\":\"BINARY\",\"hardware\":\"board\",\"devices\":1}],\"assigned\":[]}"
+
 static void
 write_fleet(struct fixture *f, const char *text)
 {
@@ -408,9 +413,7 @@ keeps_as_many_versions_as_set_but_what_the_fleet_needs(void **state)
 		assert_int_equal(offer(f, "fw", version, hash, &err), 0);
 	}
 	assert_true(is_offered(f, "fw-1")); /* nobody said what the fleet needs */
-	write_fleet(f,
-	    "{\"running\":[{\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000001\"}],"
-	    "\"assigned\":[]}");
+	write_fleet(f, RUNS("0000000000000000000000000000000000000000000000000000000000000001"));
 	assert_int_equal(offer(f, "fw", "5", HASH_B, &err), 0);
 	assert_true(is_offered(f, "fw-1") && !is_offered(f, "fw-2") && !is_offered(f, "fw-3") &&
 		    is_offered(f, "fw-4") && is_offered(f, "fw-5"));
@@ -431,7 +434,7 @@ retires_what_is_asked_for_unless_it_is_assigned(void **state)
 	write_fleet(f, "{\"running\":[],\"assigned\":[{\"target\":\"fw-1\",\"sha256\":\"" HASH_A "\"}]}");
 	assert_int_equal(image_retire(f->image, files, 2, &err), DROP_BAD);
 	assert_reason(err, "fw-1: is assigned to a device");
-	write_fleet(f, "{\"running\":[{\"sha256\":\"" HASH_A "\"}],\"assigned\":[]}");
+	write_fleet(f, RUNS(HASH_A));
 	assert_int_equal(image_retire(f->image, files, 2, &err), 0);
 	assert_false(is_offered(f, "fw-1"));
 	assert_string_equal(f->retired, ""); /* same-1 has that content */
