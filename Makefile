@@ -5,10 +5,11 @@
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
+#   make bench                  figures of speed and memory, which depend on the machine; no part of check
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
-# demo, check, lint and fuzz install the Debian packages they need when run as root.
+# demo, check, lint, bench and fuzz install the Debian packages they need when run as root.
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -35,7 +36,7 @@ flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
-outer := check demo lint fuzz clean uninstall packages
+outer := check demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
@@ -148,6 +149,15 @@ lint: packages
 	mandoc -T lint -W warning docs/*.[1-8]
 	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
 
+# tests/bench/NN-what.sh prints figures; a C program beside it does what has to be done in one process.
+benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+bench: packages
+	$(MAKE) all benches VARIANT=$(VARIANT)
+	@for b in tests/bench/[0-9]*.sh; do BENCH=$(CURDIR)/$(B)/tests/bench OTA_BIN=$(CURDIR)/$(B)/bin $$b || exit 1; done
+benches: $(benches)
+$(benches): %: %.o $(store_a) $(sign_a) $(lib_a)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+
 fuzz: packages
 	$(MAKE) VARIANT=fuzz CC=clang fuzzers
 	for f in build/fuzz/tests/*_fuzz; do n=$$(basename $$f _fuzz); mkdir -p build/fuzz/corpus/$$n && \
@@ -178,7 +188,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all check demo packages tests-built fuzz fuzzers lint install uninstall clean
+.PHONY: all check demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

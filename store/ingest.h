@@ -1,11 +1,12 @@
 /**
- * The OSTree repository that devices pull from, and the way of a drop's objects into it. The only module that
- * knows libostree.
+ * The OSTree repository that devices pull from, and the way of a drop's objects into it.
  *
  * Objects are staged first: copied into a private folder beside the repository (so that no served file shares
- * an inode with a builder's), and the copy's checksum is verified. Then, in one go, they are made durable and
+ * an inode with a builder's), and checked while they are written. Then, in one go, they are made durable and
  * renamed into the repository, and last the refs are set. A crash leaves at worst a staging folder, which
- * ingest_new() empties.
+ * ingest_new() empties, and upload/ as well.
+ *
+ * One thread at a time may stage, commit and discard; all else may be called from any thread meanwhile.
  */
 #ifndef STORE_INGEST_H
 #define STORE_INGEST_H

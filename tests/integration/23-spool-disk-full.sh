@@ -27,4 +27,21 @@ rm "$T/repository/filler"
 ok "with room again: published" wait_for 15 test -e "$T/spool/done/app.receipt.json"
 ok "and whole" is "$(ostree --repo="$T/repository/ostree" rev-parse app)" "$commit"
 ok "every object is good" ostree --repo="$T/repository/ostree" fsck -q
+
+# The same before the disk is full: disk_reserve_mb and store_quota_mb.
+stop watcher
+sed -i 's/^disk_reserve_mb.*/disk_reserve_mb = 256/' "$conf"
+start_watcher || exit 1
+head -c 300000 /dev/urandom >"$T/tree/etc/more"
+ostree --repo="$T/repo" commit -b app --owner-uid=0 --owner-gid=0 --add-metadata-string=version=2 "$T/tree" >/dev/null
+cp -r "$T/repo" "$T/spool/incoming/next"
+ok "status says what the reserve keeps" wait_for 10 file_with "$T/spool/status" \
+	'^next: waiting: the disk has [0-9]* MiB free, disk_reserve_mb keeps 256'
+ok "nothing of it stays in staging" is "$(find "$T/repository/staging" -mindepth 1)" ""
+stop watcher
+sed -i 's/^disk_reserve_mb.*/disk_reserve_mb = 0/' "$conf"
+echo "store_quota_mb = 1" >>"$conf"
+start_watcher || exit 1
+ok "status says what the quota allows" wait_for 10 file_with "$T/spool/status" \
+	'^next: waiting: the repository takes [0-9]* MiB, store_quota_mb allows 1,'
 finish

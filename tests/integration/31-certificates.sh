@@ -110,7 +110,7 @@ ok "without a body" not test -s "$T/body"
 # ---- the keys of an instance
 ok "makes keys for an address" "$pki" "$T/pki2" 192.0.2.7
 ok "nothing else" is "$(files "$T/pki2")" \
-	"device-ca.key device-ca.pem server-ca.key server-ca.pem server.key server.pem "
+	"build-ca.key build-ca.pem device-ca.key device-ca.pem server-ca.key server-ca.pem server.key server.pem "
 ok "which is in the certificate" openssl verify -x509_strict -verify_ip 192.0.2.7 -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "with this machine" openssl verify -verify_hostname localhost -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "keys are for their owner" is "$(stat -c %a "$T"/pki2/*.key | sort -u)" 600
