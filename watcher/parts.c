@@ -76,6 +76,9 @@ unlock_p(pthread_mutex_t **mutex)
 	pthread_mutex_unlock(*mutex);
 }
 
+/* Until the end of the block. */
+#define HOLD_LOCK AUTO(unlock_p) __attribute__((unused)) pthread_mutex_t *held = take_lock()
+
 static int
 make_secret(char secret[static SECRET_SIZE], struct err *err)
 {
@@ -165,7 +168,7 @@ find_content(
 	if (r != PACKAGE_NONE)
 		return r;
 
-	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	HOLD_LOCK;
 	for (size_t i = 0; i < COMPLETE_MAX; i++)
 		if (!strcmp(completes[i].file, file)) {
 			snprintf(sha256, DIGEST_HEX_SIZE, "%s", completes[i].sha256);
@@ -194,7 +197,7 @@ static int
 open_upload(
     struct api_request *request, const char *file, uint64_t bytes, char id[static SECRET_SIZE], struct err *err)
 {
-	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	HOLD_LOCK;
 	unsigned count = (unsigned)((bytes + PART_BYTES - 1) / PART_BYTES);
 	struct part_upload *upload = find_room(time(NULL));
 	int r;
@@ -326,7 +329,7 @@ static void
 append(struct api_request *request, const char *id, unsigned part, const char *data, size_t bytes,
     const char *etag)
 {
-	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	HOLD_LOCK;
 	struct part_upload *upload = wait_for_turn(id, part);
 	struct err err = { 0 };
 	char headers[64];
@@ -419,7 +422,7 @@ has_etags(const struct part_upload *upload, const json_t *list)
 static struct binary *
 take_complete(struct api_request *request, const char *file, const json_t *json)
 {
-	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	HOLD_LOCK;
 	struct part_upload *upload = find_upload(json_text(json, "uploadId") ?: "");
 	struct binary *binary;
 
@@ -470,7 +473,7 @@ parts_complete(struct api_request *request, const char *file)
 static int
 make_token(const char *sha256, char secret[static SECRET_SIZE], struct err *err)
 {
-	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	HOLD_LOCK;
 	struct token *token = &tokens[next_token++ % TOKENS_MAX];
 	int r = make_secret(secret, err);
 
