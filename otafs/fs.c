@@ -552,7 +552,6 @@ on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 /* What a tree of generated files has no use for; the kernel's own word for a missing handler sounds like a
  * broken mount. */
-
 static void
 on_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
