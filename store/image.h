@@ -98,7 +98,8 @@ int image_put_trust(struct image *image, const json_t *delegations, struct err *
 
 /**
  * Publishes delegation @name as its supplier signed it: signature, threshold, paths, version, expiry are
- * checked. The same document once more is done already. 0, IMAGE_NO_DELEGATION, DROP_BAD, or -errno.
+ * checked. The same document once more is done already. 0, IMAGE_NO_DELEGATION, DROP_BAD (with EKEYREJECTED as
+ * the err's code when it is the signatures), or -errno.
  */
 int
 image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err);

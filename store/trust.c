@@ -230,7 +230,10 @@ trust_verify(const struct trust *trust, int number, const json_t *json, struct e
 	snprintf(what, sizeof(what), "delegation %s", node->name);
 	r = envelope_verify_keys(json, node->keys, json_object_get(node->role, "keyids"),
 	    (int)json_integer_value(json_object_get(node->role, "threshold")), what, err);
-	return r < 0 && r != -ENOMEM ? DROP_BAD : r;
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	err->code = EKEYREJECTED;
+	return DROP_BAD;
 }
 
 int

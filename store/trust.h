@@ -59,7 +59,9 @@ int trust_find(const struct trust *trust, const char *name);
 /** Whether @file matches the patterns of delegation @number and of all above it. */
 bool trust_allows(const struct trust *trust, int number, const char *file);
 
-/** DROP_BAD unless @json is signed as the one who delegates @number demands. */
+/** DROP_BAD, with EKEYREJECTED as the err's code, unless @json is signed as the one who delegates @number
+ * demands.
+ */
 int trust_verify(const struct trust *trust, int number, const json_t *json, struct err *err);
 
 /** DROP_BAD when @document, pushed as delegation @number, delegates a name that another has, or too deep. */

@@ -192,6 +192,7 @@ describe(struct release *release, const char *file, const char *name, const char
 	return r;
 }
 
+/* Publishes what came by PUT with its bytes, or by POST without. */
 static void
 publish(struct api_request *request, const struct releases *releases, struct binary *binary)
 {
@@ -203,10 +204,12 @@ publish(struct api_request *request, const struct releases *releases, struct bin
 		r = binary_commit(binary, &err);
 	if (r == 0)
 		r = image_publish(request->api->image, releases, &version, &err);
-	if (r == 0 || r == IMAGE_SAME)
+	if (r && r != IMAGE_SAME)
+		repo_refuse(request, r, "409 Conflict", "conflicting_entity", &err);
+	else if (binary)
 		api_reply(request, "204 No Content", "", NULL, 0);
 	else
-		repo_refuse(request, r, "409 Conflict", "conflicting_entity", &err);
+		repo_get_targets(request, NULL);
 }
 
 /* "a,b" as an array. */

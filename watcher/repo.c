@@ -96,8 +96,8 @@ get_numbered_root(struct api_request *request, const char *rest)
 		send_root(request, (int)version);
 }
 
-static void
-get_targets(struct api_request *request, const char *rest)
+void
+repo_get_targets(struct api_request *request, const char *rest)
 {
 	AUTO(free_p) char *text = NULL;
 	char checksum[DIGEST_HEX_SIZE];
@@ -451,7 +451,7 @@ put_delegation(struct api_request *request, const char *rest)
 		return;
 	r = image_put_delegation(request->api->image, name, text, bytes, &err);
 	/* Old clients tell people the code only: whether a signature is bad, or what was signed. */
-	code = strstr(err.text, "signature") ? "payload_signature_invalid" : "invalid_delegated_target";
+	code = err.code == EKEYREJECTED ? "payload_signature_invalid" : "invalid_delegated_target";
 	if (r == 0)
 		reply_done(request);
 	else if (r == IMAGE_NO_DELEGATION)
@@ -475,7 +475,7 @@ static const char *const prefixes[] = { REPO_PREFIX, "/repo" REPO_PREFIX, NULL }
 static const struct api_route routes[] = {
 	{ "HEAD GET", "root.json", get_root, false },
 	{ "HEAD GET", "*.root.json", get_numbered_root, false },
-	{ "HEAD GET", "targets.json", get_targets, false },
+	{ "HEAD GET", "targets.json", repo_get_targets, false },
 	{ "HEAD GET", "snapshot.json", get_snapshot, false },
 	{ "HEAD GET", "timestamp.json", get_timestamp, false },
 	{ "PUT", "targets", put_targets, false },
@@ -493,7 +493,7 @@ static const struct api_route routes[] = {
 	{ "HEAD GET", "targets/", package_get, false },
 	{ "PUT", "targets/", package_put, false },
 	{ "POST", "targets/", package_post, false },
-	{ "DELETE", "targets/", package_delete, false },
+	{ "DELETE", "targets/", package_delete, true },
 	{ "POST", "multipart/initiate/", parts_initiate, false },
 	{ "GET", "multipart/url/", parts_url, false },
 	{ "PUT", "multipart/part/", parts_put, false },

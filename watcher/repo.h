@@ -33,6 +33,9 @@ extern const struct api_table repo_public_table;
 api_handler package_get, package_put, package_post, package_delete;
 api_handler parts_initiate, parts_url, parts_put, parts_complete, parts_verify, parts_download;
 
+/** Answers with targets.json. */
+api_handler repo_get_targets;
+
 /** A target as targets.json, or a delegation, names it. */
 struct package {
 	char sha256[DIGEST_HEX_SIZE];

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The build listener: a client that keeps to garage-push's protocol (docs/PROTOCOL.md) pushes, with everything that can go
+# The build listener: a client that keeps to garage-push's protocol (docs/ARCHITECTURE.md) pushes, with everything that can go
 # wrong on the way; pushed refs become releases that a device can be given.
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"

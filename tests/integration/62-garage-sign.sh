@@ -60,7 +60,7 @@ ok "refuses who has no password" is "$(curl -s -o /dev/null -w '%{http_code}' --
 # ---- what only owners may
 for request in "POST root" "GET root/private_keys/$(jq -r '.signed.roles.root.keyids[0]' "$local/root.json")" \
 	"DELETE root/private_keys/$(jq -r '.signed.roles.root.keyids[0]' "$local/root.json")" \
-	"PUT trusted-delegations" "PUT trusted-delegations/keys"; do
+	"PUT trusted-delegations" "PUT trusted-delegations/keys" "DELETE targets/app-1.0"; do
 	ok "${request%/*} is for owners" is "$(guest "${request% *}" "$repo/${request#* }")" 403
 done
 
