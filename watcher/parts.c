@@ -77,7 +77,7 @@ unlock_p(pthread_mutex_t **mutex)
 }
 
 /* Until the end of the block. */
-#define HOLD_LOCK AUTO(unlock_p) __attribute__((unused)) pthread_mutex_t *held = take_lock()
+#define HOLD_LOCK __attribute__((cleanup(unlock_p), unused)) pthread_mutex_t *held = take_lock()
 
 static int
 make_secret(char secret[static SECRET_SIZE], struct err *err)
