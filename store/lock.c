@@ -29,8 +29,12 @@ store_touch(int repository, int dir, const char *name, struct err *err)
 {
 	static const struct timespec now[] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
 	AUTO(close_p) int lock = -1;
-	int r = store_lock(repository, STORE_LOCK_SHARED, &lock, err);
+	int r;
 
+	/* Most of what is asked for in a push is not there, which needs no lock to say. */
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return -ENOENT;
+	r = store_lock(repository, STORE_LOCK_SHARED, &lock, err);
 	if (r < 0)
 		return r;
 	if (utimensat(dir, name, now, AT_SYMLINK_NOFOLLOW) == 0)
