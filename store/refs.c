@@ -1,13 +1,15 @@
-/* Refs: small files below ostree/refs/heads, each replaced as a whole and durably. */
+/* Refs: small files below ostree/refs/heads, each replaced as a whole and durably; and the summary of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ostree.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "store/repository.h"
 #include "store/walk.h"
 
@@ -88,6 +90,26 @@ write_ref(struct ingest *ingest, const char *ref, const char *commit, struct err
 	return file_sync_folder(ingest->dir, folder, err);
 }
 
+/* The summary says what the refs say; clients that find none, or an old one, read the refs. */
+static void
+summarize(struct ingest *ingest)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!ostree_repo_regenerate_summary(ingest->repo, NULL, NULL, &error))
+		log_line(LOG_WARNING, "summary is out of date reason=\"%s\"", error->message);
+}
+
+void
+refs_start(struct ingest *ingest)
+{
+	g_autoptr(GHashTable) refs = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (ostree_repo_list_refs(ingest->repo, NULL, &refs, NULL, &error) && g_hash_table_size(refs))
+		summarize(ingest);
+}
+
 int
 refs_write(struct ingest *ingest, const struct releases *releases, struct err *err)
 {
@@ -97,6 +119,7 @@ refs_write(struct ingest *ingest, const struct releases *releases, struct err *e
 	for (size_t i = 0; r == 0 && i < releases->count; i++)
 		if (*releases->list[i].ref)
 			r = write_ref(ingest, releases->list[i].ref, releases->list[i].commit, err);
+	summarize(ingest);
 	pthread_mutex_unlock(&ingest->refs_lock);
 	return r;
 }
@@ -167,6 +190,8 @@ ingest_set_ref(struct ingest *ingest, const char *ref, const char *commit, bool 
 	r = is_forced ? 0 : check_forward(ingest, ref, commit, err);
 	if (r == 0)
 		r = write_ref(ingest, ref, commit, err);
+	if (r == 0)
+		summarize(ingest);
 	pthread_mutex_unlock(&ingest->refs_lock);
 	return r;
 }
@@ -219,6 +244,7 @@ ingest_drop_refs(struct ingest *ingest, const char *commit, struct err *err)
 
 	pthread_mutex_lock(&ingest->refs_lock);
 	r = drop_refs(ingest, commit, err);
+	summarize(ingest);
 	pthread_mutex_unlock(&ingest->refs_lock);
 	return r;
 }

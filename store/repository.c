@@ -30,6 +30,9 @@ configure(OstreeRepo *repo, struct err *err)
 	 * early. */
 	g_key_file_set_string(config, "core", "min-free-space-percent", "0");
 	g_key_file_set_boolean(config, "core", "indexed-deltas", TRUE);
+	/* Deltas are found by their indexes: a summary that lists them is out of date with each one that is
+	 * made. */
+	g_key_file_set_boolean(config, "core", "no-deltas-in-summary", TRUE);
 	if (!ostree_repo_write_config(repo, config, &error))
 		return repository_failed(err, error, "repository config");
 	return 0;
@@ -116,6 +119,7 @@ ingest_new(const char *repository, struct ingest **out, struct err *err)
 		r = open_upload(ingest, err);
 	if (r < 0)
 		return err_context(err, r, "%s", repository);
+	refs_start(ingest);
 	*out = MOVE(ingest);
 	return 0;
 }

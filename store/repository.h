@@ -53,6 +53,9 @@ int repository_touch(const struct ingest *ingest, const char *name, struct err *
  * there is one by now; or -errno. */
 int repository_place(struct ingest *ingest, const char *from, const char *name, struct err *err);
 
+/** Once, at the start: a process that was killed may have changed a ref and not the summary. */
+void refs_start(struct ingest *ingest);
+
 /** Sets the refs of @releases, each durably; those without a ref are left out. */
 int refs_write(struct ingest *ingest, const struct releases *releases, struct err *err);
 
