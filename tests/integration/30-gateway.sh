@@ -160,7 +160,6 @@ cat >"$T/missing" <<END
 /repo/2.root.json
 /repo/targets/app-1.0
 /repo/delegations/x.json
-/treehub/summary
 /treehub/summary.sig
 /treehub/objects/00/00.filez
 /treehub/objects/00/$(printf '%0300d' 0).filez
