@@ -4,7 +4,7 @@
 #   make demo                   a whole instance on loopback, with a device that updates; ONCE=1 ends by itself
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
-#   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about 15 minutes)
+#   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  figures of speed and memory, which depend on the machine; no part of check
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
