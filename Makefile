@@ -4,12 +4,13 @@
 #   make demo                   a whole instance on loopback, with a device that updates; ONCE=1 ends by itself
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
+#   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  figures of speed and memory, which depend on the machine; no part of check
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
-# demo, check, lint, bench and fuzz install the Debian packages they need when run as root.
+# demo, check, soak, lint, bench and fuzz install the Debian packages they need when run as root.
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -23,6 +24,7 @@ PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 FUZZ_SECONDS ?= 20
+SOAK_ROUNDS  ?= 200
 
 B := build/$(VARIANT)
 # One short line a step; V=1 shows the commands.
@@ -36,7 +38,7 @@ flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
-outer := check demo lint bench fuzz clean uninstall packages
+outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
@@ -132,6 +134,11 @@ check: packages
 	ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp \
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) OTA_TEST_SIGN=$(CURDIR)/$(test_sign) prove --timer tests/integration/[0-9]*.sh
 
+soak: packages
+	$(MAKE) all $(device) VARIANT=$(VARIANT)
+	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
+	    prove --timer -v tests/integration/63-stress.sh
+
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
 	@export OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device); exec scripts/demo
@@ -188,7 +195,7 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all check demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
+.PHONY: all check soak demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -32,6 +32,7 @@ struct gc {
 	int repository;
 	struct reach *reach; /* what the roots lead to */
 	struct reach *young; /* what commits and folders lead to that nobody needs and that stay for now */
+	struct reach *lower; /* what folders lead to that are not known to stay; NULL: not looked at */
 	bool is_pass[OBJECT_FILE + 1]; /* the kinds of objects that are looked at now */
 	struct roots roots;
 	uint64_t mark;          /* of the roots when they were read */
@@ -114,7 +115,8 @@ object_is_needed(struct gc *gc, const char *prefix, const char *name)
 		gc->seen += strcmp(name + 63, "commitmeta") != 0;
 		return true;
 	}
-	return reach_has(gc->young, checksum, (enum object_kind)kind);
+	return reach_has(gc->young, checksum, (enum object_kind)kind) ||
+	       (gc->lower && reach_has(gc->lower, checksum, (enum object_kind)kind));
 }
 
 static int
@@ -305,6 +307,20 @@ ignore(void *data, enum reach_trouble trouble, const char *checksum, enum object
 	(void)data, (void)trouble, (void)checksum, (void)kind, (void)words;
 }
 
+/* The file @name of the folder objects/@prefix, if it is an object of this pass that no root leads to. */
+static bool
+read_unneeded(const struct gc *gc, const char *prefix, const char *name, char checksum[static DIGEST_HEX_SIZE],
+    enum object_kind *kind)
+{
+	int of = strlen(name) > 63 ? reach_kind(name + 63) : -1;
+
+	snprintf(checksum, DIGEST_HEX_SIZE, "%s%.62s", prefix, name);
+	if (of < 0 || !gc->is_pass[of] || !digest_is_sha256_hex(checksum))
+		return false;
+	*kind = (enum object_kind)of;
+	return !reach_has(gc->reach, checksum, *kind);
+}
+
 /* A commit or folder that stays, though no root leads to it: what it leads to stays too. */
 static int
 protect(struct gc *gc, int dir, const char *prefix, const char *name, struct err *err)
@@ -312,19 +328,31 @@ protect(struct gc *gc, int dir, const char *prefix, const char *name, struct err
 	/* A report looks ahead: what is too young now and not then is not counted as staying. */
 	const struct timespec *cutoff = gc->options->is_dry ? &gc->next : &gc->cutoff;
 	char checksum[DIGEST_HEX_SIZE];
+	enum object_kind kind;
 	struct stat st;
-	int kind = strlen(name) > 63 ? reach_kind(name + 63) : -1;
 
-	snprintf(checksum, sizeof(checksum), "%s%.62s", prefix, name);
-	if (kind < 0 || !gc->is_pass[kind] || !digest_is_sha256_hex(checksum) ||
-	    reach_has(gc->reach, checksum, (enum object_kind)kind) ||
+	if (!read_unneeded(gc, prefix, name, checksum, &kind) ||
 	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || is_before(&st.st_ctim, cutoff))
 		return 0;
-	return reach_object(gc->young, checksum, (enum object_kind)kind, ignore, NULL, err);
+	return reach_object(gc->young, checksum, kind, ignore, NULL, err);
+}
+
+/* What a folder leads to that may come to stay: it has its turn when the folder is gone. */
+static int
+defer(struct gc *gc, int dir, const char *prefix, const char *name, struct err *err)
+{
+	char checksum[DIGEST_HEX_SIZE];
+	enum object_kind kind;
+
+	(void)dir;
+	if (!read_unneeded(gc, prefix, name, checksum, &kind) || reach_has(gc->young, checksum, kind))
+		return 0;
+	return reach_below(gc->lower, checksum, kind, ignore, NULL, err);
 }
 
 static int
-protect_all(struct gc *gc, struct err *err)
+each_object(
+    struct gc *gc, int (*each)(struct gc *, int, const char *, const char *, struct err *), struct err *err)
 {
 	int r = 0;
 
@@ -343,31 +371,64 @@ protect_all(struct gc *gc, struct err *err)
 		if (!dir)
 			return err_sys(err, "%s", path);
 		while (r == 0 && (entry = readdir(dir)))
-			r = protect(gc, fd, prefix, entry->d_name, err);
+			r = each(gc, fd, prefix, entry->d_name, err);
 	}
 	return r;
 }
 
 static int
+sweep_kinds(struct gc *gc, struct folder *folder, struct err *err)
+{
+	int r = sweep_prefixes(gc, "ostree/objects", folder, err);
+
+	return r == 0 ? each_object(gc, protect, err) : r;
+}
+
+/* Those that nothing else leads to, again and again: a folder that somebody finds at any time is whole. */
+static int
+sweep_folders(struct gc *gc, struct folder *folder, struct err *err)
+{
+	size_t before;
+	int r;
+
+	do {
+		before = *folder->gone;
+		r = reach_new(gc->repository, &gc->lower, err);
+		if (r == 0)
+			r = each_object(gc, defer, err);
+		if (r == 0)
+			r = sweep_kinds(gc, folder, err);
+		reach_free(gc->lower);
+		gc->lower = NULL;
+	} while (r == 0 && *folder->gone > before);
+	return r;
+}
+
+/* Nothing goes in a dry run, so there is no order in it. */
+static int
+forecast_folders(struct gc *gc, struct folder *folder, struct err *err)
+{
+	int r = each_object(gc, protect, err);
+
+	return r == 0 ? sweep_kinds(gc, folder, err) : r;
+}
+
+static int
 sweep_objects(struct gc *gc, struct err *err)
 {
-	static const bool passes[][OBJECT_FILE + 1] = {
-		{ [OBJECT_COMMIT] = true },
-		{ [OBJECT_DIRTREE] = true },
-		{ [OBJECT_DIRMETA] = true, [OBJECT_FILE] = true },
-	};
 	struct folder folder = { .is_needed = object_is_needed,
 		.gone = &gc->result->gone.objects,
 		.next = &gc->result->next.objects };
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; r == 0 && i < sizeof(passes) / sizeof(passes[0]); i++) {
-		memcpy(gc->is_pass, passes[i], sizeof(gc->is_pass));
-		r = sweep_prefixes(gc, "ostree/objects", &folder, err);
-		if (r == 0)
-			r = protect_all(gc, err);
-	}
-	return r;
+	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_COMMIT] = true }, sizeof(gc->is_pass));
+	r = sweep_kinds(gc, &folder, err);
+	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_DIRTREE] = true }, sizeof(gc->is_pass));
+	if (r == 0)
+		r = gc->options->is_dry ? forecast_folders(gc, &folder, err) : sweep_folders(gc, &folder, err);
+	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_DIRMETA] = true, [OBJECT_FILE] = true },
+	    sizeof(gc->is_pass));
+	return r == 0 ? sweep_prefixes(gc, "ostree/objects", &folder, err) : r;
 }
 
 static int
@@ -552,6 +613,7 @@ gc_done(struct gc *gc)
 	roots_done(&gc->roots);
 	reach_free(gc->reach);
 	reach_free(gc->young);
+	reach_free(gc->lower);
 	close_p(&gc->repository);
 	free(gc->batch);
 	fclose_p(&gc->names);

@@ -18,6 +18,10 @@
  * names them, for a ref is set to complete commits only. The grace period has to be longer than the longest
  * push.
  *
+ * Nor is a builder who does not look below what is there, as garage-push does: a commit goes before its
+ * folders, a folder before those in it, and those before their files. What stays, for being young, keeps all
+ * below it. So whatever is found and touched is whole.
+ *
  * The lock is held for one slice at a time: GC_SLICE_MS, then the next file ends it. Files are opened before a
  * slice and closed after it, so freeing a large file's blocks is no part of it. Finding out what is reachable
  * takes no lock.

@@ -173,27 +173,54 @@ reach_commit(struct reach *reach, const char *commit, reach_tell *tell, void *da
 	return reach_object(reach, commit, OBJECT_COMMIT, tell, data, err);
 }
 
+/* Adds what the object needs itself. */
+static int
+follow(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
+    struct err *err)
+{
+	int r = walk_children(reach->source, checksum, kind, add, reach, err);
+
+	if (r != SOURCE_MISSING && r != DROP_BAD)
+		return r;
+	tell(data, r == DROP_BAD ? REACH_DAMAGED : REACH_MISSING, checksum, kind,
+	    r == DROP_BAD ? err->text : "is missing");
+	return 0;
+}
+
+static int
+follow_pending(struct reach *reach, reach_tell *tell, void *data, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && reach->pending_count) {
+		struct place place = reach->pending[--reach->pending_count];
+		char name[DIGEST_HEX_SIZE];
+
+		digest_hex(place.checksum, sizeof(place.checksum), name);
+		r = follow(reach, name, (enum object_kind)(place.kind - 1), tell, data, err);
+	}
+	reach->pending_count = 0;
+	return r;
+}
+
 int
 reach_object(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
     struct err *err)
 {
 	int r = add(reach, checksum, kind, err);
 
-	while (r == 0 && reach->pending_count) {
-		struct place place = reach->pending[--reach->pending_count];
-		enum object_kind of = (enum object_kind)(place.kind - 1);
-		char name[DIGEST_HEX_SIZE];
+	return r == 0 ? follow_pending(reach, tell, data, err) : r;
+}
 
-		digest_hex(place.checksum, sizeof(place.checksum), name);
-		r = walk_children(reach->source, name, of, add, reach, err);
-		if (r == SOURCE_MISSING || r == DROP_BAD) {
-			tell(data, r == DROP_BAD ? REACH_DAMAGED : REACH_MISSING, name, of,
-			    r == DROP_BAD ? err->text : "is missing");
-			r = 0;
-		}
-	}
-	reach->pending_count = 0;
-	return r;
+int
+reach_below(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
+    struct err *err)
+{
+	int r = follow(reach, checksum, kind, tell, data, err);
+
+	if (r < 0)
+		reach->pending_count = 0;
+	return r == 0 ? follow_pending(reach, tell, data, err) : r;
 }
 
 bool

@@ -33,6 +33,10 @@ int reach_commit(struct reach *reach, const char *commit, reach_tell *tell, void
 int reach_object(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
     struct err *err);
 
+/** The same without the object itself, unless something below it or another one needs it. */
+int reach_below(struct reach *reach, const char *checksum, enum object_kind kind, reach_tell *tell, void *data,
+    struct err *err);
+
 bool reach_has(const struct reach *reach, const char *checksum, enum object_kind kind);
 size_t reach_count(const struct reach *reach);
 

@@ -76,9 +76,6 @@ unlock_p(pthread_mutex_t **mutex)
 	pthread_mutex_unlock(*mutex);
 }
 
-/* Until the end of the block. */
-#define HOLD_LOCK __attribute__((cleanup(unlock_p), unused)) pthread_mutex_t *held = take_lock()
-
 static int
 make_secret(char secret[static SECRET_SIZE], struct err *err)
 {
@@ -168,7 +165,9 @@ find_content(
 	if (r != PACKAGE_NONE)
 		return r;
 
-	HOLD_LOCK;
+	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+
+	(void)held;
 	for (size_t i = 0; i < COMPLETE_MAX; i++)
 		if (!strcmp(completes[i].file, file)) {
 			snprintf(sha256, DIGEST_HEX_SIZE, "%s", completes[i].sha256);
@@ -197,11 +196,12 @@ static int
 open_upload(
     struct api_request *request, const char *file, uint64_t bytes, char id[static SECRET_SIZE], struct err *err)
 {
-	HOLD_LOCK;
+	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 	unsigned count = (unsigned)((bytes + PART_BYTES - 1) / PART_BYTES);
 	struct part_upload *upload = find_room(time(NULL));
 	int r;
 
+	(void)held;
 	if (!upload)
 		return err_set(err, EBUSY, "%d uploads are under way", UPLOADS_MAX);
 	if ((r = make_secret(id, err)) < 0 ||
@@ -329,11 +329,12 @@ static void
 append(struct api_request *request, const char *id, unsigned part, const char *data, size_t bytes,
     const char *etag)
 {
-	HOLD_LOCK;
+	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 	struct part_upload *upload = wait_for_turn(id, part);
 	struct err err = { 0 };
 	char headers[64];
 
+	(void)held;
 	if (!upload || part > upload->count) {
 		refuse_gone(request);
 		return;
@@ -422,10 +423,11 @@ has_etags(const struct part_upload *upload, const json_t *list)
 static struct binary *
 take_complete(struct api_request *request, const char *file, const json_t *json)
 {
-	HOLD_LOCK;
+	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 	struct part_upload *upload = find_upload(json_text(json, "uploadId") ?: "");
 	struct binary *binary;
 
+	(void)held;
 	if (!upload || strcmp(upload->file, file)) {
 		refuse_gone(request);
 		return NULL;
@@ -473,10 +475,11 @@ parts_complete(struct api_request *request, const char *file)
 static int
 make_token(const char *sha256, char secret[static SECRET_SIZE], struct err *err)
 {
-	HOLD_LOCK;
+	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 	struct token *token = &tokens[next_token++ % TOKENS_MAX];
 	int r = make_secret(secret, err);
 
+	(void)held;
 	if (r < 0)
 		return r;
 	snprintf(token->secret, sizeof(token->secret), "%s", secret);

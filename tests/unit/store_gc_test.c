@@ -242,6 +242,29 @@ keeps_a_commit_that_is_asked_for_during_the_run_and_all_below_it(void **state)
 	assert_true(is_whole(f, a) || count_objects(f) == 0);
 }
 
+/* garage-push does not look below a folder that is there, so what it finds has to stay as a whole. */
+static void
+keeps_all_below_a_folder_that_was_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct gc_result result;
+	char a[DIGEST_HEX_SIZE];
+
+	commit(f, "a", a);
+	drop_ref(f, "a");
+	/* The commit goes; of its two folders the upper one is young. */
+	usleep(2100000);
+	assert_int_equal(run("touch -a $(ostree --repo=%s/ostree ls -d -C %s / | awk -v top=%s/ostree/objects/ "
+			     "'{ print top substr($5, 1, 2) \"/\" substr($5, 3) \".dirtree\" }')",
+			     f->repository, a, f->repository),
+	    0);
+	result = collect(f, 1, false);
+	assert_int_equal(result.gone.objects, 1);
+	/* When it is old, all of it goes. */
+	assert_int_equal(collect(f, 0, false).gone.objects, 5);
+	assert_int_equal(count_objects(f), 0);
+}
+
 static void
 set_ref(struct fixture *f)
 {
@@ -340,6 +363,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(takes_nothing_when_the_fleet_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    keeps_a_commit_that_is_asked_for_during_the_run_and_all_below_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_all_below_a_folder_that_was_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    keeps_what_a_ref_comes_to_lead_to_during_the_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(
