@@ -111,10 +111,10 @@ set_extras(struct release *release, const json_t *json, struct err *err)
 
 	if ((r = push_comment(json, &comment, err)) || (r = push_text(json, "uri", &uri, err)))
 		return r;
-	if (uri &&
-	    (strlen(uri) > PARCEL_URI_MAX || (strncmp(uri, "https://", 8) && strncmp(uri, "http://", 7))))
-		return drop_bad(err, "push.json: uri is no http:// or https:// address of at most %d bytes",
-		    PARCEL_URI_MAX);
+	if (uri && (r = offer_check_uri(uri, err))) {
+		err_context(err, 0, "push.json");
+		return r;
+	}
 	if (custom && (r = offer_check_custom(custom, err))) {
 		err_context(err, 0, "push.json");
 		return r;

@@ -24,7 +24,6 @@
 
 /** Releases of one drop: more than twice what one product line has. */
 #define PARCEL_RELEASES_MAX 10000
-#define PARCEL_URI_MAX 2048
 
 struct parcel {
 	struct releases *releases; /**< what it makes, borrowed; empty for a delegation */

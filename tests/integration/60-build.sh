@@ -132,6 +132,14 @@ ok "what is read is what was pushed" sh -c "curl -s --cacert '$T/pki/server-ca.p
 rm "$repo/objects/$file"
 ok "a ref whose commit is not whole: 412" gives 412 post_ref qemux86-64/app "$commit" -H 'x-ats-ostree-force: true'
 ok "... it names what is missing" because objects_missing "$(echo "$file" | tr -d / | cut -d. -f1)"
+describe() { # describe FORMAT HASH LENGTH [URI]: a target of content that is elsewhere, or was pushed before
+	push /api/v1/user_repo/targets/said-1 -X POST -d "{\"name\":\"said\",\"version\":\"1\",\"hardwareIds\":[\"qemux86-64\"],
+		\"targetFormat\":\"$1\",\"length\":$3,\"uri\":\"${4:-}\",\"checksum\":{\"method\":\"sha256\",\"hash\":\"$2\"}}"
+}
+ok "a target of it: 400" gives 400 describe OSTREE "$commit" 0
+ok "... it names what is missing" because invalid_entity "$(echo "$file" | tr -d / | cut -d. -f1)"
+ok "a target at an address that clients hash in another way: 400" gives 400 describe BINARY "$commit" 5 https://x/é
+ok "... nothing of it is signed" not grep -q said "$T/repository/published/current/targets.json"
 ok "an old client's form: 200" gives 200 push "/api/v2/objects/$file" -X POST -F "file=@$drop/objects/$file"
 ok "... stores it" cmp "$repo/objects/$file" "$drop/objects/$file"
 rm "$repo/objects/$file"

@@ -383,6 +383,23 @@ refuses_members_that_are_not_the_builders(void **state)
 }
 
 static void
+refuses_addresses_that_clients_would_choke_on(void **state)
+{
+	static const char *const bad[] = { "https://x/\u00e9", "https://x/\n", "https://x/a b", "ftp://x", "" };
+	struct fixture *f = *state;
+	struct err err;
+	int ignored;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		AUTO(releases_done) struct releases list = { 0 };
+
+		add(&list, "app", "1", HASH_A, true)->uri = json_string(bad[i]);
+		assert_int_equal(image_publish(f->image, &list, &ignored, &err), DROP_BAD);
+		assert_reason(err, "uri is no http:// or https:// address");
+	}
+}
+
+static void
 goes_on_where_the_ledger_is(void **state)
 {
 	struct fixture *f = *state;
@@ -825,6 +842,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(publishes_a_binary_as_clients_want_it),
 		cmocka_unit_test(refuses_members_that_are_not_the_builders),
+		TEST(refuses_addresses_that_clients_would_choke_on),
 		TEST(goes_on_where_the_ledger_is),
 		TEST(keeps_as_many_versions_as_set_but_what_the_fleet_needs),
 		TEST(retires_what_is_asked_for_unless_it_is_assigned),
