@@ -760,6 +760,39 @@ follows_delegations_of_delegations(void **state)
 	assert_reason(err, "delegates the name sup, which another has given already");
 }
 
+static json_t *
+delegation_of(int version, const char *file, const char *package)
+{
+	json_t *document = delegation(version, file);
+	json_t *target = json_object_get(json_object_get(document, "targets"), file);
+
+	json_object_set_new(json_object_get(target, "custom"), "name", json_string(package));
+	return document;
+}
+
+static void
+lets_nobody_add_to_what_another_offers(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(
+	    put_trust(
+		f, json_pack("[o,o]", role_of_supplier("sup", "fw-*"), role_of_supplier("two", "x-*")), &err),
+	    0);
+	assert_int_equal(offer(f, "app", "1", HASH_A, &err), 0);
+	assert_int_equal(push(f, "sup", delegation_of(1, "fw-1", "app"), signer.supplier, &err), DROP_BAD);
+	assert_reason(err, "delegation sup: fw-1: package app is of targets.json");
+	assert_int_equal(push(f, "sup", delegation_of(1, "fw-1", "fw"), signer.supplier, &err), 0);
+	assert_int_equal(push(f, "two", delegation_of(1, "x-1", "fw"), signer.supplier, &err), DROP_BAD);
+	assert_reason(err, "delegation two: x-1: package fw is of sup");
+	assert_int_equal(push(f, "sup", delegation_of(2, "fw-2", "fw"), signer.supplier, &err), 0);
+
+	/* Devices look into targets.json first. */
+	assert_int_equal(offer(f, "fw", "2", HASH_A, &err), DROP_BAD);
+	assert_reason(err, "fw-2: delegation sup offers other content under this file name");
+}
+
 static void
 assert_trust_refused(struct fixture *f, json_t *role, const char *reason)
 {
@@ -851,6 +884,7 @@ main(void)
 		TEST(holds_a_root_back_until_targets_fit_it),
 		TEST(publishes_what_suppliers_sign),
 		TEST(follows_delegations_of_delegations),
+		TEST(lets_nobody_add_to_what_another_offers),
 		TEST(refuses_trust_that_clients_would_choke_on),
 		TEST(reports_limits_in_words),
 		TEST(keeps_a_consistent_set_whatever_fails),
