@@ -212,6 +212,9 @@ ok "... and given" gives 200 push "/api/v3/manifests/$commit"
 ok "... as it came" is "$(cat "$T/body")" '{"a": [1]}'
 ok "one of no commit: 412" gives 412 push "/api/v3/manifests/$(echo "$commit" | tr a-f0-9 0-9a-f)" -X PUT -d '{}'
 ok "one that is no JSON: 400" gives 400 push "/api/v3/manifests/$commit" -X PUT -d '{'
+perl -e 'print "[", "[]," x 300000, "0]"' >"$T/dense"
+ok "one that would take far more memory than its bytes: 400" gives 400 push "/api/v3/manifests/$commit" -X PUT --data-binary "@$T/dense"
+ok "... with words" has "$T/body" "has 600002 values in 900003 bytes"
 ok "a larger one: 413" gives 413 push "/api/v3/manifests/$commit" -X PUT -T "$T/eleven"
 
 # ---- four builders at once, and a crash
