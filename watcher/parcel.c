@@ -179,6 +179,9 @@ open_file(const struct place *place, const char *file, int *fd, struct err *err)
 		return source_failed(err, "%.100s", name);
 	if (!S_ISREG(st.st_mode))
 		return drop_bad(err, "\"%.100s\" is no regular file", name);
+	if (st.st_size > PARCEL_FILE_MAX)
+		return drop_bad(err, "file \"%.100s\" has %lld bytes, at most %lld are taken", name,
+		    (long long)st.st_size, PARCEL_FILE_MAX);
 	return st.st_size ? 0 : drop_bad(err, "file \"%.100s\" is empty", name);
 }
 
