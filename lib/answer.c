@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -105,8 +107,15 @@ answer_drain(int fd, uint64_t *left, uint64_t max)
 }
 
 void
-answer_linger(int fd, uint64_t *left)
+answer_linger(int fd, uint64_t *left, int seconds)
 {
+	struct timeval second = { .tv_sec = 1 };
+	time_t end = time(NULL) + seconds;
+	char piece[PIECE_BYTES];
+
 	shutdown(fd, SHUT_WR);
-	read_to_nowhere(fd, left);
+	if (seconds)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	while ((!seconds || time(NULL) < end) && answer_read(fd, piece, sizeof(piece), left) > 0)
+		;
 }

@@ -31,8 +31,9 @@ ssize_t answer_read(int fd, void *data, size_t room, uint64_t *left);
  * still sending may not read the answer. */
 void answer_drain(int fd, uint64_t *left, uint64_t max);
 
-/** After the answer: says that it was all, and takes what is still coming until the web server hangs up. One
- * that passes bodies on while they come would lose an answer to a connection that is closed under its hands. */
-void answer_linger(int fd, uint64_t *left);
+/** After the answer: says that it was all, and takes what is still coming until the web server hangs up, or
+ * until @seconds are over (0: for as long as something comes). One that passes bodies on while they come would
+ * lose an answer to a connection that is closed under its hands. */
+void answer_linger(int fd, uint64_t *left, int seconds);
 
 #endif

@@ -1,15 +1,19 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <string.h>
 
-/* How deep arrays and objects lie in one another, without looking whether they are well formed. */
+/* How deep arrays and objects lie in one another, and how many values there are at most, without looking whether
+ * they are well formed. */
 static size_t
-depth_of(const char *text, size_t bytes)
+depth_of(const char *text, size_t bytes, size_t *values)
 {
 	size_t depth = 0, deepest = 0;
 	int is_text = 0;
 
+	*values = 1;
 	for (size_t i = 0; i < bytes; i++) {
+		*values += !is_text && strchr(",[{", text[i]) && text[i];
 		if (is_text && text[i] == '\\')
 			i++;
 		else if (text[i] == '"')
@@ -26,11 +30,15 @@ static int
 parse(const char *text, size_t bytes, size_t flags, const char *what, json_t **out, struct err *err)
 {
 	json_error_t error;
+	size_t values;
 
 	*out = NULL;
-	if (depth_of(text, bytes) > JSON_DEPTH_MAX)
+	if (depth_of(text, bytes, &values) > JSON_DEPTH_MAX)
 		return err_set(
 		    err, EBADMSG, "%s: not JSON that is taken: nested deeper than %d", what, JSON_DEPTH_MAX);
+	if (values > JSON_VALUES_MIN + bytes / JSON_VALUE_BYTES)
+		return err_set(err, EBADMSG, "%s: not JSON that is taken: has %zu values in %zu bytes", what,
+		    values, bytes);
 	*out = json_loadb(text, bytes, flags, &error);
 	if (!*out)
 		return err_set(err, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, error.text,

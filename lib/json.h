@@ -11,6 +11,10 @@
 /** No document here is half as deep; lshw nests a dozen. What is deep costs stack, and memory when it is
  * indented. */
 #define JSON_DEPTH_MAX 64
+/** A value takes some 150 bytes of memory: a text has at most so many, and one more for so many bytes. What
+ * programs write has more than 10 bytes for each. */
+#define JSON_VALUES_MIN 16384
+#define JSON_VALUE_BYTES 8
 
 static inline void
 json_decref_p(json_t **json)

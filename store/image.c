@@ -298,6 +298,38 @@ check_size(const json_t *signed_part, struct err *err)
 	return r;
 }
 
+/* A file name that a supplier offers must not get other content at the top, which would win. */
+static int
+check_delegated(const struct release *release, const struct trust *trust, struct err *err)
+{
+	char file[NAME_TARGET_MAX + 1];
+
+	release_target(release, file);
+	for (size_t i = 0; i < trust->count; i++) {
+		const json_t *target = json_object_get(json_object_get(trust->nodes[i].document, "targets"), file);
+		const char *hash = json_text(json_object_get(target, "hashes"), "sha256");
+
+		if (target && strcmp(hash ? hash : "", release->commit) && trust_allows(trust, (int)i, file))
+			return drop_bad(err, "%.100s: delegation %s offers other content under this file name",
+			    file, trust->nodes[i].name);
+	}
+	return 0;
+}
+
+static int
+check_all_delegated(const struct image *image, const struct releases *releases, struct err *err)
+{
+	AUTO(free_p) struct trust *trust = malloc(sizeof(*trust));
+	int r = 0;
+
+	if (!trust)
+		return err_set(err, ENOMEM, "no memory");
+	trust_walk(image->targets, image->delegations, trust);
+	for (size_t i = 0; r == 0 && i < releases->count; i++)
+		r = check_delegated(&releases->list[i], trust, err);
+	return r;
+}
+
 /* The "signed" part with @releases; 0, IMAGE_SAME, DROP_BAD or -errno. */
 static int
 with_releases(
@@ -316,7 +348,8 @@ with_releases(
 		else if (r != OFFER_SAME)
 			return r;
 	}
-	r = all == 0 ? check_size(copy, err) : 0;
+	r = all == 0 ? check_all_delegated(image, releases, err) : 0;
+	r = r || all ? r : check_size(copy, err);
 	*out = MOVE(copy);
 	return r ? r : all;
 }

@@ -61,6 +61,17 @@ offer_check_name(const char *name, struct err *err)
 	return 0;
 }
 
+int
+offer_check_uri(const char *uri, struct err *err)
+{
+	if (strlen(uri) > OFFER_URI_MAX || (strncmp(uri, "https://", 8) && strncmp(uri, "http://", 7)) ||
+	    !is_printable(uri) || strchr(uri, ' '))
+		return drop_bad(err,
+		    "uri is no http:// or https:// address of at most %d printable ASCII characters",
+		    OFFER_URI_MAX);
+	return 0;
+}
+
 /* -- a builder's own members -- */
 
 static bool
@@ -234,6 +245,7 @@ offer_add(json_t *targets, const struct release *release, const char *now, struc
 
 	release_target(release, name);
 	if ((r = offer_check_name(name, err)) ||
+	    (release->uri && (r = offer_check_uri(json_string_value(release->uri), err)) != 0) ||
 	    (release->custom && (r = offer_check_custom(release->custom, err)) != 0))
 		return r;
 	target = json_object_get(targets, name);

@@ -14,6 +14,8 @@
 
 /** A builder's own members of custom, as canonical JSON; every device reads them at every change. */
 #define OFFER_CUSTOM_MAX 4096
+/** It goes into a Location header. */
+#define OFFER_URI_MAX 1000
 /** How deep they may nest. */
 #define OFFER_CUSTOM_DEPTH 8
 
@@ -27,6 +29,9 @@ int offer_add(json_t *targets, const struct release *release, const char *now, s
 /** DROP_BAD unless @name can be the file name of a target: 1 to NAME_TARGET_MAX printable bytes, no "..", no
  * backslash, no slash at an end or doubled. */
 int offer_check_name(const char *name, struct err *err);
+
+/** DROP_BAD unless @uri is an address of http:// or https://, printable ASCII of at most OFFER_URI_MAX bytes. */
+int offer_check_uri(const char *uri, struct err *err);
 
 /** DROP_BAD unless @custom is an object of own members: no reserved name, ASCII, no reals, bounded. */
 int offer_check_custom(const json_t *custom, struct err *err);

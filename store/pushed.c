@@ -291,6 +291,70 @@ check_paths(const struct trust *trust, int number, const json_t *signed_part, st
 	return 0;
 }
 
+static bool
+is_above(const struct trust *trust, int above, int number)
+{
+	while (number >= 0 && number != above)
+		number = trust->nodes[number].parent;
+	return number == above;
+}
+
+/* Notes in @owners whose the packages of @document are, but for files that @own has as well. */
+static int
+note_packages(json_t *owners, const json_t *document, const char *owner, const json_t *own)
+{
+	json_t *targets = json_object_get(document, "targets"), *target;
+	const char *file;
+
+	json_object_foreach(targets, file, target)
+	{
+		const char *package = json_text(json_object_get(target, "custom"), "name");
+
+		if (package && !json_object_get(own, file) &&
+		    json_object_set_new(owners, package, json_string(owner)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The packages that @number has nothing to do with, each with who offers it; NULL: no memory. */
+static json_t *
+packages_of_others(const struct image *image, const struct trust *trust, int number, const json_t *own)
+{
+	AUTO(json_decref_p) json_t *owners = json_object();
+	int r = note_packages(owners, image->targets, "targets.json", own);
+
+	for (size_t i = 0; r == 0 && i < trust->count; i++)
+		if (!is_above(trust, (int)i, number) && !is_above(trust, number, (int)i))
+			r = note_packages(owners, trust->nodes[i].document, trust->nodes[i].name, own);
+	return r < 0 ? NULL : MOVE(owners);
+}
+
+/* Paths bind file names. What people assign are packages: nobody adds a version to one of somebody else. */
+static int
+check_packages(const struct image *image, const struct trust *trust, int number, const json_t *signed_part,
+    struct err *err)
+{
+	json_t *targets = json_object_get(signed_part, "targets"), *target;
+	const json_t *present = json_object_get(trust->nodes[number].document, "targets");
+	AUTO(json_decref_p) json_t *owners = packages_of_others(image, trust, number, targets);
+	const char *file;
+
+	if (!owners)
+		return err_set(err, ENOMEM, "no memory");
+	json_object_foreach(targets, file, target)
+	{
+		const char *package = json_text(json_object_get(target, "custom"), "name");
+		const char *owner = package ? json_text(owners, package) : NULL;
+
+		/* What it offers already stays. */
+		if (owner && !json_object_get(present, file))
+			return drop_bad(err, "delegation %s: %.100s: package %.64s is of %s",
+			    trust->nodes[number].name, file, package, owner);
+	}
+	return 0;
+}
+
 static int
 check_delegation(struct image *image, const struct trust *trust, int number, const json_t *json, int version,
     struct err *err)
@@ -308,9 +372,10 @@ check_delegation(struct image *image, const struct trust *trust, int number, con
 		return drop_bad(err, "%s: has version %d, it has to be above %lld, which is published", what,
 		    version, (long long)present);
 	if ((r = offer_check_list(signed_part, json_object_get(image->targets, "targets"), false, what, err)) ||
-	    (r = check_paths(trust, number, signed_part, err)))
+	    (r = check_paths(trust, number, signed_part, err)) ||
+	    (r = trust_check_names(trust, number, signed_part, err)))
 		return r;
-	return trust_check_names(trust, number, signed_part, err);
+	return check_packages(image, trust, number, signed_part, err);
 }
 
 /* Whether that is published as it is: a repeated push is no mistake. */

@@ -130,6 +130,17 @@ upload_commit(struct upload *upload, struct err *err)
 }
 
 int
+upload_room(struct ingest *ingest, uint64_t bytes, struct err *err)
+{
+	struct space_claim claim = { .space = ingest->space };
+	int r = space_spend(&claim, bytes, err);
+
+	if (r == 0)
+		space_keep(&claim);
+	return r;
+}
+
+int
 upload_has(struct ingest *ingest, const char *checksum, const char *kind, struct err *err)
 {
 	char name[REPOSITORY_NAME_SIZE];

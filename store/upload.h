@@ -35,6 +35,9 @@ int upload_write(struct upload *upload, const void *data, size_t bytes, struct e
  * Free it in any case. */
 int upload_commit(struct upload *upload, struct err *err);
 
+/** Notes @bytes that are about to be written into the repository beside the objects: 0, -ENOSPC or -EDQUOT. */
+int upload_room(struct ingest *ingest, uint64_t bytes, struct err *err);
+
 /** Whether the repository has the object; its age is refreshed. 0, SOURCE_MISSING (also for what is no name),
  * or -errno. */
 int upload_has(struct ingest *ingest, const char *checksum, const char *kind, struct err *err);

@@ -16,6 +16,8 @@
 /** A body that is refused is read up to here before the answer. A client that sees the answer to a longer one
  * while it sends does better; some see a broken connection. */
 #define DRAIN_MAX (1024ULL * 1024 * 1024)
+/** What somebody without a name sends has no use: he must not hold one of few threads for longer. */
+#define NOBODY_SECONDS 2
 
 /* -- the request target -- */
 
@@ -204,6 +206,13 @@ api_body(struct api_request *request, size_t max, char **out, size_t *bytes)
 
 /* -- the answer -- */
 
+static void
+drain(struct api_request *request)
+{
+	if (*request->user)
+		answer_drain(request->fd, &request->left, DRAIN_MAX);
+}
+
 static bool
 is_head(const struct api_request *request)
 {
@@ -220,7 +229,7 @@ api_reply(struct api_request *request, const char *status, const char *headers, 
 	if (request->is_answered)
 		return;
 	request->is_answered = true;
-	answer_drain(request->fd, &request->left, DRAIN_MAX);
+	drain(request);
 	if (body)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", bytes);
 	n = asprintf(&head, "Status: %s\r\n%s%s\r\n", status, headers, length);
@@ -246,7 +255,7 @@ api_refuse(struct api_request *request, const char *status, const char *code, co
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	answer_drain(request->fd, &request->left, DRAIN_MAX);
+	drain(request);
 	snprintf(context, sizeof(context), "builder=%s method=%.16s path=\"%.400s\" ", request->user,
 	    request->method, request->path);
 	answer_refuse(request->fd, status, code,
@@ -416,5 +425,5 @@ api_serve(int fd, void *data)
 	request.length = request.left = scgi->content_length;
 	answer(&request);
 	if (request.left)
-		answer_linger(fd, &request.left);
+		answer_linger(fd, &request.left, *request.user ? 0 : NOBODY_SECONDS);
 }

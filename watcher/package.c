@@ -314,6 +314,8 @@ check_content(struct api_request *request, const struct release *release, struct
 	uint64_t bytes;
 	int r;
 
+	if (release->uri && (r = offer_check_uri(json_string_value(release->uri), err)))
+		return r;
 	if (release->is_binary && !release->uri) {
 		r = binary_has(request->api->repository, release->commit, &bytes, err);
 		if (r == BINARY_NONE || (r == 0 && bytes != release->length))
@@ -324,7 +326,7 @@ check_content(struct api_request *request, const struct release *release, struct
 		r = upload_has(request->api->ingest, release->commit, "commit", err);
 		if (r == SOURCE_MISSING)
 			return drop_bad(err, "commit %s was not pushed to TreeHub", release->commit);
-		return r;
+		return r ? r : ingest_check_complete(request->api->ingest, release->commit, err);
 	}
 	return 0;
 }
@@ -344,7 +346,7 @@ describe_by_json(const json_t *json, const char *file, struct release *release, 
 	if (json_need_integer(json, "length", "the body", INT64_MAX, &length, err) < 0)
 		return DROP_BAD;
 	snprintf(release->commit, sizeof(release->commit), "%s", hash);
-	if (json_text(json, "uri"))
+	if (*(json_text(json, "uri") ?: ""))
 		release->uri = json_incref(json_object_get(json, "uri"));
 	release->length = (uint64_t)length;
 	return describe(release, file, name, version, json_text(json, "targetFormat") ?: "BINARY",

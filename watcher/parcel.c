@@ -111,10 +111,10 @@ set_extras(struct release *release, const json_t *json, struct err *err)
 
 	if ((r = push_comment(json, &comment, err)) || (r = push_text(json, "uri", &uri, err)))
 		return r;
-	if (uri &&
-	    (strlen(uri) > PARCEL_URI_MAX || (strncmp(uri, "https://", 8) && strncmp(uri, "http://", 7))))
-		return drop_bad(err, "push.json: uri is no http:// or https:// address of at most %d bytes",
-		    PARCEL_URI_MAX);
+	if (uri && (r = offer_check_uri(uri, err))) {
+		err_context(err, 0, "push.json");
+		return r;
+	}
 	if (custom && (r = offer_check_custom(custom, err))) {
 		err_context(err, 0, "push.json");
 		return r;
@@ -179,6 +179,9 @@ open_file(const struct place *place, const char *file, int *fd, struct err *err)
 		return source_failed(err, "%.100s", name);
 	if (!S_ISREG(st.st_mode))
 		return drop_bad(err, "\"%.100s\" is no regular file", name);
+	if (st.st_size > PARCEL_FILE_MAX)
+		return drop_bad(err, "file \"%.100s\" has %lld bytes, at most %lld are taken", name,
+		    (long long)st.st_size, PARCEL_FILE_MAX);
 	return st.st_size ? 0 : drop_bad(err, "file \"%.100s\" is empty", name);
 }
 

@@ -24,7 +24,8 @@
 
 /** Releases of one drop: more than twice what one product line has. */
 #define PARCEL_RELEASES_MAX 10000
-#define PARCEL_URI_MAX 2048
+/** Holes cost no disk, but are hashed: some minutes for so many bytes, while all other drops wait. */
+#define PARCEL_FILE_MAX (256LL << 30)
 
 struct parcel {
 	struct releases *releases; /**< what it makes, borrowed; empty for a delegation */

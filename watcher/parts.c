@@ -22,8 +22,10 @@
 /** A part is held in memory until its MD5 is known to be right. */
 #define PART_BYTES (8 * 1024 * 1024)
 #define UPLOADS_MAX 32
-/** Nothing came for so long: the upload makes room for another. */
-#define UPLOAD_IDLE_SECONDS (6 * 3600)
+/** One builder leaves room for others. */
+#define UPLOADS_OF_ONE_MAX 8
+/** Nothing came for so long: the upload makes room for another; garbage collection takes its file. */
+#define UPLOAD_IDLE_SECONDS 3600
 /** How long a part waits for its turn; clients try again after 503. */
 #define TURN_SECONDS 30
 /** What is complete is remembered until it is in targets.json, the newest so many. */
@@ -106,15 +108,29 @@ find_upload(const char *id)
 }
 
 static struct part_upload *
-find_room(time_t now)
+find_room(const char *user, time_t now)
 {
+	struct part_upload *room = NULL;
+	int count = 0;
+
 	for (size_t i = 0; i < UPLOADS_MAX; i++) {
 		if (*uploads[i].id && now - uploads[i].touched > UPLOAD_IDLE_SECONDS)
 			forget(&uploads[i]);
 		if (!*uploads[i].id)
-			return &uploads[i];
+			room = &uploads[i];
+		else
+			count += !strcmp(uploads[i].user, user);
 	}
-	return NULL;
+	return count < UPLOADS_OF_ONE_MAX ? room : NULL;
+}
+
+/* Whether it would fit as things are. Nobody may keep room that he does not fill, and block all others. */
+static int
+check_fits(int repository, uint64_t bytes, struct err *err)
+{
+	AUTO(binary_freep) struct binary *probe = NULL;
+
+	return binary_new(repository, bytes, &probe, err);
 }
 
 /* The host as the client calls us, if it is one: it goes into URLs. */
@@ -198,14 +214,16 @@ open_upload(
 {
 	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 	unsigned count = (unsigned)((bytes + PART_BYTES - 1) / PART_BYTES);
-	struct part_upload *upload = find_room(time(NULL));
+	struct part_upload *upload = find_room(request->user, time(NULL));
 	int r;
 
 	(void)held;
 	if (!upload)
-		return err_set(err, EBUSY, "%d uploads are under way", UPLOADS_MAX);
+		return err_set(err, EBUSY, "%d uploads are under way, or %d of %s", UPLOADS_MAX,
+		    UPLOADS_OF_ONE_MAX, request->user);
 	if ((r = make_secret(id, err)) < 0 ||
-	    (r = binary_new(request->api->repository, bytes, &upload->binary, err)) < 0)
+	    (r = check_fits(request->api->repository, bytes, err)) < 0 ||
+	    (r = binary_new(request->api->repository, 0, &upload->binary, err)) < 0)
 		return r;
 	upload->etags = calloc(count, sizeof(*upload->etags));
 	if (!upload->etags) {
@@ -443,22 +461,36 @@ take_complete(struct api_request *request, const char *file, const json_t *json)
 	return binary;
 }
 
+/* Lists are read one at a time, for what they become in memory. NULL: refused. */
+static struct binary *
+read_complete(struct api_request *request, const char *file, const char *text, size_t bytes)
+{
+	static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+	struct binary *binary = NULL;
+	struct err err = { 0 };
+	json_t *json;
+
+	pthread_mutex_lock(&reading);
+	if (json_read(text, bytes, "the body", &json, &err) < 0)
+		api_refuse(request, "400 Bad Request", "invalid_entity", "%s", err.text);
+	else
+		binary = take_complete(request, file, json);
+	json_decref(json);
+	pthread_mutex_unlock(&reading);
+	return binary;
+}
+
 void
 parts_complete(struct api_request *request, const char *file)
 {
 	AUTO(binary_freep) struct binary *binary = NULL;
-	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(free_p) char *text = NULL;
 	struct err err = { 0 };
 	size_t bytes;
 
 	if (api_body(request, COMPLETE_BODY_MAX, &text, &bytes) < 0)
 		return;
-	if (json_read(text, bytes, "the body", &json, &err) < 0) {
-		api_refuse(request, "400 Bad Request", "invalid_entity", "%s", err.text);
-		return;
-	}
-	if (!(binary = take_complete(request, file, json)))
+	if (!(binary = read_complete(request, file, text, bytes)))
 		return;
 	if (binary_commit(binary, &err) < 0) {
 		api_refuse_err(request, "not_available", &err);

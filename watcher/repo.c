@@ -1,6 +1,7 @@
 #include "watcher/repo.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,23 @@
 #define ROOT_BODY_MAX (64 * 1024)
 /** snapshot.json is read by devices up to 64 KiB. */
 #define SMALL_FILE_MAX (1024 * 1024)
+
+/* Large documents are read one at a time, for what they become in memory; and trust, of which a request changes
+ * a part, is changed by one at a time. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static pthread_mutex_t *
+take_turn(void)
+{
+	pthread_mutex_lock(&turn);
+	return &turn;
+}
+
+static void
+end_turn(pthread_mutex_t **mutex)
+{
+	pthread_mutex_unlock(*mutex);
+}
 
 void
 repo_refuse(struct api_request *request, int r, const char *status, const char *code, const struct err *err)
@@ -163,6 +181,9 @@ put_targets(struct api_request *request, const char *rest)
 	(void)rest;
 	if (api_body(request, IMAGE_TARGETS_MAX, &text, &bytes) < 0)
 		return;
+
+	AUTO(end_turn) pthread_mutex_t *held = take_turn();
+	(void)held;
 	r = image_put_targets(request->api->image, text, bytes, *checksum ? checksum : NULL, &err);
 	snprintf(headers, sizeof(headers), "x-ats-targets-role-size-limit: %d\r\n", IMAGE_PUSHED_MAX);
 	if (r == 0)
@@ -337,8 +358,10 @@ static void
 put_trust_roles(struct api_request *request, const char *rest)
 {
 	json_t *list = read_list(request);
+	AUTO(end_turn) pthread_mutex_t *held = take_turn();
 
 	(void)rest;
+	(void)held;
 	if (list)
 		set_trust(request, "roles", list);
 }
@@ -366,10 +389,12 @@ static void
 put_trust_keys(struct api_request *request, const char *rest)
 {
 	AUTO(json_decref_p) json_t *list = read_list(request);
+	AUTO(end_turn) pthread_mutex_t *held = take_turn();
 	struct err err = { 0 };
 	json_t *keys;
 
 	(void)rest;
+	(void)held;
 	if (!list)
 		return;
 	keys = keys_by_id(list, &err);
@@ -382,10 +407,13 @@ put_trust_keys(struct api_request *request, const char *rest)
 static void
 delete_trust(struct api_request *request, const char *name)
 {
+	AUTO(end_turn) pthread_mutex_t *held = take_turn();
 	AUTO(json_decref_p) json_t *trust = trust_of(request);
 	json_t *roles = json_array(), *role;
 	bool is_found = false;
 	size_t i;
+
+	(void)held;
 
 	json_array_foreach(json_object_get(trust, "roles"), i, role)
 	{
@@ -449,6 +477,9 @@ put_delegation(struct api_request *request, const char *rest)
 	if (!read_delegation_name(request, rest, name, sizeof(name)) ||
 	    api_body(request, IMAGE_TARGETS_MAX, &text, &bytes) < 0)
 		return;
+
+	AUTO(end_turn) pthread_mutex_t *held = take_turn();
+	(void)held;
 	r = image_put_delegation(request->api->image, name, text, bytes, &err);
 	/* Old clients tell people the code only: whether a signature is bad, or what was signed. */
 	code = err.code == EKEYREJECTED ? "payload_signature_invalid" : "invalid_delegated_target";

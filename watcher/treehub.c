@@ -309,12 +309,17 @@ refuse_ref(struct api_request *request, const char *rest)
 /* -- manifests -- */
 
 static int
-store_manifest(int repository, const char *commit, const char *text, size_t bytes, struct err *err)
+store_manifest(const struct api *api, const char *commit, const char *text, size_t bytes, struct err *err)
 {
+	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(close_p) int dir = -1;
 	AUTO(unlock_p) pthread_mutex_t *held = take_lock();
+	int repository = api->repository, r;
 
 	(void)held;
+	if ((r = json_read(text, bytes, "manifest", &json, err)) < 0 ||
+	    (r = upload_room(api->ingest, bytes, err)) < 0)
+		return r;
 	if (mkdirat(repository, "manifests", 0750) < 0 && errno != EEXIST)
 		return err_sys(err, "manifests");
 	dir = openat(repository, "manifests", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -326,7 +331,6 @@ store_manifest(int repository, const char *commit, const char *text, size_t byte
 static void
 put_manifest(struct api_request *request, const char *commit)
 {
-	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(free_p) char *text = NULL;
 	struct err err = { 0 };
 	size_t bytes = 0;
@@ -345,9 +349,7 @@ put_manifest(struct api_request *request, const char *commit)
 		return;
 	}
 	if (r == 0)
-		r = json_read(text, bytes, "manifest", &json, &err);
-	if (r == 0)
-		r = store_manifest(request->api->repository, commit, text, bytes, &err);
+		r = store_manifest(request->api, commit, text, bytes, &err);
 	if (r < 0)
 		api_refuse_err(request, "manifest_not_stored", &err);
 	else

@@ -52,6 +52,9 @@ push elsewhere "{\"name\":\"far\",\"version\":\"1\",\"hardwareIds\":[\"mcu\"],\"
 	\"sha256\":\"$(printf %064d 7)\",\"length\":12345}"
 ok "bytes that are elsewhere: published" receipt elsewhere
 ok "with their address" is "$(target far-1 '|[.custom.uri,.length]|tojson')" '["https://cdn.example/far",12345]'
+truncate -s 300G "$in/holes"
+echo '{"name":"holes","version":"1","hardwareIds":["qemux86-64"]}' >"$in/holes.push.json"
+ok "holes that would be hashed for an hour: refused" wait_for 30 file_with "$T/spool/failed/holes.reason.txt" "has 322122547200 bytes, at most"
 truncate -s 200M "$T/sparse"
 push sparse '{"name":"sparse","version":"1","hardwareIds":["mcu"]}'
 cp --sparse=always "$T/sparse" "$in/sparse/sparse"

@@ -132,6 +132,14 @@ ok "what is read is what was pushed" sh -c "curl -s --cacert '$T/pki/server-ca.p
 rm "$repo/objects/$file"
 ok "a ref whose commit is not whole: 412" gives 412 post_ref qemux86-64/app "$commit" -H 'x-ats-ostree-force: true'
 ok "... it names what is missing" because objects_missing "$(echo "$file" | tr -d / | cut -d. -f1)"
+describe() { # describe FORMAT HASH LENGTH [URI]: a target of content that is elsewhere, or was pushed before
+	push /api/v1/user_repo/targets/said-1 -X POST -d "{\"name\":\"said\",\"version\":\"1\",\"hardwareIds\":[\"qemux86-64\"],
+		\"targetFormat\":\"$1\",\"length\":$3,\"uri\":\"${4:-}\",\"checksum\":{\"method\":\"sha256\",\"hash\":\"$2\"}}"
+}
+ok "a target of it: 400" gives 400 describe OSTREE "$commit" 0
+ok "... it names what is missing" because invalid_entity "$(echo "$file" | tr -d / | cut -d. -f1)"
+ok "a target at an address that clients hash in another way: 400" gives 400 describe BINARY "$commit" 5 https://x/é
+ok "... nothing of it is signed" not grep -q said "$T/repository/published/current/targets.json"
 ok "an old client's form: 200" gives 200 push "/api/v2/objects/$file" -X POST -F "file=@$drop/objects/$file"
 ok "... stores it" cmp "$repo/objects/$file" "$drop/objects/$file"
 rm "$repo/objects/$file"
@@ -204,6 +212,9 @@ ok "... and given" gives 200 push "/api/v3/manifests/$commit"
 ok "... as it came" is "$(cat "$T/body")" '{"a": [1]}'
 ok "one of no commit: 412" gives 412 push "/api/v3/manifests/$(echo "$commit" | tr a-f0-9 0-9a-f)" -X PUT -d '{}'
 ok "one that is no JSON: 400" gives 400 push "/api/v3/manifests/$commit" -X PUT -d '{'
+perl -e 'print "[", "[]," x 300000, "0]"' >"$T/dense"
+ok "one that would take far more memory than its bytes: 400" gives 400 push "/api/v3/manifests/$commit" -X PUT --data-binary "@$T/dense"
+ok "... with words" has "$T/body" "has 600002 values in 900003 bytes"
 ok "a larger one: 413" gives 413 push "/api/v3/manifests/$commit" -X PUT -T "$T/eleven"
 
 # ---- four builders at once, and a crash

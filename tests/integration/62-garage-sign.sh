@@ -201,6 +201,8 @@ ok "without a password" is "$(curl -s --cacert "$T/pki/server-ca.pem" "$where" |
 ok "to nobody who guesses" is "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$T/pki/server-ca.pem" "${where%?}x")" 404
 ok "and nothing else" is "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$T/pki/server-ca.pem" \
 	"$build_url$repo/download/../targets.json")" 401
+for n in 1 2 3 4 5 6 7 8; do push "$repo/multipart/initiate/many-$n?fileSize=9" -d "" >/dev/null; done
+ok "one builder leaves room for others" is "$(push "$repo/multipart/initiate/many-9?fileSize=9" -d "")" 503
 ok "does not overwrite without force" is "$(push "$repo/multipart/initiate/blob-1?fileSize=9&force=false" -d "")" 409
 get targets.json
 edit '.targets["blob-1"] = {hashes: {sha256: $sha}, length: 9000000, custom: {name: "blob", version: "1",

@@ -383,6 +383,23 @@ refuses_members_that_are_not_the_builders(void **state)
 }
 
 static void
+refuses_addresses_that_clients_would_choke_on(void **state)
+{
+	static const char *const bad[] = { "https://x/\u00e9", "https://x/\n", "https://x/a b", "ftp://x", "" };
+	struct fixture *f = *state;
+	struct err err;
+	int ignored;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		AUTO(releases_done) struct releases list = { 0 };
+
+		add(&list, "app", "1", HASH_A, true)->uri = json_string(bad[i]);
+		assert_int_equal(image_publish(f->image, &list, &ignored, &err), DROP_BAD);
+		assert_reason(err, "uri is no http:// or https:// address");
+	}
+}
+
+static void
 goes_on_where_the_ledger_is(void **state)
 {
 	struct fixture *f = *state;
@@ -743,6 +760,39 @@ follows_delegations_of_delegations(void **state)
 	assert_reason(err, "delegates the name sup, which another has given already");
 }
 
+static json_t *
+delegation_of(int version, const char *file, const char *package)
+{
+	json_t *document = delegation(version, file);
+	json_t *target = json_object_get(json_object_get(document, "targets"), file);
+
+	json_object_set_new(json_object_get(target, "custom"), "name", json_string(package));
+	return document;
+}
+
+static void
+lets_nobody_add_to_what_another_offers(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(
+	    put_trust(
+		f, json_pack("[o,o]", role_of_supplier("sup", "fw-*"), role_of_supplier("two", "x-*")), &err),
+	    0);
+	assert_int_equal(offer(f, "app", "1", HASH_A, &err), 0);
+	assert_int_equal(push(f, "sup", delegation_of(1, "fw-1", "app"), signer.supplier, &err), DROP_BAD);
+	assert_reason(err, "delegation sup: fw-1: package app is of targets.json");
+	assert_int_equal(push(f, "sup", delegation_of(1, "fw-1", "fw"), signer.supplier, &err), 0);
+	assert_int_equal(push(f, "two", delegation_of(1, "x-1", "fw"), signer.supplier, &err), DROP_BAD);
+	assert_reason(err, "delegation two: x-1: package fw is of sup");
+	assert_int_equal(push(f, "sup", delegation_of(2, "fw-2", "fw"), signer.supplier, &err), 0);
+
+	/* Devices look into targets.json first. */
+	assert_int_equal(offer(f, "fw", "2", HASH_A, &err), DROP_BAD);
+	assert_reason(err, "fw-2: delegation sup offers other content under this file name");
+}
+
 static void
 assert_trust_refused(struct fixture *f, json_t *role, const char *reason)
 {
@@ -825,6 +875,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(publishes_a_binary_as_clients_want_it),
 		cmocka_unit_test(refuses_members_that_are_not_the_builders),
+		TEST(refuses_addresses_that_clients_would_choke_on),
 		TEST(goes_on_where_the_ledger_is),
 		TEST(keeps_as_many_versions_as_set_but_what_the_fleet_needs),
 		TEST(retires_what_is_asked_for_unless_it_is_assigned),
@@ -833,6 +884,7 @@ main(void)
 		TEST(holds_a_root_back_until_targets_fit_it),
 		TEST(publishes_what_suppliers_sign),
 		TEST(follows_delegations_of_delegations),
+		TEST(lets_nobody_add_to_what_another_offers),
 		TEST(refuses_trust_that_clients_would_choke_on),
 		TEST(reports_limits_in_words),
 		TEST(keeps_a_consistent_set_whatever_fails),

@@ -458,6 +458,7 @@ refuses_before_anything_is_written_when_the_disk_is_short(void **state)
 	ingest_use_space(f->ingest, space);
 	assert_int_equal(upload_one(f->ingest, &f->list[0], &err), -ENOSPC);
 	assert_reason(err, "MiB free, disk_reserve_mb keeps");
+	assert_int_equal(upload_room(f->ingest, 1, &err), -ENOSPC);
 	assert_int_equal(entries_of(f, "upload"), 0);
 	ingest_use_space(f->ingest, NULL);
 	space_free(space);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -69,11 +71,15 @@ put(char *head, size_t at, const char *name, const char *value)
 	return at + strlen(value) + 1;
 }
 
+/* A client that neither sends the rest nor hangs up. */
+static bool is_held;
+
 /* Sends a request of which @body arrives though @length was announced; gives the answer. */
 static const char *
 ask(const char *method, const char *target, const char *user, const char *body, size_t length)
 {
 	static char answer[ANSWER_MAX];
+	struct timeval patience = { .tv_sec = 10 };
 	struct api api = { .tables = tables, .config = &config };
 	char head[2048], number[24], netstring[2300];
 	size_t n = 0, used = 0;
@@ -92,7 +98,9 @@ ask(const char *method, const char *target, const char *user, const char *body, 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	assert_int_equal(send(ends[0], netstring, (size_t)bytes + n + 1, 0), (size_t)bytes + n + 1);
 	assert_int_equal(send(ends[0], body, strlen(body), 0), strlen(body));
-	shutdown(ends[0], SHUT_WR);
+	if (!is_held)
+		shutdown(ends[0], SHUT_WR);
+	setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	api_serve(ends[1], &api);
 	close(ends[1]);
 	while ((got = read(ends[0], answer + used, sizeof(answer) - 1 - used)) > 0)
@@ -108,6 +116,18 @@ ask(const char *method, const char *target, const char *user, const char *body, 
 		if (!strstr(answer_, (words)))                                                                 \
 			fail_msg("answer is \"%s\", expected \"%s\" in it", answer_, (words));                 \
 	} while (0)
+
+static void
+lets_nobody_hold_a_thread(void **state)
+{
+	time_t start = time(NULL);
+
+	(void)state;
+	is_held = true;
+	assert_answer(ask("POST", "/a/public/x", "", "x", 1000000), "Status: 401 ");
+	is_held = false;
+	assert_in_range(time(NULL) - start, 0, 5);
+}
 
 static void
 decodes_paths(void **state)
@@ -344,6 +364,7 @@ main(void)
 		cmocka_unit_test(finds_the_handler),
 		cmocka_unit_test(asks_who_it_is),
 		cmocka_unit_test(takes_bodies_within_bounds),
+		cmocka_unit_test(lets_nobody_hold_a_thread),
 		cmocka_unit_test(finds_the_file_in_a_form),
 		cmocka_unit_test(refuses_other_forms),
 		cmocka_unit_test(finds_the_first_rule),
