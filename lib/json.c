@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* How deep arrays and objects lie in one another, and how many values there are at most, without looking whether
- * they are well formed. */
+/* How deep arrays and objects lie in one another, and how many values there are at most, without looking
+ * whether they are well formed. */
 static size_t
 depth_of(const char *text, size_t bytes, size_t *values)
 {

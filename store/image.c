@@ -306,7 +306,8 @@ check_delegated(const struct release *release, const struct trust *trust, struct
 
 	release_target(release, file);
 	for (size_t i = 0; i < trust->count; i++) {
-		const json_t *target = json_object_get(json_object_get(trust->nodes[i].document, "targets"), file);
+		const json_t *target =
+		    json_object_get(json_object_get(trust->nodes[i].document, "targets"), file);
 		const char *hash = json_text(json_object_get(target, "hashes"), "sha256");
 
 		if (target && strcmp(hash ? hash : "", release->commit) && trust_allows(trust, (int)i, file))

@@ -30,7 +30,8 @@ int offer_add(json_t *targets, const struct release *release, const char *now, s
  * backslash, no slash at an end or doubled. */
 int offer_check_name(const char *name, struct err *err);
 
-/** DROP_BAD unless @uri is an address of http:// or https://, printable ASCII of at most OFFER_URI_MAX bytes. */
+/** DROP_BAD unless @uri is an address of http:// or https://, printable ASCII of at most OFFER_URI_MAX bytes.
+ */
 int offer_check_uri(const char *uri, struct err *err);
 
 /** DROP_BAD unless @custom is an object of own members: no reserved name, ASCII, no reals, bounded. */

@@ -221,8 +221,7 @@ open_upload(
 	if (!upload)
 		return err_set(err, EBUSY, "%d uploads are under way, or %d of %s", UPLOADS_MAX,
 		    UPLOADS_OF_ONE_MAX, request->user);
-	if ((r = make_secret(id, err)) < 0 ||
-	    (r = check_fits(request->api->repository, bytes, err)) < 0 ||
+	if ((r = make_secret(id, err)) < 0 || (r = check_fits(request->api->repository, bytes, err)) < 0 ||
 	    (r = binary_new(request->api->repository, 0, &upload->binary, err)) < 0)
 		return r;
 	upload->etags = calloc(count, sizeof(*upload->etags));

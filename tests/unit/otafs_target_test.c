@@ -99,7 +99,7 @@ static void
 looks_no_deeper_than_a_terminating_role_and_five_levels(void **state)
 {
 	struct fixture *f = *state;
-	char name[16], below[16];
+	char name[24], below[24];
 
 	fixture_delegation(f, 2, "end", json_object(), json_pack("[o]", role("behind", "*", false)), NEVER);
 	fixture_delegation(f, 2, "behind", one_target("behind", LENT, "hw-a"), NULL, NEVER);
