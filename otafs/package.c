@@ -165,6 +165,8 @@ package_print(struct core *core, const struct target *target, const char *file, 
 		return 0;
 	}
 	if (!strcmp(file, "created")) {
+		if (!target->created_at) /* suppliers need not say it */
+			return 0;
 		utc_format(target->created_at, created);
 		return text_line(created, out);
 	}

@@ -166,8 +166,9 @@ check_unused(struct core *core, const struct target *target, struct err *err)
 		return r;
 	if (users.count)
 		return err_set(err, EBUSY,
-		    "%s is assigned to %zu device%s, %s is one; \"echo force > retire\" takes it away from "
-		    "them",
+		    "%s is assigned to %zu device%s, %s is one; cancel that, or \"echo force > retire\", and "
+		    "the "
+		    "update fails at the next poll",
 		    target->file, users.count, users.count == 1 ? "" : "s", users.first);
 	return 0;
 }

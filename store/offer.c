@@ -161,9 +161,8 @@ check_same(const char *file, const json_t *target, const struct release *release
 
 	if (!hash || strcmp(hash, release->commit))
 		return drop_bad(err,
-		    "%s: was published with %s %.64s; a file name is never used for other content, so give %s "
-		    "%s "
-		    "another version",
+		    "%s: was published with %s %.64s; a file name is never used for other content, so %s %s "
+		    "needs another version",
 		    file, is_binary ? "sha256" : "commit", hash ? hash : "?",
 		    release->is_binary ? "sha256" : "commit", release->commit);
 	if (!name || strcmp(name, release->name) || !version || strcmp(version, release->version) || !format ||

@@ -72,8 +72,8 @@ push_members(json_t *json, const char *known, struct err *err)
 		name_printable(member, shown, sizeof(shown));
 		snprintf(word, sizeof(word), " %s ", shown);
 		if (!strstr(known, word) || !*member)
-			return drop_bad(
-			    err, "push.json: member \"%s\" is not known; known are%s", shown, known);
+			return drop_bad(err, "push.json: member \"%s\" is not known; known are%.*s", shown,
+			    (int)strlen(known) - 1, known);
 	}
 	return 0;
 }

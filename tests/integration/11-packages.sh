@@ -59,7 +59,7 @@ ln "$T/huge" "$r/binaries/10/${huge#??}" 2>/dev/null || cp --sparse=always "$T/h
 chmod 644 "$r/binaries/10/${huge#??}"
 entry() { # entry NAME VERSION FORMAT SHA256 LENGTH MORE
 	jq -nc --arg n "$1" --arg v "$2" --arg f "$3" --arg s "$4" --argjson l "$5" --argjson more "${6:-{\}}" '{hashes:{sha256:$s},
-		length:$l,custom:({name:$n,version:$v,targetFormat:$f,hardwareIds:["qemux86-64"],createdAt:"2026-11-01T00:00:00Z"} + $more)}'
+		length:$l,custom:({name:$n,version:$v,targetFormat:$f,hardwareIds:["qemux86-64"],createdAt:"2026-11-01T00:00:00Z"} + $more | del(.[] | nulls))}'
 }
 lent="{\"_type\":\"Targets\",\"expires\":\"2036-01-01T00:00:00Z\",\"version\":1,\"targets\":{\"lent-fw-1\":$(entry lent-fw 1 BINARY "$sha" 300000)}}"
 everything="{\"targets\":{
@@ -67,7 +67,7 @@ everything="{\"targets\":{
 	\"deep/er/fw.bin\":$(entry deep 1 BINARY "$sha" 300000),
 	\"huge-1\":$(entry huge 1 BINARY "$huge" 10737418240),
 	\"gone-1\":$(entry gone 1 BINARY "${sha%?????}00000" 5),
-	\"far-1\":$(entry far 1 BINARY "$sha" 300000 '{"uri":"https://elsewhere.example/fw"}')},
+	\"far-1\":$(entry far 1 BINARY "$sha" 300000 '{"uri":"https://elsewhere.example/fw","createdAt":null}')},
 	\"delegations\":{\"keys\":{},\"roles\":[{\"name\":\"supplier\",\"keyids\":[],\"paths\":[\"lent-*\"],\"threshold\":1,\"terminating\":false}]}}"
 ok "a set with binaries and a delegation is loaded" publish "$everything" "$lent"
 
@@ -76,7 +76,7 @@ fw=$m/packages/fw/1+b
 ok "names the sha512 beside the sha256" is "$(cat "$fw/hash") $(cat "$fw/sha512")" "$sha $(sha512sum "$T/firmware" | cut -d' ' -f1)"
 ok "shows what its publisher says of it" is "$(jq -c . "$fw/custom")" '{"proprietary":{"bill":["of","materials"]}}'
 ok "says where an unmanaged one is" is "$(cat "$m/packages/far/1/uri")" https://elsewhere.example/fw
-ok "and nothing where there is nothing" is "$(cat "$fw/uri" "$fw/delegation" "$fw/deltas" "$m/packages/far/1/custom" "$app/1.0/sha512")" ""
+ok "and nothing where there is nothing" is "$(cat "$fw/uri" "$fw/delegation" "$fw/deltas" "$m/packages/far/1/custom" "$m/packages/far/1/created" "$app/1.0/sha512")" ""
 ok "names the delegation" is "$(cat "$m/packages/lent-fw/1/delegation")" supplier
 ok "lists files by the names that targets have" is "$(find "$m/repo/targets" -type f -printf '%P\n' | sort)" "$(printf '%s\n' \
 	deep/er/fw.bin 'fw-1+b 2' gone-1 huge-1 lent-fw-1)"

@@ -165,7 +165,8 @@ echo other >"$T/tree/etc/1"
 ostree --repo="$T/good" commit -b app --owner-uid=0 --owner-gid=0 --add-metadata-string=version=1 "$T/tree" >/dev/null
 cp -r "$T/good" "$in/same-version"
 ok "another commit for the same version is refused" refused same-version \
-	"app-1: was published with commit $commit; a file name is never used for other content"
+	"app-1: was published with commit $commit; a file name is never used for other content, so commit $(ostree \
+	--repo="$T/good" rev-parse app) needs another version"
 ok "and the ref still names the first" is "$(ostree --repo="$T/repository/ostree" rev-parse app)" "$commit"
 push below '{"ref":"app","version":"2"}'
 mkdir "$in/below/refs/heads/x"

@@ -314,7 +314,7 @@ keeps_what_a_device_is_assigned_to_unless_forced(void **state)
 
 	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
 	assert_int_equal(retire(f, "app", "1.0", false, &err), -EBUSY);
-	assert_reason(err, "app-1.0 is assigned to 1 device, car7 is one");
+	assert_reason(err, "app-1.0 is assigned to 1 device, car7 is one; cancel that, or");
 	assert_int_equal(requests(f), 0);
 	assert_int_equal(retire_write(&f->core, find(f, "app", "1.0"), "please\n", "test", &err), -EINVAL);
 	assert_reason(err, "expected \"force\"");

@@ -132,6 +132,7 @@ refuses_members_that_it_does_not_know(void **state)
 	assert_int_equal(result.r, DROP_BAD);
 	assert_reason(
 	    result.err, "push.json: member \"hardwareId\" is not known; known are name version hardwareIds");
+	assert_int_not_equal(result.err.text[strlen(result.err.text) - 1], ' ');
 }
 
 static void
