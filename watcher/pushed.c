@@ -338,6 +338,14 @@ pushed_init(struct pushed *pushed, const struct api *api, const char *user, cons
 }
 
 void
+pushed_refused(const struct api *api, const char *user, const char *ref, const char *commit, const char *reason)
+{
+	struct pushed pushed = { .api = api, .user = user, .ref = ref, .commit = commit };
+
+	leave_reason(&pushed, reason);
+}
+
+void
 pushed_done(struct pushed *pushed)
 {
 	releases_done(&pushed->releases);

@@ -38,4 +38,8 @@ void pushed_done(struct pushed *pushed);
 /** Publishes it now that the ref is set, and tells it. 0, DROP_BAD, or -errno; both are told in failed/ too. */
 int pushed_publish(struct pushed *pushed, struct err *err);
 
+/** Tells in failed/ and status that the ref was not set, for @reason. */
+void pushed_refused(
+    const struct api *api, const char *user, const char *ref, const char *commit, const char *reason);
+
 #endif

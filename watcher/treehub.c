@@ -206,22 +206,31 @@ read_commit_id(struct api_request *request, char commit[static DIGEST_HEX_SIZE])
 	return 0;
 }
 
+/* garage-push shows the status at best: the words are in failed/ too. */
+static void
+refuse_push(
+    struct api_request *request, const char *ref, const char *commit, const char *code, const char *words)
+{
+	pushed_refused(request->api, request->user, ref, commit, words);
+	api_refuse(request, "412 Precondition Failed", code, "%s", words);
+}
+
 /* Whether the commit and all that it needs are there; refuses the request otherwise. */
 static int
-check_commit(struct api_request *request, const char *commit)
+check_commit(struct api_request *request, const char *ref, const char *commit)
 {
 	struct err err = { 0 };
 	int r = upload_has(request->api->ingest, commit, "commit", &err);
 
 	if (r == SOURCE_MISSING) {
-		api_refuse(
-		    request, "412 Precondition Failed", "commit_missing", "commit %s is not stored", commit);
+		err_set(&err, ENOENT, "commit %s is not stored", commit);
+		refuse_push(request, ref, commit, "commit_missing", err.text);
 		return -ENOENT;
 	}
 	if (r == 0)
 		r = ingest_check_complete(request->api->ingest, commit, &err);
 	if (r == DROP_BAD)
-		api_refuse(request, "412 Precondition Failed", "objects_missing", "%s", err.text);
+		refuse_push(request, ref, commit, "objects_missing", err.text);
 	else if (r < 0)
 		api_refuse_err(request, "not_available", &err);
 	return r ? -ENOENT : 0;
@@ -234,14 +243,11 @@ set_ref(struct api_request *request, const char *ref, const char *commit)
 	struct err err = { 0 };
 	int r = ingest_set_ref(request->api->ingest, ref, commit, is_forced, &err);
 
-	if (r == INGEST_NO_COMMIT)
-		api_refuse(
-		    request, "412 Precondition Failed", "commit_missing", "commit %s is not stored", commit);
-	else if (r == INGEST_NOT_FORWARD)
-		api_refuse(request, "412 Precondition Failed", "not_fast_forward",
-		    "ref %s names a commit that is not the parent of %s; x-ats-ostree-force: true sets it "
-		    "anyway",
-		    ref, commit);
+	if (r == INGEST_NOT_FORWARD)
+		err_context(&err, r, "x-ats-ostree-force: true would set it");
+	if (r == INGEST_NO_COMMIT || r == INGEST_NOT_FORWARD)
+		refuse_push(request, ref, commit, r == INGEST_NO_COMMIT ? "commit_missing" : "not_fast_forward",
+		    err.text);
 	else if (r == DROP_BAD)
 		api_refuse(request, "400 Bad Request", "bad_ref", "%s", err.text);
 	else if (r < 0)
@@ -291,7 +297,7 @@ post_ref(struct api_request *request, const char *ref)
 		api_refuse_err(request, "not_available", &err);
 		return;
 	}
-	if (check_commit(request, commit) == 0) {
+	if (check_commit(request, ref, commit) == 0) {
 		AUTO(unlock_p) pthread_mutex_t *held = take_lock();
 
 		(void)held;

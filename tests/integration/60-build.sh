@@ -132,6 +132,9 @@ ok "what is read is what was pushed" sh -c "curl -s --cacert '$T/pki/server-ca.p
 rm "$repo/objects/$file"
 ok "a ref whose commit is not whole: 412" gives 412 post_ref qemux86-64/app "$commit" -H 'x-ats-ostree-force: true'
 ok "... it names what is missing" because objects_missing "$(echo "$file" | tr -d / | cut -d. -f1)"
+ok "... and so does the spool, since garage-push shows a number" has \
+	"$T/spool/failed/push-qemux86-64-app-$(echo "$commit" | cut -c1-12).reason.txt" "$(echo "$file" | tr -d / | cut -d. -f1)"
+ok "... and its status" has "$T/spool/status" "push-qemux86-64-app-.* failed"
 describe() { # describe FORMAT HASH LENGTH [URI]: a target of content that is elsewhere, or was pushed before
 	push /api/v1/user_repo/targets/said-1 -X POST -d "{\"name\":\"said\",\"version\":\"1\",\"hardwareIds\":[\"qemux86-64\"],
 		\"targetFormat\":\"$1\",\"length\":$3,\"uri\":\"${4:-}\",\"checksum\":{\"method\":\"sha256\",\"hash\":\"$2\"}}"
