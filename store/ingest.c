@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ostree.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,14 +17,33 @@
 
 /** Smaller files are copied whatever they look like. */
 #define SPARSE_MIN (1024 * 1024)
+/** From so many objects on two threads stage a drop: one waits for the disk while the other inflates and
+ * hashes. */
+#define WORKERS_MIN 256
 
-/* One drop on its way in. */
+/* One drop on its way in, as one of its workers has it. */
 struct stage {
 	struct ingest *ingest;
 	struct source *source;
 	struct walk *walk;
 	OstreeRepo *view; /* the drop as libostree sees it; bare modes only */
-	struct ingest_counts *counts;
+	struct check *check;
+	char *buffer; /* INGEST_BUFFER bytes, twice */
+	struct ingest_counts counts;
+};
+
+/* What the workers share: which object is the next, and whether one of them has met trouble. */
+struct queue {
+	atomic_size_t next;
+	atomic_bool is_over;
+};
+
+struct worker {
+	struct stage stage;
+	struct queue *queue;
+	pthread_t thread;
+	int r;
+	struct err err;
 };
 
 int
@@ -32,7 +53,8 @@ ingest_discard(struct ingest *ingest, struct err *err)
 
 	close_p(&ingest->staging);
 	ingest->staging = -1;
-	memset(ingest->has_prefix, 0, sizeof(ingest->has_prefix));
+	for (int i = 0; i < 256; i++)
+		ingest->has_prefix[i] = false;
 	space_release(&ingest->claim);
 	ingest->claim.space = ingest->space;
 	r = tree_remove(ingest->dir, "staging", err);
@@ -81,7 +103,7 @@ make_staged(struct stage *stage, const char *checksum, const char *kind, int *ou
 static int
 start_check(struct stage *stage, const char *checksum, const char *kind, struct err *err)
 {
-	struct check **check = &stage->ingest->check;
+	struct check **check = &stage->check;
 
 	return *check ? check_restart(*check, checksum, kind, err) : check_new(checksum, kind, check, err);
 }
@@ -90,42 +112,44 @@ start_check(struct stage *stage, const char *checksum, const char *kind, struct 
 static int
 take(struct stage *stage, int to, const void *data, size_t bytes, struct err *err)
 {
-	int r = check_feed(stage->ingest->check, data, bytes, err);
+	int r = check_feed(stage->check, data, bytes, err);
 
 	if (r || to < 0)
 		return r;
+	pthread_mutex_lock(&stage->ingest->claim_lock);
 	r = space_spend(&stage->ingest->claim, bytes, err);
+	pthread_mutex_unlock(&stage->ingest->claim_lock);
 	if (r < 0)
 		return r;
 	r = file_write_all(to, data, bytes);
-	stage->counts->bytes += bytes;
+	stage->counts.bytes += bytes;
 	return r < 0 ? err_set(err, -r, "staging: %s", strerror(-r)) : 0;
 }
 
 static int
 take_file(struct stage *stage, int from, int to, struct err *err)
 {
-	char *buffer = stage->ingest->buffer;
+	char *buffer = stage->buffer;
 	ssize_t n;
 	int r = 0;
 
 	while (r == 0 && (n = read(from, buffer, INGEST_BUFFER)) != 0)
 		r = n < 0 ? source_failed(err, "read an object") : take(stage, to, buffer, (size_t)n, err);
-	return r ? r : check_end(stage->ingest->check, err);
+	return r ? r : check_end(stage->check, err);
 }
 
 static int
 take_stream(struct stage *stage, GInputStream *stream, int to, struct err *err)
 {
 	g_autoptr(GError) error = NULL;
-	char *buffer = stage->ingest->buffer;
+	char *buffer = stage->buffer;
 	gssize n;
 	int r = 0;
 
 	while (r == 0 && (n = g_input_stream_read(stream, buffer, INGEST_BUFFER, NULL, &error)) != 0)
 		r = n < 0 ? drop_bad(err, "cannot be read: %s", error->message)
 			  : take(stage, to, buffer, (size_t)n, err);
-	return r ? r : check_end(stage->ingest->check, err);
+	return r ? r : check_end(stage->check, err);
 }
 
 /* A refusal says which object it is about and who needs it. */
@@ -151,7 +175,7 @@ find_stored(struct stage *stage, const char *checksum, const char *kind, struct 
 static bool
 is_equal_file(struct stage *stage, int a, int b)
 {
-	char *one = stage->ingest->buffer, *two = one + INGEST_BUFFER;
+	char *one = stage->buffer, *two = one + INGEST_BUFFER;
 	ssize_t n, m;
 
 	do {
@@ -220,7 +244,7 @@ stage_archived(struct stage *stage, const struct object *object, struct err *err
 		return r;
 	r = stage_stored_form(stage, object->checksum, kind, from, stored == 0, err);
 	if (r == 0 && stored == SOURCE_MISSING)
-		stage->counts->imported++;
+		stage->counts.imported++;
 	return told(stage, object, r, err);
 }
 
@@ -287,7 +311,7 @@ stage_bare(struct stage *stage, const struct object *object, struct err *err)
 	if (r == 0)
 		r = take_stream(stage, stream, to, err);
 	if (r == 0)
-		stage->counts->imported++;
+		stage->counts.imported++;
 	return r;
 }
 
@@ -331,17 +355,76 @@ open_view(struct stage *stage, struct err *err)
 	return stage->view ? 0 : repository_failed(err, error, "open the drop");
 }
 
-static int
-stage_all(struct stage *stage, ingest_progress *progress, void *data, struct err *err)
+/* Stages objects until there are none left or somebody has met trouble. Only one worker tells of progress. */
+static void
+work(struct worker *worker, ingest_progress *progress, void *data)
 {
-	size_t all = walk_count(stage->walk);
-	int r = stage->source->mode == SOURCE_ARCHIVE ? 0 : open_view(stage, err);
+	struct queue *queue = worker->queue;
+	size_t all = walk_count(worker->stage.walk), i;
 
-	for (size_t i = 0; r == 0 && i < all; i++) {
-		progress(data, i, all);
-		r = stage_object(stage, walk_object(stage->walk, i), err);
+	while (worker->r == 0 && !queue->is_over && (i = atomic_fetch_add(&queue->next, 1)) < all) {
+		if (progress)
+			progress(data, i, all);
+		worker->r = stage_object(&worker->stage, walk_object(worker->stage.walk, i), &worker->err);
 	}
-	g_clear_object(&stage->view);
+	if (worker->r)
+		queue->is_over = true;
+}
+
+static void *
+run_worker(void *worker)
+{
+	work(worker, NULL, NULL);
+	return NULL;
+}
+
+static int
+worker_init(struct worker *worker, const struct stage *stage, struct queue *queue, struct err *err)
+{
+	*worker = (struct worker){ .stage = *stage, .queue = queue };
+	worker->stage.buffer = malloc(2 * INGEST_BUFFER);
+	return worker->stage.buffer ? 0 : err_set(err, ENOMEM, "no memory");
+}
+
+static void
+worker_done(struct worker *worker)
+{
+	free(worker->stage.buffer);
+	check_free(worker->stage.check);
+}
+
+static void
+add_counts(struct ingest_counts *counts, const struct worker *worker)
+{
+	counts->imported += worker->stage.counts.imported;
+	counts->bytes += worker->stage.counts.bytes;
+}
+
+/* The first worker is this thread. libostree's view of a bare drop is for one thread, and does the most itself.
+ */
+static int
+stage_all(const struct stage *stage, ingest_progress *progress, void *data, struct ingest_counts *counts,
+    struct err *err)
+{
+	AUTO(worker_done) struct worker first = { 0 };
+	AUTO(worker_done) struct worker second = { 0 };
+	struct queue queue = { 0 };
+	bool is_alone = stage->view || walk_count(stage->walk) < WORKERS_MIN;
+	int r = worker_init(&first, stage, &queue, err);
+
+	if (r == 0 && !is_alone)
+		r = worker_init(&second, stage, &queue, err);
+	if (r < 0)
+		return r;
+	is_alone = is_alone || pthread_create(&second.thread, NULL, run_worker, &second) != 0;
+	work(&first, progress, data);
+	if (!is_alone)
+		pthread_join(second.thread, NULL);
+	add_counts(counts, &first);
+	add_counts(counts, &second);
+	r = first.r ? first.r : second.r;
+	if (r)
+		*err = first.r ? first.err : second.err;
 	return r;
 }
 
@@ -350,7 +433,7 @@ ingest_stage(struct ingest *ingest, struct source *source, const struct releases
     ingest_progress *progress, void *data, struct ingest_counts *counts, struct err *err)
 {
 	AUTO(walk_freep) struct walk *walk = NULL;
-	struct stage stage = { .ingest = ingest, .source = source, .counts = counts };
+	struct stage stage = { .ingest = ingest, .source = source };
 	struct err ignored;
 	int r;
 
@@ -362,7 +445,10 @@ ingest_stage(struct ingest *ingest, struct source *source, const struct releases
 		return r;
 	stage.walk = walk;
 	counts->objects = walk_count(walk);
-	r = stage_all(&stage, progress, data, err);
+	r = source->mode == SOURCE_ARCHIVE ? 0 : open_view(&stage, err);
+	if (r == 0)
+		r = stage_all(&stage, progress, data, counts, err);
+	g_clear_object(&stage.view);
 	if (r)
 		ingest_discard(ingest, &ignored);
 	return r;

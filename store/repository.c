@@ -106,9 +106,7 @@ ingest_new(const char *repository, struct ingest **out, struct err *err)
 		return err_set(err, ENOMEM, "no memory");
 	ingest->dir = ingest->ostree = ingest->objects = ingest->staging = ingest->upload = -1;
 	pthread_mutex_init(&ingest->refs_lock, NULL);
-	ingest->buffer = malloc(2 * INGEST_BUFFER);
-	if (!ingest->buffer)
-		return err_set(err, ENOMEM, "no memory");
+	pthread_mutex_init(&ingest->claim_lock, NULL);
 	ingest->dir = open(repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ingest->dir < 0)
 		return err_sys(err, "%s", repository);
@@ -136,8 +134,6 @@ ingest_free(struct ingest *ingest)
 	close_p(&ingest->ostree);
 	close_p(&ingest->dir);
 	pthread_mutex_destroy(&ingest->refs_lock);
-	check_free(ingest->check);
-	free(ingest->buffer);
 	free(ingest);
 }
 

@@ -1,9 +1,9 @@
 /**
  * The folder repository/ as the modules that write objects and refs share it: ingest, refs, upload.
  *
- * Who may do what at once: one thread at a time stages and commits a drop; any number upload objects and set
- * refs meanwhile. An object gets its name by one rename that replaces nothing, so two who bring the same one do
- * not meet; refs are changed under a lock.
+ * Who may do what at once: one drop at a time is staged, by two threads if it is large, and committed; any
+ * number upload objects and set refs meanwhile. An object gets its name by one rename that replaces nothing, so
+ * two who bring the same one do not meet; refs are changed under a lock.
  */
 #ifndef STORE_REPOSITORY_H
 #define STORE_REPOSITORY_H
@@ -30,11 +30,10 @@ struct ingest {
 	struct OstreeRepo *repo; /**< repository/ostree; used under refs_lock */
 	struct space *space;     /**< borrowed; NULL: no bounds */
 
-	/* of the thread that stages */
-	char *buffer;             /**< INGEST_BUFFER bytes, twice */
-	struct check *check;      /**< used again for each object */
-	struct space_claim claim; /**< what lies in staging */
-	bool has_prefix[256];     /**< staging/00 to ff is there */
+	/* of the threads that stage a drop */
+	struct space_claim claim;    /**< what lies in staging; under claim_lock */
+	pthread_mutex_t claim_lock;  /**< of a claim that several workers spend */
+	atomic_bool has_prefix[256]; /**< staging/00 to ff is there */
 
 	pthread_mutex_t refs_lock;
 	atomic_ulong uploads;            /**< number of the next temporary file */

@@ -264,6 +264,41 @@ finds_a_flipped_byte_anywhere(void **state)
 	each_object(*state, finds_flips);
 }
 
+/* More objects than one thread stages alone: none is left out or counted twice, and trouble ends both threads.
+ */
+static void
+stages_many_objects_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_counts counts;
+	int fds = fault_open_fds();
+	struct err err;
+
+	assert_int_equal(run("cd %s && for i in $(seq 600); do echo $i >tree/etc/$i; done", f->path), 0);
+	make_drop(f, "archive");
+	for (int turn = 0; turn < 3; turn++) {
+		assert_int_equal(stage(f, &counts, &err), 0);
+		assert_true(counts.objects > 600 && counts.imported == counts.objects);
+		assert_int_equal(
+		    run("test $(find %s/repository/staging -type f | wc -l) = %zu", f->path, counts.objects),
+		    0);
+	}
+	assert_int_equal(run("cd %s/drop/objects && ls */*.filez | sed -n 500p >../../victim && "
+			     "printf x >>$(cat ../../victim)",
+			     f->path),
+	    0);
+	assert_int_equal(stage(f, &counts, &err), DROP_BAD);
+	assert_reason(err, "is damaged: its content ends at byte");
+	assert_int_equal(run("test -z \"$(ls -A %s/repository/staging)\"", f->path), 0);
+	assert_int_equal(run("cd %s/drop/objects && truncate -s -1 $(cat ../../victim)", f->path), 0);
+	assert_int_equal(stage(f, &counts, &err), 0);
+	assert_int_equal(ingest_commit(f->ingest, &f->releases, &err), 0);
+	assert_int_equal(fsck(f), 0);
+	assert_int_equal(stage(f, &counts, &err), 0);
+	assert_int_equal(counts.imported, 0);
+	assert_int_equal(fault_open_fds() <= fds + 1, 1); /* libostree keeps one from its first summary on */
+}
+
 int
 main(void)
 {
@@ -273,6 +308,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(imports_nothing_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_each_object_that_is_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds_a_flipped_byte_anywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(stages_many_objects_at_once, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("watcher/ingest", tests, NULL, NULL);
