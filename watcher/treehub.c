@@ -263,7 +263,11 @@ set_and_publish(struct api_request *request, const char *ref, const char *commit
 	struct err err = { 0 };
 	int r = pushed_init(&pushed, request->api, request->user, ref, commit, &err);
 
-	if (r == 0 && set_ref(request, ref, commit) == 0)
+	if (r == 0 && set_ref(request, ref, commit) != 0) {
+		pushed_done(&pushed); /* and the request is refused */
+		return;
+	}
+	if (r == 0)
 		r = pushed_publish(&pushed, &err);
 	if (r == DROP_BAD)
 		api_refuse(request, "409 Conflict", "not_published", "%s", err.text);
