@@ -14,6 +14,7 @@
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/otafs
@@ -48,8 +49,9 @@ pkgs_otafs   := fuse3 sqlite3
 pkgs_store   := ostree-1 zlib
 pkgs_watcher :=
 pkgs_gateway :=
+pkgs_ceremony :=
 pkgs_tests/device := ostree-1 libcurl
-folders      := lib sign otafs store watcher gateway
+folders      := lib sign otafs store watcher gateway ceremony
 pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
 
 ifneq ($(inner),)
@@ -77,8 +79,9 @@ otafs_a   := $(B)/otafs.a
 watcher_a := $(B)/watcher.a
 store_a   := $(B)/store.a
 gateway_a := $(B)/gateway.a
+ceremony_a := $(B)/ceremony.a
 device_a  := $(B)/tests/device.a
-programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck)
+programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 
@@ -89,6 +92,7 @@ $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(li
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
 $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
+$(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
@@ -96,6 +100,7 @@ $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(programs) $(device) $(test_sign):
@@ -113,7 +118,7 @@ $(B)/%.o: %.c
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
-archives   := $(otafs_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
+archives   := $(ceremony_a) $(otafs_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 wrapped    := malloc calloc realloc strdup openat64 write fsync renameat renameat2
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
@@ -175,9 +180,11 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/device)) $(LDLIBS)
 
 install: all
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
 	    $(TMPFILESDIR) $(DATADIR)/lighttpd)
-	$(INSTALL) -m 755 $(programs) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(filter-out %/ota-sign,$(programs)) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(B)/bin/ota-sign $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
@@ -185,6 +192,7 @@ install: all
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard gateway/lighttpd/*) $(DESTDIR)$(DATADIR)/lighttpd
 uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))

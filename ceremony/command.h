@@ -1,0 +1,20 @@
+/**
+ * The commands of ota-sign(1), each named by one or two words: "inspect", "key new", "root sign".
+ */
+#ifndef CEREMONY_COMMAND_H
+#define CEREMONY_COMMAND_H
+
+#include "lib/err.h"
+
+struct command {
+	const char *words;     /**< "key new"; NULL ends a table */
+	const char *arguments; /**< as help shows them */
+	const char *summary;   /**< one line */
+	/** @argv[0] is the words, the rest what followed, ready for getopt_long(3). 0 or -errno with words. */
+	int (*run)(int argc, char **argv, struct err *err);
+};
+
+/** Keys in files and tokens. (key.c) */
+extern const struct command key_commands[];
+
+#endif
