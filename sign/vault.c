@@ -70,6 +70,12 @@ secret_freep(struct secret **secret)
 	secret_free(*secret);
 }
 
+void
+secret_random(struct secret *secret)
+{
+	randombytes_buf(secret->data, secret->bytes);
+}
+
 int
 secret_equal(const struct secret *a, const struct secret *b)
 {

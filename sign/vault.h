@@ -35,6 +35,9 @@ int secret_copy(const void *data, size_t bytes, struct secret **out, struct err 
 void secret_free(struct secret *secret);
 void secret_freep(struct secret **secret);
 
+/** Fills it with random bytes. */
+void secret_random(struct secret *secret);
+
 /** Compares in a time that does not depend on where they differ. */
 int secret_equal(const struct secret *a, const struct secret *b);
 
