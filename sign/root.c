@@ -212,6 +212,14 @@ root_public_id(const json_t *root, const char *keyid, char public_id[static DIGE
 	return 0;
 }
 
+bool
+root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE])
+{
+	struct err ignored;
+
+	return root_public_id(root, keyid, public_id, &ignored) == 0;
+}
+
 int
 root_threshold(const json_t *root, enum role role)
 {

@@ -9,6 +9,7 @@
 #define SIGN_ROOT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ const json_t *root_keyids(const json_t *root, enum role role);
  * may be deleted for the answer. */
 int
 root_public_id(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE], struct err *err);
+
+/** The same for what is shown only; false when it cannot be said. */
+bool root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE]);
 
 /** How many signatures @role needs; 0 when the root does not say. */
 int root_threshold(const json_t *root, enum role role);
