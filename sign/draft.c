@@ -122,21 +122,35 @@ check_signature(const struct draft *draft, const json_t *signature, const char *
 	return r;
 }
 
+static int
+check_id(const char *id, const json_t *next, const json_t *current, struct err *err)
+{
+	AUTO(public_key_freep) struct public_key *key = NULL, *before = NULL;
+	int r;
+
+	if ((r = public_key_read(next, NEXT_FILE, &key, err)) < 0 ||
+	    (r = public_key_read(current, CURRENT_FILE, &before, err)) < 0)
+		return r;
+	if (strcmp(public_key_id(key), public_key_id(before)) != 0)
+		return err_set(err, EBADMSG,
+		    "draft: key id %.64s is another key in the next root than in the current one", id);
+	return 0;
+}
+
 /* Signatures are told apart by key ids, so one id is one key. */
 static int
 check_ids(const struct draft *draft, struct err *err)
 {
 	json_t *keys = json_object_get(draft->next, "keys"), *key;
 	const char *id;
+	int r;
 
 	json_object_foreach(keys, id, key)
 	{
-		char next[DIGEST_HEX_SIZE], current[DIGEST_HEX_SIZE];
+		const json_t *current = json_object_get(json_object_get(current_root(draft), "keys"), id);
 
-		if (root_resolve(draft->next, id, next) && root_resolve(current_root(draft), id, current) &&
-		    strcmp(next, current))
-			return err_set(err, EBADMSG,
-			    "draft: key id %.64s is another key in the next root than in the current one", id);
+		if (current && (r = check_id(id, key, current, err)) < 0)
+			return r;
 	}
 	return 0;
 }
