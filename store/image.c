@@ -448,27 +448,60 @@ is_half_gone(const struct image *image, enum role role)
 	return image->expires[role] - utc_now() < state_lifetime(image, role) / 2;
 }
 
+/* Which root is to be published with the present targets. */
+static int
+find_root(struct image *image, int newest, int *root, struct err *err)
+{
+	*root = newest;
+	if (!image->is_offline || newest == image->version[ROLE_ROOT])
+		return 0;
+	/* Targets that are signed elsewhere bind the root, and are renewed by those who have the keys. */
+	return state_fitting_root(image, NULL, root, NULL, err);
+}
+
+static bool
+is_fresh(const struct image *image, int root)
+{
+	return image->version[ROLE_ROOT] == root && !is_half_gone(image, ROLE_SNAPSHOT) &&
+	       !is_half_gone(image, ROLE_TIMESTAMP) &&
+	       (image->is_offline || !is_half_gone(image, ROLE_TARGETS));
+}
+
 int
 image_renew(struct image *image, struct err *err)
 {
 	AUTO(state_unlock) struct image *locked = state_lock(image);
 	const struct change same = { 0 };
-	int root = 0, is_offline, r;
+	int newest, root, is_offline, r;
 
+	/* The newest root first: keys that change from here on come with a newer one, which is seen next time.
+	 */
+	if ((r = state_newest_root(locked, &newest, NULL, err)) < 0)
+		return r;
 	is_offline = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
 	if (is_offline < 0)
 		return is_offline;
-	/* Offline targets bind the root that can be published, and are renewed by those who have the keys. */
-	if ((r = state_newest_root(locked, &root, NULL, err)) < 0)
+	locked->is_offline = is_offline;
+	if ((r = find_root(locked, newest, &root, err)) < 0)
 		return r;
-	if (is_offline && root != locked->version[ROLE_ROOT] &&
-	    (r = state_fitting_root(locked, NULL, &root, NULL, err)) < 0)
-		return r;
-	if (locked->version[ROLE_ROOT] == root && !is_half_gone(locked, ROLE_SNAPSHOT) &&
-	    !is_half_gone(locked, ROLE_TIMESTAMP) && (is_offline || !is_half_gone(locked, ROLE_TARGETS)))
+	if (is_fresh(locked, root)) {
+		locked->seen_root = newest;
 		return IMAGE_FRESH;
+	}
 	r = state_publish(locked, &same, err);
+	if (r == 0)
+		locked->seen_root = newest;
 	return r == DROP_BAD ? -EFBIG : r;
+}
+
+int
+image_look_for_root(struct image *image, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	AUTO(free_p) char *text = NULL;
+	int r = client_root(locked->client, REPOSITORY_IMAGE, locked->seen_root + 1, &text, NULL, err);
+
+	return r == CLIENT_NO_ROOT ? IMAGE_FRESH : r;
 }
 
 /* -- looking -- */

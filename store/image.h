@@ -19,6 +19,9 @@
 /** What is taken from a builder leaves room for the server's own next edition. */
 #define IMAGE_PUSHED_MAX (IMAGE_TARGETS_MAX - 64 * 1024)
 
+/** Words of image_warning() with their 0. */
+#define IMAGE_WARNING_SIZE 256
+
 struct image;
 
 /** Opens @repository/published and reads the current set; @client and @config outlive the image. */
@@ -57,6 +60,19 @@ int image_publish(struct image *image, const struct releases *releases, int *ver
  * Returns 0, IMAGE_FRESH, or -errno.
  */
 int image_renew(struct image *image, struct err *err);
+
+/**
+ * Whether image_renew() has to be called because ota-signd has a root that it did not look at yet: 0,
+ * IMAGE_FRESH, or -errno. One short question, to be asked every second or so: keys that were rotated sign all
+ * that is published from then on.
+ */
+int image_look_for_root(struct image *image, struct err *err);
+
+/**
+ * Brings report/limits up to date and writes what is most urgent in it to @text: what has expired or soon will,
+ * and is not renewed here, or comes near what clients read. Returns whether there is anything.
+ */
+bool image_warning(struct image *image, char text[static IMAGE_WARNING_SIZE]);
 
 /* -- what builders and suppliers sign themselves -- */
 

@@ -29,7 +29,10 @@ struct image {
 	size_t bytes[ROLE_COUNT];    /* of the files */
 	image_retired_fn *retired;
 	void *retired_data;
-	bool is_warned; /* the log knows that a limit is near */
+	int seen_root;   /* the newest that a renewal looked at; it may be held back from what is published */
+	bool is_offline; /* the keys of targets are not here, as of the last renewal */
+	char reported[DIGEST_HEX_SIZE];  /* sha256 of report/limits, which is written when it changes */
+	char warned[IMAGE_WARNING_SIZE]; /* the limit or expiry that the log knows to be near; "" for none */
 };
 
 /* What a new set has that the current one has not; all is borrowed. */

@@ -22,7 +22,9 @@
 /** The folder is listed so often even if nothing woke us. */
 #define IDLE_MS 60000
 /** How often the age of the published metadata is looked at. */
-#define REFRESH_MS (3600 * 1000)
+#define REFRESH_MS (60 * 1000)
+/** How often ota-signd is asked for a new root. A look costs it a lookup and no signature. */
+#define ROOT_MS 1000
 
 struct entry {
 	char name[NAME_MAX + 1];
@@ -49,9 +51,11 @@ struct spool {
 	struct entry *entries;
 	size_t count;
 	int inotify;
-	int incoming_watch;     /* of its folder */
-	int64_t refresh_ms;     /* when to look at the age of the metadata */
-	struct err refresh_why; /* why that failed; empty: it did not */
+	int incoming_watch;               /* of its folder */
+	int64_t root_ms;                  /* when to ask for a new root */
+	int64_t refresh_ms;               /* when to look at the age of the metadata */
+	struct err refresh_why;           /* why that failed; empty: it did not */
+	char warning[IMAGE_WARNING_SIZE]; /* what nobody here can renew; empty: nothing */
 };
 
 int
@@ -455,24 +459,58 @@ incoming_pass(struct spool *spool)
 /* -- the rest of a round -- */
 
 static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Keys that were rotated, or made for the first time, sign all that is published from now on: at once. A signer
+ * that hangs must not take more than a quarter of the time. */
+static void
+look_for_root(struct spool *spool)
+{
+	int64_t started = status_clock_ms(), cost;
+	struct err ignored;
+
+	/* While a renewal fails it is tried again by itself, which asks for the root as well. */
+	if (spool->root_ms > started || *spool->refresh_why.text)
+		return;
+	if (image_look_for_root(spool->image, &ignored) == 0)
+		spool->refresh_ms = started;
+	cost = status_clock_ms() - started;
+	spool->root_ms = started + ROOT_MS + 4 * cost;
+}
+
+static void
+refresh(struct spool *spool)
+{
+	int64_t started = status_clock_ms();
+	struct err err = { 0 };
+	int r = image_renew(spool->image, &err);
+
+	if (r == 0)
+		log_line(LOG_NOTICE, "metadata renewed");
+	if (r < 0 && strcmp(err.text, spool->refresh_why.text))
+		log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
+	if (r >= 0)
+		err.text[0] = '\0';
+	spool->refresh_why = err;
+	image_warning(spool->image, spool->warning);
+	spool->refresh_ms = status_clock_ms() + (r < 0 ? RETRY_MS : REFRESH_MS) +
+			    (r < 0 ? 3 * (status_clock_ms() - started) : 0);
+}
+
+static int64_t
 refresh_pass(struct spool *spool)
 {
-	int r;
-
-	if (spool->refresh_ms <= status_clock_ms()) {
-		struct err err = { 0 };
-
-		r = image_renew(spool->image, &err);
-		if (r == 0)
-			log_line(LOG_NOTICE, "metadata renewed");
-		if (r < 0 && strcmp(err.text, spool->refresh_why.text))
-			log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
-		spool->refresh_why = err;
-		spool->refresh_ms = status_clock_ms() + (r < 0 ? RETRY_MS : REFRESH_MS);
-	}
+	look_for_root(spool);
+	if (spool->refresh_ms <= status_clock_ms())
+		refresh(spool);
 	if (*spool->refresh_why.text)
 		status_line(spool->status, "metadata cannot be renewed: %s", spool->refresh_why.text);
-	return spool->refresh_ms;
+	if (*spool->warning)
+		status_line(spool->status, "warning: %s", spool->warning);
+	return *spool->refresh_why.text ? spool->refresh_ms : earlier(spool->refresh_ms, spool->root_ms);
 }
 
 /* A drop that was renamed into the folder is looked at now; every other event only wakes. */
@@ -504,12 +542,6 @@ read_events(struct spool *spool)
 			note_event(spool, event);
 			at += sizeof(*event) + event->len;
 		}
-}
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 static int64_t
