@@ -203,7 +203,8 @@ client_can_sign(struct client *client, enum repository repository, enum role rol
 }
 
 int
-client_put_root(struct client *client, const char *text, size_t bytes, struct err *err)
+client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err)
 {
 	AUTO(free_p) char *payload = NULL;
 
@@ -214,8 +215,8 @@ client_put_root(struct client *client, const char *text, size_t bytes, struct er
 		if (!text[i] || (unsigned char)text[i] > 0x7e)
 			return err_set(err, EBADMSG, "root: has characters outside printable ASCII");
 	return call(client,
-	    json_pack("{s:s,s:s,s:s#}", "operation", "put_root", "repository",
-		repository_name(REPOSITORY_IMAGE), "root", text, (int)bytes),
+	    json_pack("{s:s,s:s,s:s#}", "operation", "put_root", "repository", repository_name(repository),
+		"root", text, (int)bytes),
 	    &payload, NULL, err);
 }
 

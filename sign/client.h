@@ -68,7 +68,8 @@ int client_can_sign(struct client *client, enum repository repository, enum role
  * timestamp stay with keys that the signer has. Private keys that it does not name any more are deleted. 0;
  * -EBADMSG with the reason when it is not taken; or another -errno.
  */
-int client_put_root(struct client *client, const char *text, size_t bytes, struct err *err);
+int client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err);
 
 /** The private key may not be had: it was handed out before, or the administrator did not allow it. */
 #define CLIENT_NO_KEY 3

@@ -468,30 +468,37 @@ is_fresh(const struct image *image, int root)
 }
 
 int
-image_renew(struct image *image, struct err *err)
+state_renew(struct image *image, struct err *err)
 {
-	AUTO(state_unlock) struct image *locked = state_lock(image);
 	const struct change same = { 0 };
 	int newest, root, is_offline, r;
 
 	/* The newest root first: keys that change from here on come with a newer one, which is seen next time.
 	 */
-	if ((r = state_newest_root(locked, &newest, NULL, err)) < 0)
+	if ((r = state_newest_root(image, &newest, NULL, err)) < 0)
 		return r;
-	is_offline = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
+	is_offline = client_can_sign(image->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
 	if (is_offline < 0)
 		return is_offline;
-	locked->is_offline = is_offline;
-	if ((r = find_root(locked, newest, &root, err)) < 0)
+	image->is_offline = is_offline;
+	if ((r = find_root(image, newest, &root, err)) < 0)
 		return r;
-	if (is_fresh(locked, root)) {
-		locked->seen_root = newest;
+	if (is_fresh(image, root)) {
+		image->seen_root = newest;
 		return IMAGE_FRESH;
 	}
-	r = state_publish(locked, &same, err);
+	r = state_publish(image, &same, err);
 	if (r == 0)
-		locked->seen_root = newest;
+		image->seen_root = newest;
 	return r == DROP_BAD ? -EFBIG : r;
+}
+
+int
+image_renew(struct image *image, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+
+	return state_renew(locked, err);
 }
 
 int

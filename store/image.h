@@ -101,11 +101,24 @@ int
 image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum, struct err *err);
 
 /**
+ * The same for targets that carry no word of what was edited: @version, which is set, has to be the present one
+ * + 1. 0, IMAGE_SAME when that is published already, IMAGE_OTHER_VERSION, DROP_BAD with words, or -errno.
+ */
+int image_put_next_targets(struct image *image, const char *text, size_t bytes, int *version, struct err *err);
+
+/** The newest root waits for targets that its keys signed; @err says whose. */
+#define IMAGE_HELD_BACK 7
+
+/**
  * Hands a signed root to ota-signd. It is published at once when the present targets.json verifies with it, or
- * can be signed anew; else it is held back until targets arrive that do. 0, DROP_BAD when it is refused, or
- * -errno.
+ * can be signed anew; else it is held back until targets arrive that do. 0, IMAGE_HELD_BACK, DROP_BAD when it
+ * is refused, or -errno.
  */
 int image_put_root(struct image *image, const char *text, size_t bytes, struct err *err);
+
+/** Publishes the newest root that ota-signd has, as far as that can be done now. 0 or IMAGE_HELD_BACK: trouble
+ * is logged, and the next renewal tries again. */
+int image_settle_root(struct image *image, struct err *err);
 
 /** The trusted delegations {"keys":{},"roles":[]} in targets.json: a new reference; and setting them, which
  * signs targets. -ENOKEY when targets keys are off line. DROP_BAD with words. */

@@ -64,6 +64,9 @@ int state_fitting_root(struct image *image, const json_t *json, int *version, js
 /** Life of a document of @role that is signed here, in seconds. */
 int64_t state_lifetime(const struct image *image, enum role role);
 
+/** image.c: image_renew() with the lock held. */
+int state_renew(struct image *image, struct err *err);
+
 /** image.c: reads the current set. */
 int state_read(struct image *image, struct err *err);
 

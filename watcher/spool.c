@@ -60,7 +60,7 @@ struct spool {
 
 int
 spool_new(const struct config *config, struct mover *mover, struct ingest *ingest, struct image *image,
-    struct status *status, struct spool **out, struct err *err)
+    struct client *signer, struct status *status, struct spool **out, struct err *err)
 {
 	AUTO(spool_freep) struct spool *spool = calloc(1, sizeof(*spool));
 	char path[64];
@@ -73,7 +73,7 @@ spool_new(const struct config *config, struct mover *mover, struct ingest *inges
 		.image = image,
 		.status = status,
 		.inotify = -1 };
-	spool->work = work_new(mover, ingest, image, status);
+	spool->work = work_new(mover, ingest, image, signer, status);
 	if (!spool->work)
 		return err_set(err, ENOMEM, "no memory");
 	spool->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

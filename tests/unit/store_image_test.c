@@ -129,9 +129,11 @@ client_can_sign(struct client *client, enum repository repository, enum role rol
 
 /* Takes {"offline":true} for a root that moves targets off line. */
 int
-client_put_root(struct client *client, const char *text, size_t bytes, struct err *err)
+client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err)
 {
 	(void)client;
+	(void)repository;
 	(void)bytes;
 	if (!strstr(text, "offline"))
 		return err_set(err, EBADMSG, "root: not taken");
@@ -599,7 +601,11 @@ holds_a_root_back_until_targets_fit_it(void **state)
 
 	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), 0);
 	assert_int_equal(image_put_root(f->image, "{}", 2, &err), DROP_BAD);
-	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), 0);
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
+	assert_reason(
+	    err, "root 2 is held back until targets.json of version 3 arrives, signed by 1 of the keys [\"");
+	assert_non_null(strstr(err.text, id_of(signer.offline)));
+	assert_reason(err, "devices have root 1 till then");
 	assert_int_equal(version_of(f, "root.json"), 1);
 	assert_consistent(f);
 	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
@@ -627,6 +633,31 @@ holds_a_root_back_until_targets_fit_it(void **state)
 	assert_int_equal(push_targets(f, targets_document(4), signer.offline, &err), 0);
 }
 
+/* As they come out of the spool: nothing but their version says what they are to follow. */
+static void
+takes_the_next_targets_once(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *second = targets_document(2), *fourth = targets_document(4);
+	AUTO(free_p) char *next = NULL, *far = NULL;
+	size_t bytes, far_bytes;
+	struct err err;
+	int version;
+
+	next = seal(second, signer.online, &bytes);
+	far = seal(fourth, signer.online, &far_bytes);
+	assert_int_equal(image_put_next_targets(f->image, far, far_bytes, &version, &err), IMAGE_OTHER_VERSION);
+	assert_reason(err, "targets.json: has version 4, the next one is 2");
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), 0);
+	assert_int_equal(version, 2);
+	assert_consistent(f);
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), IMAGE_SAME);
+	assert_int_equal(version_of(f, "targets.json"), 2);
+	assert_int_equal(offer(f, "fw", "10", HASH_A, &err), 0);
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), IMAGE_OTHER_VERSION);
+	assert_reason(err, "targets.json: has version 2, the next one is 4");
+}
+
 static int64_t
 life_of(struct fixture *f, const char *name)
 {
@@ -647,7 +678,7 @@ gives_snapshot_and_timestamp_lives_of_their_own(void **state)
 	char warning[IMAGE_WARNING_SIZE];
 	struct err err;
 
-	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), 0);
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
 	assert_int_equal(push_targets(f, targets_document(2), signer.offline, &err), 0);
 	assert_true(life_of(f, "targets.json") > 365 * 86400);
 	for (int i = 0; i < 2; i++) {
@@ -739,7 +770,7 @@ warns_of_targets_that_expire_elsewhere(void **state)
 
 	utc_format(utc_now() + 2, expires);
 	json_object_set_new(document, "expires", json_string(expires));
-	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), 0);
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
 	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
 	assert_int_equal(push_targets(f, document, signer.offline, &err), 0);
 	assert_true(image_warning(f->image, warning));
@@ -1021,6 +1052,7 @@ main(void)
 		TEST(publishes_targets_byte_for_byte),
 		TEST(refuses_targets_that_clients_would_choke_on),
 		TEST(holds_a_root_back_until_targets_fit_it),
+		TEST(takes_the_next_targets_once),
 		TEST(gives_snapshot_and_timestamp_lives_of_their_own),
 		TEST(signs_all_anew_when_keys_were_rotated),
 		TEST(looks_at_a_root_once),
