@@ -54,7 +54,10 @@ in_words(const struct document *document, int r, struct err *err)
 static int
 or_bad(int r)
 {
-	return r == -EBADMSG || r == -EINVAL || r == -ENOENT ? DROP_BAD : r;
+	return r == -EBADMSG || r == -EINVAL || r == -EACCES || r == -ENOENT || r == -ELOOP || r == -ENOTDIR ||
+		       r == -EFBIG
+		   ? DROP_BAD
+		   : r;
 }
 
 /* -- a draft -- */
@@ -99,9 +102,8 @@ check_signatures(const struct draft *draft, const json_t *root, const char *whos
 		return 0;
 	list_missing(draft, root, missing, sizeof(missing));
 	return drop_bad(err,
-	    "%d of %d needed signatures by root keys of %s are here; not signed have: %s. Add them on the "
-	    "drop's "
-	    "folder and hand it in again; those whose keys ota-signd has are added by ota-sign root finish",
+	    "%d of %d needed signatures by root keys of %s are here; not signed have: %s. Have them sign and "
+	    "hand the draft in again; signatures by keys that ota-signd has are added by ota-sign root finish",
 	    count, threshold, whose, missing);
 }
 
