@@ -28,7 +28,7 @@ struct drop {
 static bool
 is_document(const struct drop *drop)
 {
-	return drop->parcel.document.kind != DOCUMENT_NONE;
+	return drop->parcel.handed.kind != HANDED_NONE;
 }
 
 static double
@@ -217,7 +217,7 @@ drop_publish(struct drop *drop, struct image *image, struct client *signer, stru
 	int r;
 
 	if (is_document(drop))
-		r = document_publish(&drop->parcel.document, image, signer, err);
+		r = handed_publish(&drop->parcel.handed, image, signer, err);
 	else
 		r = image_publish(image, &drop->releases, &drop->targets_version, err);
 	drop->was_published = r == IMAGE_SAME;
@@ -257,7 +257,7 @@ lines_of(json_t *json)
 static char *
 document_lines(const struct drop *drop)
 {
-	json_t *json = document_receipt(&drop->parcel.document);
+	json_t *json = handed_receipt(&drop->parcel.handed);
 	char finished[UTC_TEXT_SIZE];
 
 	utc_format(utc_now(), finished);
@@ -294,7 +294,7 @@ drop_summary(const struct drop *drop, char *text, size_t room)
 	int n;
 
 	if (is_document(drop)) {
-		document_summary(&drop->parcel.document, text, room);
+		handed_summary(&drop->parcel.handed, text, room);
 		return;
 	}
 	n = snprintf(text, room, "%s %s", first->name, first->version);

@@ -48,7 +48,7 @@ parcel_is_one(int dir, const char *name)
 		return true;
 	snprintf(beside, sizeof(beside), "%s.push.json", name);
 	return S_ISDIR(st.st_mode) && !is_in(dir, name, "config") && !is_in(dir, name, "objects") &&
-	       (is_in(dir, name, "push.json") || document_is_draft(dir, name) ||
+	       (is_in(dir, name, "push.json") || handed_is_draft(dir, name) ||
 		   faccessat(dir, beside, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
@@ -58,7 +58,7 @@ parcel_done(struct parcel *parcel)
 	for (size_t i = 0; parcel->binaries && i < parcel->releases->count; i++)
 		binary_free(parcel->binaries[i]);
 	free(parcel->binaries);
-	document_done(&parcel->document);
+	handed_done(&parcel->handed);
 	*parcel = (struct parcel){ 0 };
 }
 
@@ -344,8 +344,7 @@ take_document(struct parcel *parcel, const struct place *place, const json_t *js
 {
 	if (count != 1)
 		return drop_bad(err, "there are %zu files in the drop; a signed document is one", count);
-	return document_read(
-	    &parcel->document, place->folder < 0 ? place->dir : place->folder, sole, json, err);
+	return handed_read(&parcel->handed, place->folder < 0 ? place->dir : place->folder, sole, json, err);
 }
 
 static int
@@ -361,7 +360,7 @@ take(struct parcel *parcel, const struct place *place, int repository, json_t *j
 		return drop_bad(err, "push.json: is no JSON object");
 	if ((r = find_sole(place, sole, &count, err)))
 		return r;
-	if (document_is_meant(json))
+	if (handed_is_meant(json))
 		return take_document(parcel, place, json, sole, count, err);
 	if (!json_object_get(json, "releases"))
 		list = json_pack("[O]", json);
@@ -380,10 +379,10 @@ parcel_open(struct parcel *parcel, int repository, int dir, const char *name, in
 	const struct place place = { dir, folder, name };
 	AUTO(json_decref_p) json_t *json = NULL;
 
-	if (folder >= 0 && document_is_draft(dir, name))
+	if (folder >= 0 && handed_is_draft(dir, name))
 		return text ? drop_bad(err,
 				  "this is a draft (" DRAFT_FILE "), which needs no push.json: remove that")
-			    : document_read_draft(&parcel->document, dir, name, err);
+			    : handed_read_draft(&parcel->handed, dir, name, err);
 	if (!text)
 		return drop_bad(err, "a file needs NAME.push.json beside it, which says what it is; else what "
 				     "is taken is a folder that is "

@@ -1,5 +1,5 @@
 /**
- * A drop that is no OSTree repository: binaries, or a document that was signed elsewhere (see document.h).
+ * A drop that is no OSTree repository: binaries, or a document that was signed elsewhere (see handed.h).
  *
  * One file NAME with NAME.push.json beside it, or a folder with push.json and files in it. push.json is one of
  *
@@ -19,7 +19,7 @@
 
 #include "store/binary.h"
 #include "store/ingest.h"
-#include "watcher/document.h"
+#include "watcher/handed.h"
 
 /** Releases of one drop: more than twice what one product line has. */
 #define PARCEL_RELEASES_MAX 10000
@@ -29,7 +29,7 @@
 struct parcel {
 	struct releases *releases; /**< what it makes, borrowed; empty for a document */
 	struct binary **binaries;  /**< one for each release; NULL: its bytes are elsewhere */
-	struct document document;  /**< kind 0: there is none */
+	struct handed handed;      /**< kind 0: there is none */
 };
 
 /** Whether @name below @dir is to be read as one: a file, or a folder that is no OSTree repository, with

@@ -1,5 +1,5 @@
 /**
- * A drop that is a signed document, made where the keys are: a root of either repository, the image
+ * A drop that is a signed handed, made where the keys are: a root of either repository, the image
  * repository's targets, or a supplier's delegation. It is published byte for byte, if those signed it who have
  * to.
  *
@@ -10,8 +10,8 @@
  *
  * Whoever may drop can hand in what the thresholds of the present root signed, and nothing else.
  */
-#ifndef WATCHER_DOCUMENT_H
-#define WATCHER_DOCUMENT_H
+#ifndef WATCHER_HANDED_H
+#define WATCHER_HANDED_H
 
 #include <stdbool.h>
 
@@ -19,10 +19,10 @@
 #include "store/image.h"
 #include "store/trust.h"
 
-enum document_kind { DOCUMENT_NONE, DOCUMENT_ROOT, DOCUMENT_TARGETS, DOCUMENT_DELEGATION };
+enum handed_kind { HANDED_NONE, HANDED_ROOT, HANDED_TARGETS, HANDED_DELEGATION };
 
-struct document {
-	enum document_kind kind;
+struct handed {
+	enum handed_kind kind;
 	enum repository repository;          /**< of a root */
 	char delegation[TRUST_NAME_MAX + 1]; /**< its name */
 	char *text;
@@ -33,28 +33,28 @@ struct document {
 };
 
 /** Whether the folder @name below @dir is a draft. */
-bool document_is_draft(int dir, const char *name);
+bool handed_is_draft(int dir, const char *name);
 
 /** Whether push.json @push says that the drop is a document. */
-bool document_is_meant(const json_t *push);
+bool handed_is_meant(const json_t *push);
 
 /**
  * Reads the draft @name below @dir. 0; DROP_BAD, also when signatures are missing, with words that say whose;
- * or -errno. Ended with document_done() in every case.
+ * or -errno. Ended with handed_done() in every case.
  */
-int document_read_draft(struct document *document, int dir, const char *name, struct err *err);
+int handed_read_draft(struct handed *handed, int dir, const char *name, struct err *err);
 
 /** Reads @file below @dir, which @push says is a document. 0, DROP_BAD, or -errno. */
-int document_read(struct document *document, int dir, const char *file, const json_t *push, struct err *err);
-void document_done(struct document *document);
+int handed_read(struct handed *handed, int dir, const char *file, const json_t *push, struct err *err);
+void handed_done(struct handed *handed);
 
 /** Publishes it; the same once more is done already. 0, DROP_BAD, or -errno, when it may be repeated. */
-int document_publish(struct document *document, struct image *image, struct client *signer, struct err *err);
+int handed_publish(struct handed *handed, struct image *image, struct client *signer, struct err *err);
 
 /** A new object for the receipt; NULL: no memory. */
-json_t *document_receipt(const struct document *document);
+json_t *handed_receipt(const struct handed *handed);
 
 /** "root 3 of the director repository", for status and log. */
-void document_summary(const struct document *document, char *text, size_t room);
+void handed_summary(const struct handed *handed, char *text, size_t room);
 
 #endif

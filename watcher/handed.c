@@ -1,4 +1,4 @@
-#include "watcher/document.h"
+#include "watcher/handed.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,34 +19,33 @@
 #define MISSING_DIGITS 12
 
 void
-document_done(struct document *document)
+handed_done(struct handed *handed)
 {
-	free(document->text);
-	*document = (struct document){ 0 };
+	free(handed->text);
+	*handed = (struct handed){ 0 };
 }
 
 void
-document_summary(const struct document *document, char *text, size_t room)
+handed_summary(const struct handed *handed, char *text, size_t room)
 {
-	if (document->kind == DOCUMENT_DELEGATION)
-		snprintf(text, room, "delegation %s", document->delegation);
-	else if (document->version)
+	if (handed->kind == HANDED_DELEGATION)
+		snprintf(text, room, "delegation %s", handed->delegation);
+	else if (handed->version)
 		snprintf(text, room, "%s %d of the %s repository",
-		    document->kind == DOCUMENT_ROOT ? "root" : "targets", document->version,
-		    repository_name(document->repository));
+		    handed->kind == HANDED_ROOT ? "root" : "targets", handed->version,
+		    repository_name(handed->repository));
 	else
 		snprintf(text, room, "%s of the %s repository",
-		    document->kind == DOCUMENT_ROOT ? "root" : "targets",
-		    repository_name(document->repository));
+		    handed->kind == HANDED_ROOT ? "root" : "targets", repository_name(handed->repository));
 }
 
 /* Names the document before the reason. */
 static int
-in_words(const struct document *document, int r, struct err *err)
+in_words(const struct handed *handed, int r, struct err *err)
 {
 	char what[128];
 
-	document_summary(document, what, sizeof(what));
+	handed_summary(handed, what, sizeof(what));
 	return err_context(err, r, "%s", what);
 }
 
@@ -63,7 +62,7 @@ or_bad(int r)
 /* -- a draft -- */
 
 bool
-document_is_draft(int dir, const char *name)
+handed_is_draft(int dir, const char *name)
 {
 	char path[NAME_MAX + 32];
 
@@ -125,37 +124,37 @@ check_draft(const struct draft *draft, struct err *err)
 }
 
 int
-document_read_draft(struct document *document, int dir, const char *name, struct err *err)
+handed_read_draft(struct handed *handed, int dir, const char *name, struct err *err)
 {
 	AUTO(draft_done) struct draft draft = { 0 };
 	int r = draft_read(dir, name, utc_now(), &draft, err);
 
 	if (r < 0)
 		return or_bad(r);
-	document->kind = DOCUMENT_ROOT;
-	document->repository = draft.repository;
-	document->version = draft.version;
+	handed->kind = HANDED_ROOT;
+	handed->repository = draft.repository;
+	handed->version = draft.version;
 	if ((r = check_draft(&draft, err)))
-		return in_words(document, r, err);
-	return draft_assemble(&draft, &document->text, &document->bytes, err);
+		return in_words(handed, r, err);
+	return draft_assemble(&draft, &handed->text, &handed->bytes, err);
 }
 
 /* -- a file -- */
 
 static const struct {
 	const char *member;
-	enum document_kind kind;
+	enum handed_kind kind;
 	size_t max;
 } kinds[] = {
-	{ "root", DOCUMENT_ROOT, ROOT_BYTES_MAX },
-	{ "targets", DOCUMENT_TARGETS, IMAGE_PUSHED_MAX },
-	{ "delegation", DOCUMENT_DELEGATION, IMAGE_TARGETS_MAX },
+	{ "root", HANDED_ROOT, ROOT_BYTES_MAX },
+	{ "targets", HANDED_TARGETS, IMAGE_PUSHED_MAX },
+	{ "delegation", HANDED_DELEGATION, IMAGE_TARGETS_MAX },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 bool
-document_is_meant(const json_t *push)
+handed_is_meant(const json_t *push)
 {
 	for (size_t i = 0; i < KINDS; i++)
 		if (json_object_get(push, kinds[i].member))
@@ -165,28 +164,28 @@ document_is_meant(const json_t *push)
 
 /* Whose document it is. */
 static int
-read_owner(struct document *document, const char *member, const char *value, struct err *err)
+read_owner(struct handed *handed, const char *member, const char *value, struct err *err)
 {
 	int repository = repository_of(value);
 
-	if (document->kind == DOCUMENT_DELEGATION) {
+	if (handed->kind == HANDED_DELEGATION) {
 		if (!trust_is_name(value))
 			return drop_bad(err, "push.json: \"%.64s\" is no name of a delegation", value);
-		snprintf(document->delegation, sizeof(document->delegation), "%s", value);
+		snprintf(handed->delegation, sizeof(handed->delegation), "%s", value);
 		return 0;
 	}
 	if (repository < 0)
 		return drop_bad(err, "push.json: %s is \"%.32s\", neither image nor director", member, value);
-	if (document->kind == DOCUMENT_TARGETS && repository != REPOSITORY_IMAGE)
+	if (handed->kind == HANDED_TARGETS && repository != REPOSITORY_IMAGE)
 		return drop_bad(err,
 		    "push.json: targets of the director are made for each device by otafs, and not "
 		    "handed in");
-	document->repository = (enum repository)repository;
+	handed->repository = (enum repository)repository;
 	return 0;
 }
 
 static int
-read_push(struct document *document, const json_t *push, size_t *max, struct err *err)
+read_push(struct handed *handed, const json_t *push, size_t *max, struct err *err)
 {
 	const char *value = NULL;
 	char known[32];
@@ -199,67 +198,67 @@ read_push(struct document *document, const json_t *push, size_t *max, struct err
 	if ((r = push_members((json_t *)(uintptr_t)push, known, err)) ||
 	    (r = push_text(push, kinds[i].member, &value, err)))
 		return r;
-	document->kind = kinds[i].kind;
+	handed->kind = kinds[i].kind;
 	*max = kinds[i].max;
-	return read_owner(document, kinds[i].member, value, err);
+	return read_owner(handed, kinds[i].member, value, err);
 }
 
 /* What is half copied is no JSON. The rest of targets and delegations is checked when they are published. */
 static int
-check_form(struct document *document, struct err *err)
+check_form(struct handed *handed, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	int r;
 
-	if (document->kind == DOCUMENT_ROOT)
-		r = root_read(document->text, document->bytes, utc_now(), &json, err);
+	if (handed->kind == HANDED_ROOT)
+		r = root_read(handed->text, handed->bytes, utc_now(), &json, err);
 	else
-		r = json_read(document->text, document->bytes, "the signed document", &json, err);
-	if (r == 0 && document->kind == DOCUMENT_ROOT)
-		r = envelope_version(json_object_get(json, "signed"), "root", &document->version, err);
-	if (r == 0 && document->kind == DOCUMENT_ROOT && document->version == 1)
+		r = json_read(handed->text, handed->bytes, "the signed document", &json, err);
+	if (r == 0 && handed->kind == HANDED_ROOT)
+		r = envelope_version(json_object_get(json, "signed"), "root", &handed->version, err);
+	if (r == 0 && handed->kind == HANDED_ROOT && handed->version == 1)
 		return drop_bad(err, "the first root is not taken from the spool");
 	return or_bad(r);
 }
 
 int
-document_read(struct document *document, int dir, const char *file, const json_t *push, struct err *err)
+handed_read(struct handed *handed, int dir, const char *file, const json_t *push, struct err *err)
 {
 	size_t max;
-	int r = read_push(document, push, &max, err);
+	int r = read_push(handed, push, &max, err);
 
 	if (r)
 		return r;
-	r = source_read(dir, file, max, &document->text, &document->bytes, err);
+	r = source_read(dir, file, max, &handed->text, &handed->bytes, err);
 	if (r == SOURCE_MISSING)
 		r = drop_bad(err, "the signed document is not in the drop");
 	if (r == 0)
-		r = check_form(document, err);
-	return r ? in_words(document, r, err) : 0;
+		r = check_form(handed, err);
+	return r ? in_words(handed, r, err) : 0;
 }
 
 /* -- publishing -- */
 
 static void
-set_result(struct document *document, const char *result, const char *next)
+set_result(struct handed *handed, const char *result, const char *next)
 {
-	document->result = result;
-	snprintf(document->next, sizeof(document->next), "%s", next);
+	handed->result = result;
+	snprintf(handed->next, sizeof(handed->next), "%s", next);
 }
 
 /* Whether ota-signd has that very root: 0, IMAGE_SAME, DROP_BAD when its number stands for another one. */
 static int
-look_for_same(struct document *document, struct client *signer, struct err *err)
+look_for_same(struct handed *handed, struct client *signer, struct err *err)
 {
 	AUTO(json_decref_p) json_t *ours = NULL, *theirs = NULL;
 	AUTO(free_p) char *text = NULL;
 	size_t bytes;
-	int r = client_root(signer, document->repository, document->version, &text, &bytes, err);
+	int r = client_root(signer, handed->repository, handed->version, &text, &bytes, err);
 
 	if (r)
 		return r == CLIENT_NO_ROOT ? 0 : r;
 	if ((r = json_read(text, bytes, "root", &theirs, err)) < 0 ||
-	    (r = json_read(document->text, document->bytes, "root", &ours, err)) < 0)
+	    (r = json_read(handed->text, handed->bytes, "root", &ours, err)) < 0)
 		return r;
 	/* With the same or other signatures: enough of them. */
 	if (json_equal(json_object_get(ours, "signed"), json_object_get(theirs, "signed")))
@@ -268,73 +267,73 @@ look_for_same(struct document *document, struct client *signer, struct err *err)
 }
 
 static int
-put_root(struct document *document, struct image *image, struct client *signer, struct err *err)
+put_root(struct handed *handed, struct image *image, struct client *signer, struct err *err)
 {
-	int r = look_for_same(document, signer, err);
+	int r = look_for_same(handed, signer, err);
 
 	if (r == DROP_BAD || r < 0)
 		return r;
 	/* What was taken and not answered is taken once more, which tells whether it is held back. */
-	if (document->repository == REPOSITORY_DIRECTOR) {
+	if (handed->repository == REPOSITORY_DIRECTOR) {
 		r = r == IMAGE_SAME
 			? 0
-			: client_put_root(signer, REPOSITORY_DIRECTOR, document->text, document->bytes, err);
-		set_result(document, "taken", "otafs gives it to devices within a minute, at their next poll");
+			: client_put_root(signer, REPOSITORY_DIRECTOR, handed->text, handed->bytes, err);
+		set_result(handed, "taken", "otafs gives it to devices within a minute, at their next poll");
 		return or_bad(r);
 	}
 	r = r == IMAGE_SAME ? image_settle_root(image, err)
-			    : image_put_root(image, document->text, document->bytes, err);
+			    : image_put_root(image, handed->text, handed->bytes, err);
 	if (r != IMAGE_HELD_BACK) {
-		set_result(document, "published", "devices learn of it at their next update");
+		set_result(handed, "published", "devices learn of it at their next update");
 		return r;
 	}
-	set_result(document, "held back", err->text);
+	set_result(handed, "held back", err->text);
 	return 0;
 }
 
 static int
-put_targets(struct document *document, struct image *image, struct err *err)
+put_targets(struct handed *handed, struct image *image, struct err *err)
 {
-	int r = image_put_next_targets(image, document->text, document->bytes, &document->version, err);
+	int r = image_put_next_targets(image, handed->text, handed->bytes, &handed->version, err);
 
-	set_result(document, r == IMAGE_SAME ? "already published" : "published",
+	set_result(handed, r == IMAGE_SAME ? "already published" : "published",
 	    "devices learn of it at their next update");
 	return r == IMAGE_SAME ? 0 : r == IMAGE_OTHER_VERSION ? DROP_BAD : r;
 }
 
 static int
-put_delegation(struct document *document, struct image *image, struct err *err)
+put_delegation(struct handed *handed, struct image *image, struct err *err)
 {
-	int r = image_put_delegation(image, document->delegation, document->text, document->bytes, err);
+	int r = image_put_delegation(image, handed->delegation, handed->text, handed->bytes, err);
 
-	set_result(document, "published", "");
+	set_result(handed, "published", "");
 	return r == IMAGE_NO_DELEGATION ? DROP_BAD : r;
 }
 
 int
-document_publish(struct document *document, struct image *image, struct client *signer, struct err *err)
+handed_publish(struct handed *handed, struct image *image, struct client *signer, struct err *err)
 {
 	int r;
 
-	if (document->kind == DOCUMENT_DELEGATION)
-		return put_delegation(document, image, err);
-	r = document->kind == DOCUMENT_ROOT ? put_root(document, image, signer, err)
-					    : put_targets(document, image, err);
-	return r ? in_words(document, r, err) : 0;
+	if (handed->kind == HANDED_DELEGATION)
+		return put_delegation(handed, image, err);
+	r = handed->kind == HANDED_ROOT ? put_root(handed, image, signer, err)
+					: put_targets(handed, image, err);
+	return r ? in_words(handed, r, err) : 0;
 }
 
 json_t *
-document_receipt(const struct document *document)
+handed_receipt(const struct handed *handed)
 {
-	json_t *json = json_pack("{s:s}", "result", document->result);
+	json_t *json = json_pack("{s:s}", "result", handed->result);
 
-	if (document->kind == DOCUMENT_DELEGATION)
-		json_object_set_new(json, "delegation", json_string(document->delegation));
+	if (handed->kind == HANDED_DELEGATION)
+		json_object_set_new(json, "delegation", json_string(handed->delegation));
 	else
 		json_object_update_new(json,
-		    json_pack("{s:s, s:s, s:i}", "repository", repository_name(document->repository), "role",
-			document->kind == DOCUMENT_ROOT ? "root" : "targets", "version", document->version));
-	if (*document->next)
-		json_object_set_new(json, "next", json_string(document->next));
+		    json_pack("{s:s, s:s, s:i}", "repository", repository_name(handed->repository), "role",
+			handed->kind == HANDED_ROOT ? "root" : "targets", "version", handed->version));
+	if (*handed->next)
+		json_object_set_new(json, "next", json_string(handed->next));
 	return json;
 }

@@ -16,7 +16,7 @@
 #include "sign/envelope.h"
 #include "store/tree.h"
 #include "tests/unit/fault.h"
-#include "watcher/document.h"
+#include "watcher/handed.h"
 
 enum { ALICE, BOB, CAROL, PEOPLE };
 
@@ -97,7 +97,7 @@ struct fixture {
 	int dir, fds;
 	struct key_pair *keys[PEOPLE];
 	struct draft draft; /* root 2, with the root keys of alice and bob, both needed, as root 1 */
-	struct document document;
+	struct handed handed;
 	struct err err;
 };
 
@@ -166,7 +166,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 	int fds = f->fds;
 
-	document_done(&f->document);
+	handed_done(&f->handed);
 	draft_done(&f->draft);
 	for (int who = 0; who < PEOPLE; who++)
 		key_pair_free(f->keys[who]);
@@ -183,8 +183,8 @@ teardown(void **state)
 static int
 read_draft(struct fixture *f)
 {
-	document_done(&f->document);
-	return document_read_draft(&f->document, f->dir, "stick", &f->err);
+	handed_done(&f->handed);
+	return handed_read_draft(&f->handed, f->dir, "stick", &f->err);
 }
 
 static void
@@ -206,7 +206,7 @@ write_draft(struct fixture *f)
 static void
 assert_receipt(struct fixture *f, const char *expected)
 {
-	AUTO(json_decref_p) json_t *json = document_receipt(&f->document);
+	AUTO(json_decref_p) json_t *json = handed_receipt(&f->handed);
 	AUTO(free_p) char *text = json_write(json);
 
 	assert_string_equal(text, expected);
@@ -218,18 +218,18 @@ takes_a_draft_that_is_signed_enough(void **state)
 	struct fixture *f = *state;
 
 	write_draft(f);
-	assert_true(document_is_draft(f->dir, "stick"));
+	assert_true(handed_is_draft(f->dir, "stick"));
 	sign(f, ALICE);
 	sign(f, BOB);
 	assert_int_equal(read_draft(f), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), 0);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 	assert_int_equal(world.puts, 1);
 	assert_receipt(f, "{\"next\":\"otafs gives it to devices within a minute, at their next poll\","
 			  "\"repository\":\"director\",\"result\":\"taken\",\"role\":\"root\",\"version\":2}");
 
 	/* The answer was lost: it is done. */
 	assert_int_equal(read_draft(f), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), 0);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 	assert_int_equal(world.puts, 1);
 }
 
@@ -288,7 +288,7 @@ keeps_a_root_of_that_version(void **state)
 	sign(f, ALICE);
 	sign(f, BOB);
 	assert_int_equal(read_draft(f), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), DROP_BAD);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), DROP_BAD);
 	assert_reason(f->err, "root 2 of the director repository: there is a root of that version already");
 	assert_int_equal(world.puts, 0);
 }
@@ -306,9 +306,9 @@ read_file(struct fixture *f, const char *push)
 {
 	AUTO(json_decref_p) json_t *json = json_loads(push, 0, NULL);
 
-	document_done(&f->document);
-	assert_true(document_is_meant(json));
-	return document_read(&f->document, f->dir, "file", json, &f->err);
+	handed_done(&f->handed);
+	assert_true(handed_is_meant(json));
+	return handed_read(&f->handed, f->dir, "file", json, &f->err);
 }
 
 static void
@@ -335,13 +335,13 @@ takes_a_root_file_and_says_when_it_is_held_back(void **state)
 	assert_int_equal(read_file(f, "{\"root\":\"image\"}"), 0);
 	world.held_back = 1;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), 0);
+		assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 		assert_int_equal(world.puts, 1);
 		assert_receipt(f, "{\"next\":\"waits for targets\",\"repository\":\"image\",\"result\":\"held "
 				  "back\",\"role\":\"root\",\"version\":2}");
 	}
 	world.held_back = 0;
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), 0);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 	assert_receipt(f, "{\"next\":\"devices learn of it at their next update\",\"repository\":\"image\","
 			  "\"result\":\"published\",\"role\":\"root\",\"version\":2}");
 }
@@ -398,15 +398,15 @@ hands_targets_and_delegations_on(void **state)
 
 	write_file(f, "{\"good\":1}", 10);
 	assert_int_equal(read_file(f, "{\"targets\":\"image\"}"), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), 0);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 	assert_receipt(f, "{\"next\":\"devices learn of it at their next update\",\"repository\":\"image\","
 			  "\"result\":\"published\",\"role\":\"targets\",\"version\":7}");
 	write_file(f, "{\"late\":1}", 10);
 	assert_int_equal(read_file(f, "{\"targets\":\"image\"}"), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), DROP_BAD);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), DROP_BAD);
 	assert_reason(f->err, "targets.json: has version 7, the next one is 9");
 	assert_int_equal(read_file(f, "{\"delegation\":\"sup\"}"), 0);
-	assert_int_equal(document_publish(&f->document, NULL, NULL, &f->err), DROP_BAD);
+	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), DROP_BAD);
 	assert_reason(f->err, "there is no trusted delegation");
 }
 
@@ -426,5 +426,5 @@ main(void)
 		TEST(hands_targets_and_delegations_on),
 	};
 
-	return cmocka_run_group_tests_name("watcher/document", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("watcher/handed", tests, NULL, NULL);
 }
