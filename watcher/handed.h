@@ -1,5 +1,5 @@
 /**
- * A drop that is a signed handed, made where the keys are: a root of either repository, the image
+ * A drop that is a signed document, made where the keys are: a root of either repository, the image
  * repository's targets, or a supplier's delegation. It is published byte for byte, if those signed it who have
  * to.
  *
