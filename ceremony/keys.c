@@ -179,15 +179,21 @@ keys_names(const struct keys *keys, json_t **out, struct err *err)
 int
 keys_public(const struct keys *keys, const char *name, json_t **out, struct err *err)
 {
-	char file[FILE_NAME_SIZE];
+	char file[FILE_NAME_SIZE], private[FILE_NAME_SIZE];
 	AUTO(free_p) char *text = NULL;
 	size_t bytes;
 	int r;
 
-	if ((r = name_file(name, ".pub", file, err)) < 0 ||
-	    (r = file_read(keys->dir, file, KEYS_PUBLIC_MAX, &text, &bytes, err)) < 0)
+	if ((r = name_file(name, ".pub", file, err)) < 0 || (r = name_file(name, ".key", private, err)) < 0)
 		return r;
-	return json_read(text, bytes, file, out, err);
+	r = file_read(keys->dir, file, KEYS_PUBLIC_MAX, &text, &bytes, err);
+	if (r == -ENOENT && faccessat(keys->dir, private, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(err, ENOENT,
+		    "%s is missing; the next use of the key (ota-sign key passphrase %s) writes it anew", file,
+		    name);
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "there is no key %s in %s", name, keys->path);
+	return r < 0 ? r : json_read(text, bytes, file, out, err);
 }
 
 int

@@ -6,13 +6,15 @@
 
 #include "ceremony/keys.h"
 #include "ceremony/prompt.h"
+#include "ceremony/token.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 
 struct signer {
-	struct private_key *key; /* of the key folder */
+	struct private_key *key; /* of the key folder, or */
+	struct token *token;     /* of a token */
 	char id[DIGEST_HEX_SIZE];
-	char name[KEYS_NAME_MAX + 1];
+	char name[KEYS_NAME_MAX + 1]; /* for reasons */
 };
 
 void
@@ -21,6 +23,7 @@ signer_free(struct signer *signer)
 	if (!signer)
 		return;
 	private_free(signer->key);
+	token_free(signer->token);
 	free(signer);
 }
 
@@ -33,7 +36,7 @@ signer_freep(struct signer **signer)
 const struct public_key *
 signer_public(const struct signer *signer)
 {
-	return private_public(signer->key);
+	return signer->token ? token_public(signer->token) : private_public(signer->key);
 }
 
 const char *
@@ -61,6 +64,18 @@ open_key(const struct signer_options *options, const char *name, struct signer *
 	return keys_load(keys, name, passphrase, &signer->key, signer->id, err);
 }
 
+static int
+open_token(const struct signer_options *options, const char *uri, struct signer *signer, struct err *err)
+{
+	int r = token_open(uri, options->passphrase_file, &signer->token, err);
+
+	if (r < 0)
+		return r;
+	snprintf(signer->name, sizeof(signer->name), "in a token");
+	snprintf(signer->id, sizeof(signer->id), "%s", public_key_id(signer_public(signer)));
+	return 0;
+}
+
 int
 signer_open(const struct signer_options *options, const char *name, struct signer **out, struct err *err)
 {
@@ -69,7 +84,8 @@ signer_open(const struct signer_options *options, const char *name, struct signe
 
 	if (!signer)
 		return err_set(err, ENOMEM, "no memory");
-	if ((r = open_key(options, name, signer, err)) == 0)
+	r = token_is_uri(name) ? open_token(options, name, signer, err) : open_key(options, name, signer, err);
+	if (r == 0)
 		*out = MOVE(signer);
 	return r;
 }
@@ -88,7 +104,8 @@ signer_sign_as(
     struct signer *signer, const char *keyid, const void *data, size_t bytes, json_t **out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
-	int r = private_sign(signer->key, keyid, data, bytes, &json, err);
+	int r = signer->token ? token_sign(signer->token, keyid, data, bytes, &json, err)
+			      : private_sign(signer->key, keyid, data, bytes, &json, err);
 
 	if (r == 0)
 		r = check_signature(signer, json, data, bytes, err);

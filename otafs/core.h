@@ -86,8 +86,8 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
 void core_take_changes(struct core *core, struct changes *out);
 
 /**
- * Fetches the roots of a signer that has newer ones, and raises the epoch for them, in the middle of a lookup: names
- * that are old with it are forgotten later, since the kernel holds their folder.
+ * Fetches the roots of a signer that has newer ones, and raises the epoch for them, in the middle of a lookup:
+ * names that are old with it are forgotten later, since the kernel holds their folder.
  */
 int core_follow_root(struct core *core, struct err *err);
 

@@ -161,8 +161,8 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 }
 
 int
-client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part, char **envelope,
-    size_t *bytes, struct err *err)
+client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part,
+    char **envelope, size_t *bytes, struct err *err)
 {
 	AUTO(free_p) char *payload = NULL;
 	int r;

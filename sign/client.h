@@ -42,8 +42,8 @@ int client_sign(struct client *client, enum repository repository, enum role rol
 #define CLIENT_NEW_ROOT 4
 
 /**
- * The same for a document of the director, made for version @root of its root. CLIENT_NEW_ROOT when that is not the
- * newest: fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
+ * The same for a document of the director, made for version @root of its root. CLIENT_NEW_ROOT when that is not
+ * the newest: fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
  */
 int client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part,
     char **envelope, size_t *bytes, struct err *err);

@@ -25,6 +25,8 @@
 #define HEAD_BYTES_MAX 1024
 /** The signature of an RSA-4096 key has 684 characters. */
 #define SIGNATURE_BYTES_MAX 4096
+/** What one adds to the root at most: with its key id and its members' names. */
+#define SIGNATURE_ROOM (684 + 64 + 64)
 /** "signatures/", 64 digits and ".json". */
 #define SIGNATURE_NAME_SIZE 96
 /** More than signatures and what file managers leave beside them. */
@@ -155,6 +157,23 @@ check_ids(const struct draft *draft, struct err *err)
 	return 0;
 }
 
+/* Devices read so many bytes of a root: there has to be room for everybody who may sign. */
+static int
+check_room(const struct draft *draft, size_t bytes, struct err *err)
+{
+	const json_t *current = json_object_get(json_object_get(current_root(draft), "roles"), "root");
+	const json_t *next = json_object_get(json_object_get(draft->next, "roles"), "root");
+	size_t signers = json_array_size(json_object_get(current, "keyids")) +
+			 json_array_size(json_object_get(next, "keyids"));
+
+	if (bytes + signers * SIGNATURE_ROOM > ROOT_BYTES_MAX)
+		return err_set(err, EBADMSG,
+		    "draft: role root: with the signatures of %zu keys the root could have %zu bytes, devices "
+		    "read %d",
+		    signers, bytes + signers * SIGNATURE_ROOM, ROOT_BYTES_MAX);
+	return 0;
+}
+
 static int
 check_next(const struct draft *draft, int64_t now, struct err *err)
 {
@@ -170,7 +189,7 @@ check_next(const struct draft *draft, int64_t now, struct err *err)
 	if (version != draft->version)
 		return err_set(err, EBADMSG, NEXT_FILE ": has version %d, " DRAFT_FILE " says %d", version,
 		    draft->version);
-	return 0;
+	return check_room(draft, bytes, err);
 }
 
 static int
@@ -354,9 +373,9 @@ draft_read(int dir, const char *name, int64_t now, struct draft *out, struct err
 	AUTO(close_p) int folder = -1;
 	int r = draft.signatures ? open_folder(dir, name, &folder, err) : err_set(err, ENOMEM, "no memory");
 
-	if (r == 0)
-		r = read_all(folder, now, &draft, err);
 	if (r < 0)
+		return r;
+	if ((r = read_all(folder, now, &draft, err)) < 0)
 		return err_context(err, r, "%.128s", name);
 	*out = draft;
 	draft = (struct draft){ 0 };
@@ -545,8 +564,9 @@ draft_add_signature(struct draft *draft, int dir, const char *name, const json_t
 	AUTO(close_p) int folder = -1;
 	int r = open_folder(dir, name, &folder, err);
 
-	if (r == 0)
-		r = add_signature(draft, folder, signature, err);
+	if (r < 0)
+		return r;
+	r = add_signature(draft, folder, signature, err);
 	return r < 0 ? err_context(err, r, "%.128s", name) : 0;
 }
 

@@ -45,16 +45,24 @@ key_start(struct err *err)
 static const unsigned char ed25519_spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21,
 	0x00 };
 
+#define ED25519_SPKI_BYTES (sizeof(ed25519_spki) + crypto_sign_PUBLICKEYBYTES)
+
+static void
+write_ed25519_spki(const struct public_key *key, unsigned char spki[static ED25519_SPKI_BYTES])
+{
+	memcpy(spki, ed25519_spki, sizeof(ed25519_spki));
+	memcpy(spki + sizeof(ed25519_spki), key->ed25519, sizeof(key->ed25519));
+}
+
 /* ota-tuf's key id: SHA-256 of the DER SubjectPublicKeyInfo. */
 static int
 make_id(struct public_key *key)
 {
-	unsigned char spki[sizeof(ed25519_spki) + sizeof(key->ed25519)], *der = NULL;
+	unsigned char spki[ED25519_SPKI_BYTES], *der = NULL;
 	int bytes;
 
 	if (!key->rsa) {
-		memcpy(spki, ed25519_spki, sizeof(ed25519_spki));
-		memcpy(spki + sizeof(ed25519_spki), key->ed25519, sizeof(key->ed25519));
+		write_ed25519_spki(key, spki);
 		digest_sha256_hex(spki, sizeof(spki), key->id);
 		return 0;
 	}
@@ -174,8 +182,12 @@ public_key_of_rsa(const unsigned char *modulus, size_t modulus_bytes, const unsi
 	BIGNUM *n, *e;
 	EVP_PKEY *key;
 
-	if (modulus_bytes > KEY_SIGNATURE_MAX + 1 || exponent_bytes > KEY_SIGNATURE_MAX)
-		return err_set(err, EBADMSG, "%s: RSA key is longer than 4096 bits", what);
+	while (modulus_bytes && !*modulus)
+		modulus++, modulus_bytes--;
+	if ((modulus_bytes != 256 && modulus_bytes != 384 && modulus_bytes != KEY_SIGNATURE_MAX) ||
+	    exponent_bytes > KEY_SIGNATURE_MAX)
+		return err_set(err, EBADMSG, "%s: RSA key of %zu bits; 2048, 3072 and 4096 are allowed", what,
+		    8 * modulus_bytes);
 	n = BN_bin2bn(modulus, (int)modulus_bytes, NULL);
 	e = BN_bin2bn(exponent, (int)exponent_bytes, NULL);
 	key = make_rsa(n, e);
@@ -241,6 +253,23 @@ public_key_kind(const struct public_key *key)
 	default:
 		return "RSA-4096";
 	}
+}
+
+int
+public_key_pem(const struct public_key *key, char **out, struct err *err)
+{
+	unsigned char spki[ED25519_SPKI_BYTES];
+	AUTO(free_p) char *base64 = NULL;
+
+	if (key->rsa) {
+		*out = spki_pem(key->rsa);
+		return *out ? 0 : err_set(err, ENOMEM, "no memory for a key");
+	}
+	write_ed25519_spki(key, spki);
+	if (!(base64 = digest_base64(spki, sizeof(spki))) ||
+	    asprintf(out, "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n", base64) < 0)
+		return err_set(err, ENOMEM, "no memory for a key");
+	return 0;
 }
 
 json_t *

@@ -55,6 +55,9 @@ int public_key_aktualizr_id(const struct public_key *key, char id[static DIGEST_
 /** "ED25519", "RSA-2048", ...; for people. */
 const char *public_key_kind(const struct public_key *key);
 
+/** SubjectPublicKeyInfo as PEM; the caller frees it. -ENOMEM. */
+int public_key_pem(const struct public_key *key, char **out, struct err *err);
+
 /** A new reference to the JSON that was read. */
 json_t *public_key_json(const struct public_key *key);
 
