@@ -65,6 +65,8 @@ struct core {
 	uid_t uid; /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
+	int64_t
+	    quiet_until; /**< age raises no epoch before; seconds of the clock that nobody sets (lib/due.h) */
 };
 
 /** Opens state and image repository and fetches the roots. */
