@@ -23,6 +23,8 @@
 
 /** How often the core is asked what is due, in seconds of the wall clock. */
 #define REFRESH_SECONDS 60
+/** After a change: what made it due, a long sleep, may make the signer renew its root. */
+#define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
 
@@ -76,12 +78,14 @@ follow(struct core *core)
 	assign_follow(core, utc_now());
 }
 
-static void
+/* Returns after how many seconds it is to be done again. */
+static int64_t
 refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
 	struct changes changes;
 	struct err err;
 	int64_t oldest;
+	bool is_changed;
 
 	pthread_mutex_lock(lock);
 	if (core_refresh(core, utc_now(), &err) < 0)
@@ -90,8 +94,10 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	oldest = image_oldest(core->image);
 	core_take_changes(core, &changes);
 	pthread_mutex_unlock(lock);
+	is_changed = changes.is_all;
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
+	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
 /* What can be done without asking anybody. */
@@ -122,8 +128,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
-		refresh(core, lock, fs);
-		due_in(&refreshing, utc_now(), REFRESH_SECONDS);
+		due_in(&refreshing, utc_now(), refresh(core, lock, fs));
 	}
 }
 

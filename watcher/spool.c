@@ -23,10 +23,12 @@
 #define RETRY_MS 5000
 /** The folder is listed so often even if nothing woke us. */
 #define IDLE_MS 60000
-/** How often the age of the published metadata is looked at, in seconds of the wall clock; and after trouble.
- */
+/** How often the age of the published metadata is looked at, in seconds of the wall clock. */
 #define RENEW_SECONDS 60
-#define RENEW_RETRY_SECONDS 5
+/** After trouble; and after a renewal, since what made it due, a long sleep, may make the signer renew its
+ * root.
+ */
+#define RENEW_SOON_SECONDS 5
 
 struct entry {
 	char name[NAME_MAX + 1];
@@ -470,7 +472,7 @@ renewal_pass(struct spool *spool)
 		if (r < 0 && strcmp(err.text, spool->renewal_why.text))
 			log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
 		spool->renewal_why = err;
-		due_in(&spool->renewal, utc_now(), r < 0 ? RENEW_RETRY_SECONDS : RENEW_SECONDS);
+		due_in(&spool->renewal, utc_now(), r == IMAGE_FRESH ? RENEW_SECONDS : RENEW_SOON_SECONDS);
 	}
 	if (*spool->renewal_why.text)
 		status_line(spool->status, "metadata cannot be renewed: %s", spool->renewal_why.text);
