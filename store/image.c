@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -17,6 +18,9 @@
 #include "store/offer.h"
 #include "store/publish.h"
 #include "store/state.h"
+
+/** Between two renewals that age or clock ask for; a new root is published at once. */
+#define RENEW_PAUSE_SECONDS 60
 
 struct image *
 state_lock(struct image *image)
@@ -442,10 +446,18 @@ image_retire(struct image *image, const char *const *files, size_t count, struct
 
 /* -- from time to time -- */
 
-static bool
-is_half_gone(const struct image *image, enum role role)
+/* Whether what is signed here has to be signed anew. */
+static int
+is_stale(struct image *image, bool *out, struct err *err)
 {
-	return image->expires[role] - utc_now() < state_lifetime(image, role) / 2;
+	static const enum role roles[] = { ROLE_TIMESTAMP, ROLE_SNAPSHOT, ROLE_TARGETS };
+	int r = 0;
+
+	*out = false;
+	for (size_t i = 0; r == 0 && !*out && i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (roles[i] != ROLE_TARGETS || !image->is_offline)
+			r = state_is_stale(image, roles[i], out, err);
+	return r;
 }
 
 /* Which root is to be published with the present targets. */
@@ -459,19 +471,40 @@ find_root(struct image *image, int newest, int *root, struct err *err)
 	return state_fitting_root(image, NULL, root, NULL, err);
 }
 
-static bool
-is_fresh(const struct image *image, int root)
+/* Whether there is nothing to do. However the clock jumps to and fro, and whatever fails after something was
+ * signed, what only age asks for waits a minute; without a publication the root is another. */
+static int
+is_fresh(struct image *image, int root, bool *out, struct err *err)
 {
-	return image->version[ROLE_ROOT] == root && !is_half_gone(image, ROLE_SNAPSHOT) &&
-	       !is_half_gone(image, ROLE_TIMESTAMP) &&
-	       (image->is_offline || !is_half_gone(image, ROLE_TARGETS));
+	bool stale;
+	int r = is_stale(image, &stale, err);
+
+	*out = image->version[ROLE_ROOT] == root && (!stale || due_steady() < image->quiet_until);
+	if (r < 0 || !*out || !stale || !image->failed.code)
+		return r;
+	*err = image->failed;
+	return -err->code;
+}
+
+static int
+publish_same(struct image *image, struct err *err)
+{
+	const struct change same = { 0 };
+	int r;
+
+	image->quiet_until = due_steady() + RENEW_PAUSE_SECONDS;
+	r = state_publish(image, &same, err);
+	if (r == DROP_BAD)
+		r = -(err->code = EFBIG);
+	image->failed = r < 0 ? *err : (struct err){ 0 };
+	return r;
 }
 
 int
 state_renew(struct image *image, struct err *err)
 {
-	const struct change same = { 0 };
 	int newest, root, is_offline, r;
+	bool fresh = false;
 
 	/* The newest root first: keys that change from here on come with a newer one, which is seen next time.
 	 */
@@ -481,16 +514,11 @@ state_renew(struct image *image, struct err *err)
 	if (is_offline < 0)
 		return is_offline;
 	image->is_offline = is_offline;
-	if ((r = find_root(image, newest, &root, err)) < 0)
+	if ((r = find_root(image, newest, &root, err)) < 0 || (r = is_fresh(image, root, &fresh, err)) < 0 ||
+	    (!fresh && (r = publish_same(image, err)) < 0))
 		return r;
-	if (is_fresh(image, root)) {
-		image->seen_root = newest;
-		return IMAGE_FRESH;
-	}
-	r = state_publish(image, &same, err);
-	if (r == 0)
-		image->seen_root = newest;
-	return r == DROP_BAD ? -EFBIG : r;
+	image->seen_root = newest;
+	return fresh ? IMAGE_FRESH : 0;
 }
 
 int

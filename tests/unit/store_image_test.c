@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/file.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -139,6 +140,16 @@ client_put_root(
 		return err_set(err, EBADMSG, "root: not taken");
 	make_root(true);
 	return 0;
+}
+
+/* -- a clock that nobody sets, but this test -- */
+
+static int64_t steady = 1000;
+
+int64_t
+due_steady(void)
+{
+	return steady;
 }
 
 /* -- a repository -- */
@@ -615,6 +626,7 @@ holds_a_root_back_until_targets_fit_it(void **state)
 
 	/* What is signed here goes on, with its own life. */
 	f->config.timestamp_days = 10;
+	steady += 60;
 	timestamp = version_of(f, "timestamp.json");
 	assert_int_equal(image_renew(f->image, &err), 0);
 	assert_int_equal(version_of(f, "timestamp.json"), timestamp + 1);
@@ -685,6 +697,7 @@ gives_snapshot_and_timestamp_lives_of_their_own(void **state)
 		assert_true(life_of(f, "snapshot.json") <= 7 * 86400);
 		assert_true(life_of(f, "timestamp.json") <= 86400);
 		f->config.timestamp_days = 1 + 2 * i;
+		steady += 60;
 		assert_int_equal(image_renew(f->image, &err), i ? 0 : IMAGE_FRESH);
 	}
 	assert_int_equal(version_of(f, "targets.json"), 2);
@@ -719,6 +732,29 @@ signs_all_anew_when_keys_were_rotated(void **state)
 	assert_int_equal(version_of(f, "targets.json"), 3);
 	assert_consistent(f);
 	assert_true(is_offered(f, "fw-1"));
+}
+
+/* A try a minute, but the reason stays. */
+static void
+says_why_it_cannot_renew_until_it_can(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->config.timestamp_days = 10;
+	steady += 60;
+	signer.rotate_at = 1;
+	assert_int_equal(image_renew(f->image, &err), -EAGAIN);
+	memset(&err, 0, sizeof(err));
+	signer.newest--; /* ota-signd was restored from a backup: the root is the published one */
+	assert_int_equal(image_renew(f->image, &err), -EAGAIN);
+	assert_reason(err, "the keys of ota-signd are not those of root 1");
+	free(signer.roots[++signer.newest]);
+	signer.newest--;
+	rotate();
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_consistent(f);
 }
 
 /* What is held back is looked at once, not every second. */
@@ -781,6 +817,7 @@ warns_of_targets_that_expire_elsewhere(void **state)
 
 	/* It is served on, and what is signed here goes on. */
 	f->config.timestamp_days = 10;
+	steady += 60;
 	assert_int_equal(image_renew(f->image, &err), 0);
 	assert_consistent(f);
 	assert_true(image_warning(f->image, warning));
@@ -788,6 +825,65 @@ warns_of_targets_that_expire_elsewhere(void **state)
 	snprintf(path, sizeof(path), "%s/report/limits", f->path);
 	assert_int_equal(file_read(AT_FDCWD, path, 4096, &text, &bytes, &err), 0);
 	assert_non_null(strstr(text, "warning: it has expired; devices take no updates then"));
+}
+
+/* -- time -- */
+
+/* What a clock that is wrong does to the age of a document, a lifetime that is set does as well. */
+static void
+renews_what_was_signed_while_the_clock_was_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->config.timestamp_days = 10;
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	f->config.timestamp_days = 9; /* the day that the signer grants */
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	f->config.timestamp_days = 8;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(version_of(f, "timestamp.json"), 3);
+	assert_int_equal(version_of(f, "targets.json"), 1);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_consistent(f);
+}
+
+static void
+renews_once_in_a_minute_however_the_clock_jumps(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	steady += 60;
+	for (int i = 0; i < 20; i++) {
+		f->config.timestamp_days = i % 2 ? 1 : 10;
+		assert_int_equal(image_renew(f->image, &err), i ? IMAGE_FRESH : 0);
+	}
+	assert_int_equal(version_of(f, "timestamp.json"), 2);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(version_of(f, "timestamp.json"), 3);
+}
+
+static void
+publishes_anew_when_the_ledger_has_jumped(void **state)
+{
+	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
+	struct fixture *f = *state;
+	struct err err;
+
+	for (int role = 0; role < ROLE_COUNT; role++)
+		signer.last[role] += 100000;
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(version_of(f, names[i]), 100002);
+	assert_consistent(f);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
 }
 
 /* -- delegations -- */
@@ -1056,8 +1152,12 @@ main(void)
 		TEST(gives_snapshot_and_timestamp_lives_of_their_own),
 		TEST(signs_all_anew_when_keys_were_rotated),
 		TEST(looks_at_a_root_once),
+		TEST(says_why_it_cannot_renew_until_it_can),
 		TEST(publishes_nothing_when_keys_change_meanwhile),
 		TEST(warns_of_targets_that_expire_elsewhere),
+		TEST(renews_what_was_signed_while_the_clock_was_ahead),
+		TEST(renews_once_in_a_minute_however_the_clock_jumps),
+		TEST(publishes_anew_when_the_ledger_has_jumped),
 		TEST(publishes_what_suppliers_sign),
 		TEST(follows_delegations_of_delegations),
 		TEST(lets_nobody_add_to_what_another_offers),
