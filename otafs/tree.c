@@ -495,6 +495,18 @@ remove_certificate(const struct node *node, struct err *err)
 }
 
 static int
+print_expires(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_certificate_expires(node->core, &node->device, node->args[1], out, err);
+}
+
+static int
+write_expires(const struct node *node, const char *text, struct err *err)
+{
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+}
+
+static int
 print_status(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_status(node->core, &node->device, out, err);
@@ -725,6 +737,8 @@ const struct row tree_rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
+	ROW("devices/*/certificates/*/expires", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, SPEAKS, .flags = ROW_SHOWN,
+	    .print = print_expires, .write = write_expires, .room = DEVICE_EXPIRES_MAX),
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),

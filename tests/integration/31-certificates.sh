@@ -27,6 +27,8 @@ ok "and only what aktualizr imports" is "$(files "$T/car1")" "client.pem pkey.pe
 ok "with a key for its owner alone" is "$(mode "$T/car1/pkey.pem")" "600 root"
 ok "that the CA stands for" openssl verify -x509_strict -purpose sslclient -CAfile "$T/pki/device-ca.pem" "$T/car1/client.pem"
 ok "and the tree accepts" test -d "$devices/car1/certificates/$(serial_of car1)"
+end_of() { date -u -d "$(openssl x509 -in "$T/$1/client.pem" -noout -enddate | cut -d= -f2)" +%FT%TZ; }
+ok "and knows when it expires" is "$(cat "$devices/car1/certificates/$(serial_of car1)/expires")" "$(end_of car1)"
 ok "under 16 octets" sh -c "printf %s $(serial_of car1) | grep -Eqx '[0-9A-F]{32}'"
 ok "it is the device" gives 200 car1 /director/1.root.json
 ok "makes one for an id with a plus sign" device_cert --ca-dir "$T/pki" a+b:c.d_e-f "$T/plus"
