@@ -29,7 +29,8 @@ read_all(int fd, char *data, size_t room, size_t *bytes)
 int
 file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	/* Nobody may write into a FIFO of that name. */
+	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	AUTO(free_p) char *data = NULL;
 	struct stat st;
 

@@ -148,6 +148,25 @@ ok "the gate makes its socket in a folder of others" wait_for 10 test -S "$T/sha
 ok "for the web server" is "$(stat -c '%a %u %g' "$T/shared/gate.sock")" "660 64104 64105"
 ok "and leaves the folder as it is" is "$(mode "$T/shared")" "1777 root"
 
+# ---- what its CA revokes is refused before anybody hears of it
+printf '%s\n' '[ca]' 'default_ca = x' '[x]' "database = $T/index" 'default_md = sha256' 'default_crl_days = 30' >"$T/ca.conf"
+: >"$T/index"
+crl() { openssl ca -config "$T/ca.conf" -cert "$T/pki/device-ca.pem" -keyfile "$T/pki/device-ca.key" "$@"; }
+ok "(makes a certificate)" device_cert --ca-dir "$T/pki" car3 "$T/car3"
+ok "(its CA revokes it)" crl -revoke "$T/car3/client.pem"
+ok "(and says so)" crl -gencrl -out "$T/device.crl"
+chmod 644 "$T/device.crl"
+echo "device_crl = $T/device.crl" >>"$conf"
+ok "renders a list" "$gateway" render lighttpd -c "$conf" "$T/lighttpd"
+ok "without it the device is served" gives 200 car3 /director/1.root.json
+stop lighttpd
+start_lighttpd
+ok "with it the device is not" gives 000 car3 /director/1.root.json
+ok "all others are" gives 200 car1 /director/1.root.json
+sed "s|^device_crl.*|device_crl = $T/none.crl|" "$conf" >"$T/none.conf"
+ok "refuses to render a list that is not there" refuses "none.crl: cannot be read" "$gateway" render lighttpd -c "$T/none.conf" \
+	"$T/none"
+
 # nonsense SOCKET: a request that ends early; returns when it is answered
 nonsense() { perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ARGV[0]) or exit 1; shutdown $s, 1; () = <$s>' "$1"; }
 sed "s|^gate_socket.*|gate_socket = $T/deaf.sock|" "$conf" >"$T/deaf.conf"
