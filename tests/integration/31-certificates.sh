@@ -130,6 +130,32 @@ host=$(printf 'a%.0s' $(seq 60)).example.$(printf 'b%.0s' $(seq 60)).example
 ok "makes a certificate for a long name" "$pki" "$T/pki2" "$host"
 ok "with the name in it" openssl verify -verify_hostname "$host" -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 
+# ---- the same for longer
+openssl x509 -in "$T/pki2/device-ca.pem" -signkey "$T/pki2/device-ca.key" -days 1 -out "$T/pki2/short.pem"
+mv "$T/pki2/short.pem" "$T/pki2/device-ca.pem"
+ok "renews a CA" "$pki" --renew device-ca "$T/pki2"
+ok "for long" openssl x509 -in "$T/pki2/device-ca.pem" -noout -checkend 600000000
+ok "which is still a CA" openssl verify -x509_strict -CAfile "$T/pki2/device-ca.pem" "$T/pki2/device-ca.pem"
+"$pki" "$T/pki3" localhost
+cp "$T/pki/device-ca.pem" "$T/pki/device-ca.key" "$T/pki3"
+ok "renews the CA of devices" "$pki" --renew device-ca "$T/pki3"
+ok "and what it signed stays good" openssl verify -x509_strict -CAfile "$T/pki3/device-ca.pem" "$T/car1/client.pem"
+before=$(openssl x509 -in "$T/pki2/server.pem" -noout -serial)
+ok "renews the server's" "$pki" --renew server "$T/pki2"
+ok "another one" not is "$(openssl x509 -in "$T/pki2/server.pem" -noout -serial)" "$before"
+ok "for the same name" openssl verify -x509_strict -purpose sslserver -verify_hostname "$host" -CAfile "$T/pki2/server-ca.pem" \
+	"$T/pki2/server.pem"
+ok "with its CA behind it" is "$(grep -c BEGIN "$T/pki2/server.pem")" 2
+ok "keeps the old one" is "$(openssl x509 -in "$T/pki2/server.pem.old" -noout -serial)" "$before"
+ok "renews nothing else" refuses "is none of" "$pki" --renew ../server "$T/pki2"
+rm "$T/pki2/build-ca.key"
+ok "nor without the key" refuses "build-ca.key cannot be read" "$pki" --renew build-ca "$T/pki2"
+
+# ---- a builder's
+ok "makes a builder's" "$top/scripts/ota-builder" -c "$conf" --url https://x --certificate --ca-dir "$T/pki" ci "$T/ci-cert.zip"
+ok "and keeps a copy" openssl verify -purpose sslclient -CAfile "$T/pki/build-ca.pem" "$T/build.certificates/ci.pem"
+ok "for all to read" is "$(stat -c %a "$T/build.certificates" "$T/build.certificates/ci.pem" | tr '\n' ' ')" "755 644 "
+
 # ---- what the server and the gate get
 sed 's/^device_address.*/device_address = ::1/' "$conf" >"$T/six.conf"
 ok "renders an IPv6 address" "$gateway" render lighttpd -c "$T/six.conf" "$T/six"
