@@ -10,10 +10,12 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
+#include "otafs/expiry.h"
 #include "otafs/manifest.h"
 #include "otafs/package.h"
 #include "otafs/report.h"
@@ -74,6 +76,18 @@ static int
 print_metrics(const struct node *node, FILE *out, struct err *err)
 {
 	return status_print_metrics(node->core, out, err);
+}
+
+static int
+print_expiring(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print(node->core, utc_now(), out, err);
+}
+
+static int
+print_expiring_json(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print_json(node->core, utc_now(), out, err);
 }
 
 static int
@@ -773,6 +787,8 @@ const struct row tree_rows[] = {
 	TEXT("keys/director", NEEDS_NOTHING, print_keys),
 	FOLDER("status", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("status/health.json", NEEDS_NOTHING, print_health),
+	TEXT("status/expiring", NEEDS_NOTHING, print_expiring),
+	TEXT("status/expiring.json", NEEDS_NOTHING, print_expiring_json),
 	TEXT("status/metrics", NEEDS_NOTHING, print_metrics),
 	TEXT("status/version", NEEDS_NOTHING, print_version),
 	TEXT("status/gc", NEEDS_NOTHING, print_reported),
