@@ -176,7 +176,7 @@ status_print_keys(struct core *core, enum repository repository, FILE *out, stru
 					      : print_director_keys(core, out, err);
 }
 
-/* The lines of report/limits that warn. */
+/* The lines of report/limits that warn; of what expires expiry.h tells. */
 static json_t *
 read_warnings(struct core *core)
 {
@@ -190,7 +190,7 @@ read_warnings(struct core *core)
 		return list;
 	for (rest = text; (line = strsep(&rest, "\n"));) {
 		name_printable(line, shown, sizeof(shown));
-		if (strstr(shown, "warning: "))
+		if (strstr(shown, "warning: ") && !strstr(shown, ": expires "))
 			json_array_append_new(list, json_string(shown));
 	}
 	return list;
