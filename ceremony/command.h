@@ -16,5 +16,7 @@ struct command {
 
 /** Keys in files and tokens. (key.c) */
 extern const struct command key_commands[];
+/** Drafts of roots: made and changed (root.c), shown, signed and assembled (approve.c). */
+extern const struct command root_commands[], approve_commands[];
 
 #endif
