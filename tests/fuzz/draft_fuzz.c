@@ -104,7 +104,8 @@ write_and_read(const struct draft *draft)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	static const char *const files[] = { FOLDER "/draft.json", FOLDER "/current.json", FOLDER "/next.json" };
+	static const char *const files[] = { FOLDER "/draft.json", FOLDER "/current.json",
+		FOLDER "/next.json" };
 	char names[SIGNATURES_MAX][128];
 	struct draft draft = { 0 };
 	struct err err = { 0 };

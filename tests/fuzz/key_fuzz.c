@@ -1,4 +1,5 @@
-/* Private keys from outside, in all the forms that are read, and what lies in containers. The first byte: which. */
+/* Private keys from outside, in all the forms that are read, and what lies in containers. The first byte:
+ * which. */
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -44,7 +45,8 @@ write_and_read(const struct private_key *key)
 	char keyid[DIGEST_HEX_SIZE];
 	struct err err;
 
-	assert(private_json(key, &json, &err) == 0 && private_read(json, "json", NULL, NULL, &again, &err) == 0);
+	assert(
+	    private_json(key, &json, &err) == 0 && private_read(json, "json", NULL, NULL, &again, &err) == 0);
 	assert(!strcmp(public_key_id(private_public(again)), id));
 	assert(private_pack(key, id, &packed, &err) == 0);
 	assert(private_unpack(packed, "packed", &unpacked, keyid, &err) == 0 && !strcmp(keyid, id));

@@ -1,4 +1,5 @@
-/* Containers as they come from a stick or by mail: their form, and none that opens but those that were sealed. */
+/* Containers as they come from a stick or by mail: their form, and none that opens but those that were sealed.
+ */
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
