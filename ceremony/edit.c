@@ -16,6 +16,8 @@
 #include "sign/envelope.h"
 
 #define TARGETS_DAYS 31
+/* Options of every change: who may sign. */
+#define EDIT_NAMES "root=", "parent=", "delegation="
 
 static int
 no_memory(struct err *err)
@@ -30,6 +32,7 @@ struct edit {
 	json_t *envelope, *before;
 	json_t *signed_part; /* borrowed from envelope */
 	struct authority authority;
+	bool is_unfinished; /* it lacks signatures, as far as --root or --parent says: it was never published */
 	int64_t now;
 };
 
@@ -70,9 +73,11 @@ edit_open(struct edit *edit, const struct arguments *arguments, struct err *err)
 		    "%.200s: is the director's, for one device; the image repository's targets.json is edited "
 		    "here",
 		    edit->file);
-	if (arguments_text(arguments, "parent") &&
+	if ((arguments_text(arguments, "parent") || arguments_text(arguments, "root")) &&
 	    (r = authority_open(arguments, edit->file, edit->envelope, &edit->authority, err)) < 0)
 		return r;
+	edit->is_unfinished = edit->authority.document &&
+			      authority_count(&edit->authority, edit->envelope) < edit->authority.threshold;
 	edit->before = json_deep_copy(edit->signed_part);
 	return edit->before ? 0 : no_memory(err);
 }
@@ -83,6 +88,8 @@ begin_version(struct edit *edit, struct err *err)
 {
 	int r, version;
 
+	if (edit->is_unfinished)
+		return json_object_set_new(edit->envelope, "signatures", json_array()) < 0 ? no_memory(err) : 0;
 	if ((r = envelope_version(edit->signed_part, edit->file, &version, err)) < 0)
 		return r;
 	if (version == INT32_MAX)
@@ -292,8 +299,8 @@ add(struct edit *edit, const struct arguments *arguments, struct err *err)
 int
 edit_add(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { "name=", "version=", "hardware=+", "file=", "commit=", "sha256=",
-		"length=", "uri=", "as=", "expires=", "parent=", "delegation=", NULL };
+	static const char *const names[] = { "name=", "version=", "hardware=+",
+		"file=", "commit=", "sha256=", "length=", "uri=", "as=", "expires=", EDIT_NAMES, NULL };
 	AUTO(edit_done) struct edit edit = { 0 };
 	struct arguments arguments;
 	int r;
@@ -309,7 +316,7 @@ edit_add(int argc, char **argv, struct err *err)
 int
 edit_remove(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { "expires=", NULL };
+	static const char *const names[] = { "expires=", EDIT_NAMES, NULL };
 	AUTO(edit_done) struct edit edit = { 0 };
 	struct arguments arguments;
 	int r;
@@ -327,7 +334,7 @@ edit_remove(int argc, char **argv, struct err *err)
 int
 edit_renew(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { "expires=", NULL };
+	static const char *const names[] = { "expires=", EDIT_NAMES, NULL };
 	AUTO(edit_done) struct edit edit = { 0 };
 	struct arguments arguments;
 	int r;
@@ -388,7 +395,8 @@ delegate(struct edit *edit, const struct arguments *arguments, struct err *err)
 int
 edit_delegate(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { "key=+", "threshold=", "path=+", "terminating", "expires=", NULL };
+	static const char *const names[] = { "key=+", "threshold=", "path=+", "terminating",
+		"expires=", EDIT_NAMES, NULL };
 	AUTO(edit_done) struct edit edit = { 0 };
 	struct arguments arguments;
 	int r;
@@ -432,7 +440,7 @@ drop_unused(json_t *delegations)
 int
 edit_undelegate(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { "expires=", NULL };
+	static const char *const names[] = { "expires=", EDIT_NAMES, NULL };
 	AUTO(edit_done) struct edit edit = { 0 };
 	struct arguments arguments;
 	const json_t *role;
