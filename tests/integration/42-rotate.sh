@@ -11,7 +11,7 @@ sign="$OTA_BIN/ota-sign"
 ota() { "$sign" "$@" -c "$conf"; }
 # keyid REPOSITORY ROLE [N]: of the newest root
 keyid() { jq -r ".signed.roles[\"$2\"].keyids[${3:-0}]" "$T/keys/$1/$(root_of "$1").root.json"; }
-root_of() { ls "$T/keys/$1" | sed -n 's/\.root\.json$//p' | sort -n | tail -n 1; }
+root_of() { find "$T/keys/$1" -name '*.root.json' | sed 's|.*/||; s/\..*//' | sort -n | tail -n 1; }
 # served REPOSITORY N: the root is published to devices, and none after it
 served() {
 	case $1 in
@@ -179,7 +179,7 @@ done
 echo "a long enough passphrase" >"$T/passphrase"
 chmod 600 "$T/passphrase"
 keys="--keys $T/usb --passphrase-file $T/passphrase"
-to="--to $T/usb --passphrase-file $T/passphrase"
+to="--passphrase-file $T/passphrase --to $T/usb"
 # shellcheck disable=SC2086 # words
 {
 	ok "shows a move" says "This was a preview" ota move-offline image root targets $to --preview
@@ -211,6 +211,25 @@ to="--to $T/usb --passphrase-file $T/passphrase"
 		--rotate snapshot --remove-key "targets=$(keyid image targets)" --add-key "targets=$T/usb/director-root.pub" "$T/draft-3"
 	ok "brings targets back by a root that is signed there" ota root begin image --rotate timestamp "$T/draft-4"
 }
+
+# ---- a new instance, with the keys of roots and targets elsewhere from the start
+mkdir "$T/new" && chmod 755 "$T/new"
+sed "s|$T/|$T/new/|" "$conf" >"$T/new.conf"
+start new-signd "$OTA_BIN/ota-signd" -c "$T/new.conf"
+needs 10 file_with "$T/new-signd.log" ready
+start new-watcher "$OTA_BIN/ota-watcher" -c "$T/new.conf"
+ok "the others wait for roots" wait_for 10 test -e "$T/new/spool/incoming"
+ok "which are not made unasked" not ls "$T/new/keys/image/1.root.json"
+ok "says that there are none" says "image: no root yet: ota-sign init makes it" "$sign" status -c "$T/new.conf"
+ok "asks where the keys are to be" refuses "where are the keys of root to be" "$sign" init -c "$T/new.conf"
+# shellcheck disable=SC2086 # words
+ok "makes them" "$sign" init -c "$T/new.conf" $to-new --offline-targets
+ok "in the folder" is "$(cd "$T/usb-new" && echo *.key)" "director-root.key image-root.key image-targets.key"
+ok "and those for every day with ota-signd" is "$(cd "$T/new/keys" && find . -name '*.key' | sort | tr '\n' ' ')" \
+	"./director/snapshot-1.key ./director/targets-1.key ./director/timestamp-1.key ./image/snapshot-1.key ./image/timestamp-1.key "
+ok "the first targets are published" wait_for 20 test -e "$T/new/repository/published/current/timestamp.json"
+ok "signed there" says '"keyid"' jq -c .signatures "$T/new/repository/published/current/targets.json"
+ok "only once" refuses "both repositories have roots: nothing is made" "$sign" init -c "$T/new.conf" --online
 
 touch "$T/enough"
 wait $poller
