@@ -117,6 +117,21 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	fs_forget(fs, &changes);
 }
 
+/* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to
+ * have the root before they see what its keys signed; and without the lock, in case the signer hangs. */
+static bool
+is_root_new(struct core *core, pthread_mutex_t *lock)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err ignored;
+	int next;
+
+	pthread_mutex_lock(lock);
+	next = core->roots.count + 1;
+	pthread_mutex_unlock(lock);
+	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
+}
+
 static int
 loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
 {
@@ -131,7 +146,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
-		if (!fds[0].revents && !due_is(&refreshing, utc_now()))
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !is_root_new(core, lock))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
