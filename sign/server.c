@@ -20,8 +20,10 @@
 struct server {
 	int fd; /* listens */
 	struct book book;
-	pthread_mutex_t lock;        /* of the book and peers */
-	int peers[REPOSITORY_COUNT]; /* of each user, by the repository that is signed for it */
+	pthread_mutex_t lock;            /* of the book and peers */
+	int peers[REPOSITORY_COUNT + 1]; /* of each user, by the repository that is signed for it; the last one
+					    is the administrator's */
+	struct err told;                 /* why roots were not renewed, as the log has it */
 };
 
 struct peer {
@@ -86,12 +88,14 @@ serve_one(struct peer *peer)
 	return request_send(peer->fd, head, sizeof(head), err.text, strlen(err.text), &err);
 }
 
-/* The place of @uid in the count of peers; both users may be one in a small set-up. */
+/* The place of @uid in the count of peers; users may be one in a small set-up. */
 static int *
 peers_of(struct server *server, uid_t uid)
 {
-	return &server->peers[uid == server->book.policy->signer[REPOSITORY_IMAGE] ? REPOSITORY_IMAGE
-										   : REPOSITORY_DIRECTOR];
+	for (int i = 0; i < REPOSITORY_COUNT; i++)
+		if (uid == server->book.policy->signer[i])
+			return &server->peers[i];
+	return &server->peers[REPOSITORY_COUNT];
 }
 
 static void
@@ -164,10 +168,12 @@ server_accept(struct server *server)
 void
 server_renew(struct server *server)
 {
-	struct err err;
+	struct err err = { 0 };
 
 	pthread_mutex_lock(&server->lock);
-	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0)
+	/* It is tried each minute, and told once. */
+	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0 && strcmp(err.text, server->told.text))
 		log_line(LOG_ERR, "roots are not renewed reason=\"%s\"", err.text);
+	server->told = err;
 	pthread_mutex_unlock(&server->lock);
 }
