@@ -1,7 +1,7 @@
 #!/bin/sh
 # Roots, targets and delegations that people sign on machines without network: a root of 2 of 3 key holders, one with a
 # token, that travels as a folder; targets signed by 2 of 2; a supplier's delegation. What is refused, and in which words.
-# shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
+# shellcheck source=tests/integration/lib.sh disable=SC2317,SC2119 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
 sign=$OTA_BIN/ota-sign
@@ -316,4 +316,70 @@ ok "which is not edited" refuses "is the director's, for one device" "$sign" tar
 ok "the type of a document is asked for" refuses "_type is .Targets., not Root" "$sign" verify "$good" --root 1.root.json --role root
 ok "targets are no root" refuses "is no document of type Targets" "$sign" targets sign 1.root.json --key bob --keys "$T/bobs"
 ok "a chain of garbage is refused" refuses "good.json: " "$sign" root verify 1.root.json "$good"
+
+# ---- with ota-signd: its root keys leave, then everything is signed off line
+settings
+start_signd
+start_watcher
+start_build
+server() { "$sign" "$@" -c "$conf"; }
+first=$(jq -r '.signed.roles.root.keyids[0]' "$T/keys/image/1.root.json")
+draft=$T/stick/leave
+ok "the server begins a root that gives root to people" server root begin image --add-key root=alice.pub --add-key root=bob.pub \
+	--add-key root=carol.pub --remove-key "root=$first" --threshold root=2 "$draft"
+ok "they see who goes" says "- $first" "$sign" root show "$draft"
+as bob root sign "$draft" --yes >/dev/null
+ok "the server does not take it before enough have signed" refuses "1 of 2 needed" server root finish "$draft"
+as alice root sign "$draft" --yes >/dev/null
+copy
+edit_json "$copy/next.json" '.roles.root.threshold = 1'
+ok "nor what was changed on the way" refuses "which was changed after it was signed" server root finish "$copy"
+ok "the server adds its signature and takes it" server root finish "$draft"
+ok "devices go there" "$sign" root verify "$T/keys/image/1.root.json" "$T/keys/image/2.root.json"
+ok "the root keys are elsewhere" says "$bob.*elsewhere" server status
+ok "the same draft once more is no harm" says "root 2 is made" server root finish "$draft"
+
+# The next root is made without the server: targets get keys of the builders.
+cp "$T/keys/image/2.root.json" .
+draft=$T/stick/away
+online=$(jq -r '.signed.roles.targets.keyids[0]' 2.root.json)
+"$sign" root new "$draft" --repository image --from 2.root.json --key targets=build-a.pub --key targets=build-b.pub >/dev/null
+ok "targets go off line, 2 of 2" says "targets +2 of 2" "$sign" root remove-key "$draft" --key "targets=$online" --threshold targets=2
+as bob root sign "$draft" --yes >/dev/null
+as carol root sign "$draft" --yes >/dev/null
+copy
+edit_json "$copy/draft.json" '.repository = "director"'
+ok "a draft of the other repository is refused" refuses "root: version is 3, the next is 2" server root finish "$copy"
+ok "nothing came of it" not test -e "$T/keys/director/3.root.json"
+ok "the server takes what it could not sign" server root finish "$draft"
+ok "byte for byte what was assembled" sh -c "'$sign' root assemble '$draft' 3.root.json --incomplete 2>/dev/null; rm -f away.json;
+	'$sign' root assemble '$draft' away.json && cmp away.json '$T/keys/image/3.root.json'"
+"$sign" root new "$T/stick/skip" --repository image --from "$T/keys/image/3.root.json" >/dev/null
+as bob root sign "$T/stick/skip" --yes >/dev/null
+as carol root sign "$T/stick/skip" --yes >/dev/null
+"$sign" root assemble "$T/stick/skip" 4.root.json
+"$sign" root new "$T/stick/skipped" --repository image --from 4.root.json >/dev/null
+as bob root sign "$T/stick/skipped" --yes >/dev/null
+as carol root sign "$T/stick/skipped" --yes >/dev/null
+ok "a version is not skipped" refuses "root: version is 5, the next is 4" server root finish "$T/stick/skipped"
+
+# Targets, from the file that was published.
+keys=builders
+cp "$T/repository/published/current/targets.json" targets.json
+sum=$(sha256sum targets.json | cut -d' ' -f1)
+before=$(version)
+ok "the published targets are edited" add fw 1.0 ecu-a --commit "$commit"
+ok "as the next version" is "$(version)" $((before + 1))
+as build-a targets sign targets.json --root "$T/keys/image/3.root.json" >/dev/null
+put() { push /api/v1/user_repo/targets -X PUT --data-binary @targets.json -H "x-ats-role-checksum: $sum"; }
+ok "one signature is refused" is "$(put)" 400
+ok "for that reason" has "$T/body" "1 of 2 needed signatures"
+as build-b targets sign targets.json --root "$T/keys/image/3.root.json" >/dev/null
+ok "two are taken" is "$(put)" 204
+current=$T/repository/published/current
+ok "they are published byte for byte" cmp targets.json "$current/targets.json"
+ok "with the root that names their keys" is "$(jq .signed.version "$current/root.json")" 3
+for role in targets snapshot timestamp; do
+	ok "$role verifies under it" "$sign" verify "$current/$role.json" --root "$current/root.json" --role $role
+done
 finish
