@@ -187,6 +187,21 @@ ok "nor from 1 to 3" refuses "version 3 does not follow version 1" "$sign" root 
 ok "step by step they do" says "good: roots 1 to 3" "$sign" root verify 1.root.json 2.root.json 3.root.json
 ok "one end alone verifies as well" says "begins with version 1" "$sign" root verify 3.root.json
 
+# ---- a key that the next root calls by another id, as aktualizr makes them
+draft=$T/stick/root-4
+other=$(jq -r .keyval.public carol.pub | tr -d '\n' | sed 's/.*/"&"/' | tr -d '\n' | sha256sum | cut -c 1-64)
+jq -c --arg id "$other" '.keyid = $id' carol.pub >carol-2.pub
+"$sign" root new "$draft" --repository image --from 3.root.json >/dev/null
+"$sign" root remove-key "$draft" --key "root=$carol" >/dev/null
+ok "a key may get another id" says "$other  ED25519, was called $carol" "$sign" root add-key "$draft" --key root=carol-2.pub
+ok "then it signs under both" says "$other +ED25519 +has signed" as carol root sign "$draft" --yes
+ok "for the one root and for the other" is "$(find "$draft/signatures" -type f | sort)" "$(printf '%s\n' "$draft/signatures/$carol.json" \
+	"$draft/signatures/$other.json" | sort)"
+as alice root sign "$draft" --yes >/dev/null
+"$sign" root assemble "$draft" 4.root.json
+ok "and devices take it" says "good: roots 3 to 4" "$sign" root verify 3.root.json 4.root.json
+rm 4.root.json
+
 # ---- targets, off line, 2 of 2
 head -c 200000 /dev/urandom >fw.bin
 sha=$(sha256sum fw.bin | cut -c 1-64)
