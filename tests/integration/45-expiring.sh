@@ -124,7 +124,7 @@ start_otafs
 ok "a root that waits for them is told" is "$(entry "image root 2, held back" .renewedBy)" person
 targets_until "+13 days"
 ok "targets of another key are somebody's to renew" is "$(entry "image targets" '"\(.renewedBy) \(.state)"')" "person soon"
-ok "the key is named" is "$(entry "image targets" .who)" "who has 1 of the key $key (elsewhere)"
+ok "the key is named" says "^who has the key $key \\(elsewhere\\); of a copy of repo/targets.json" entry "image targets" .who
 ok "with what is to be called" says '^ota-sign targets ' entry "image targets" .command
 ok "the others renew themselves" is "$(entry "image snapshot" .renewedBy) $(entry "image root" .renewedBy)" "itself itself"
 ok "the log warns" wait_for 5 has "$T/otafs.log" '^<4>expires what="image targets".*command="ota-sign targets '
@@ -158,8 +158,24 @@ ok "a damaged one is" has "$expiring" "^ +$T/build.certificates/b150.pem: has no
 ok "health warns" is "$(health '[.warnings[] | select(contains("not known when it expires"))] | length')" 3
 ok "and is well" is "$(health .healthy)" true
 
-# ---- the signer is away
+# ---- a key that is lost
+lost=$(jq -r '.signed.roles.snapshot.keyids[0]' "$T/repository/published/current/root.json")
+stop otafs
 stop signd
+mv "$T/keys/image/snapshot-1.key" "$T"
+start_signd
+: >"$T/otafs.log"
+start_otafs
+ok "what a lost key signed is not renewed" is "$(entry "image snapshot" '"\(.state) \(.renewedBy)"')" "due nobody"
+ok "the way out is told" is "$(entry "image snapshot" .command)" "ota-sign rotate image snapshot"
+ok "loudly" has "$T/otafs.log" '^<3>expires what="image snapshot" .* command="ota-sign rotate image snapshot"'
+ok "health is not well before it expires" is "$(health .healthy)" false
+ok "and says which key is lost" is "$(health '.problems[]' | grep -c "^image snapshot .*$lost (lost)")" 1
+ok "keys/image too" has "$T/mount/keys/image" "$lost LOST"
+stop signd
+mv "$T/snapshot-1.key" "$T/keys/image"
+
+# ---- the signer is away
 ok "health says that nothing can be signed" has "$T/mount/status/health.json" '"no metadata can be signed: '
-ok "the list is there" is "$(entry "image snapshot" .state)" fine
+ok "the list is there" is "$(entry "image timestamp" .state)" fine
 finish
