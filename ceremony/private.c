@@ -278,6 +278,18 @@ answer_question(char *room, int bytes, int for_writing, void *context)
 	return (int)answer->bytes;
 }
 
+/* A number that was damaged on the way, or by hand, makes signatures that nobody can verify: of a root, that
+ * would be noticed too late. */
+static int
+check_rsa(EVP_PKEY *rsa, const char *what, struct err *err)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(rsa, NULL);
+	int is_good = context && EVP_PKEY_pairwise_check(context) == 1;
+
+	EVP_PKEY_CTX_free(context);
+	return is_good ? 0 : err_set(err, EBADMSG, "%s: RSA key is damaged: its numbers do not fit", what);
+}
+
 static int
 from_evp(EVP_PKEY *evp, const char *what, struct private_key **out, struct err *err)
 {
@@ -287,7 +299,7 @@ from_evp(EVP_PKEY *evp, const char *what, struct private_key **out, struct err *
 	int r;
 
 	if (EVP_PKEY_get_base_id(evp) == EVP_PKEY_RSA)
-		return from_rsa(evp, what, out, err);
+		return (r = check_rsa(evp, what, err)) < 0 ? r : from_rsa(evp, what, out, err);
 	if (EVP_PKEY_get_base_id(evp) != EVP_PKEY_ED25519)
 		return err_set(err, EBADMSG, "%s: key of type %.32s; ED25519 and RSA are allowed", what,
 		    name ? name : "?");

@@ -316,15 +316,36 @@ monotonic_seconds(void)
 	return now.tv_sec;
 }
 
-/* timestamp.json begins a visit and says which set is read in it. */
+/*
+ * A visit begins when there is no next root: timestamp.json then has to be of the set in which that was so, or
+ * the device would meet signatures of a root that it has not seen. Without that, timestamp.json begins it.
+ * Roots are those of the newest set, whatever the last visit read.
+ */
 static int64_t
 choose_set(const struct node *node, const char *name)
 {
-	struct core *core = node->core;
+	const struct core *core = node->core;
+	const char *device = node->args[0], *serial = node->args[1];
+	int64_t now = monotonic_seconds();
 
-	if (!strcmp(name, "timestamp.json"))
+	if (root_version(name) >= 0)
 		return image_number(core->image);
-	return image_set(core->image, pins_get(&core->pins, node->args[0], node->args[1], monotonic_seconds()));
+	return image_set(core->image, strcmp(name, "timestamp.json")
+					  ? pins_get(&core->pins, device, serial, now)
+					  : pins_begun(&core->pins, device, serial, now));
+}
+
+static void
+pin_set(const struct node *node, const char *name, bool is_there)
+{
+	struct pins *pins = &node->core->pins;
+	const char *device = node->args[0], *serial = node->args[1];
+	int64_t now = monotonic_seconds();
+
+	if (root_version(name) > 0 && !is_there)
+		pins_begin(pins, device, serial, node->set, now);
+	if (!strcmp(name, "timestamp.json") && is_there && !pins_begun(pins, device, serial, now))
+		pins_set(pins, device, serial, node->set, now);
 }
 
 static int
@@ -335,11 +356,11 @@ settle_set(struct node *node, const char *name, struct err *err)
 	node->set = choose_set(node, name);
 	snprintf(node->shared, sizeof(node->shared), NODE_SETS "%lld/%s", (long long)node->set, name);
 	fd = image_file(node->core->image, node->set, name, err);
+	if (fd >= 0 || fd == -ENOENT)
+		pin_set(node, name, fd >= 0);
 	if (fd < 0)
 		return fd;
 	close(fd);
-	if (!strcmp(name, "timestamp.json"))
-		pins_set(&node->core->pins, node->args[0], node->args[1], node->set, monotonic_seconds());
 	return 0;
 }
 

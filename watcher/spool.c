@@ -11,7 +11,9 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
+#include "lib/utc.h"
 #include "store/tree.h"
 #include "watcher/requests.h"
 
@@ -21,8 +23,14 @@
 #define RETRY_MS 5000
 /** The folder is listed so often even if nothing woke us. */
 #define IDLE_MS 60000
-/** How often the age of the published metadata is looked at. */
-#define REFRESH_MS (3600 * 1000)
+/** How often the age of the published metadata is looked at, in seconds of the wall clock. */
+#define RENEW_SECONDS 60
+/** After trouble; and after a renewal, since what made it due, a long sleep, may make the signer renew its
+ * root.
+ */
+#define RENEW_SOON_SECONDS 5
+/** How often ota-signd is asked for a new root. A look costs it a lookup and no signature. */
+#define ROOT_MS 1000
 
 struct entry {
 	char name[NAME_MAX + 1];
@@ -49,14 +57,16 @@ struct spool {
 	struct entry *entries;
 	size_t count;
 	int inotify;
-	int incoming_watch;     /* of its folder */
-	int64_t refresh_ms;     /* when to look at the age of the metadata */
-	struct err refresh_why; /* why that failed; empty: it did not */
+	int incoming_watch;               /* of its folder */
+	int64_t root_ms;                  /* when to ask for a new root */
+	struct due renewal;               /* when to look at the age of the metadata */
+	struct err renewal_why;           /* why that failed; empty: it did not */
+	char warning[IMAGE_WARNING_SIZE]; /* what nobody here can renew; empty: nothing */
 };
 
 int
 spool_new(const struct config *config, struct mover *mover, struct ingest *ingest, struct image *image,
-    struct status *status, struct spool **out, struct err *err)
+    struct client *signer, struct status *status, struct spool **out, struct err *err)
 {
 	AUTO(spool_freep) struct spool *spool = calloc(1, sizeof(*spool));
 	char path[64];
@@ -69,7 +79,7 @@ spool_new(const struct config *config, struct mover *mover, struct ingest *inges
 		.image = image,
 		.status = status,
 		.inotify = -1 };
-	spool->work = work_new(mover, ingest, image, status);
+	spool->work = work_new(mover, ingest, image, signer, status);
 	if (!spool->work)
 		return err_set(err, ENOMEM, "no memory");
 	spool->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -454,25 +464,58 @@ incoming_pass(struct spool *spool)
 
 /* -- the rest of a round -- */
 
-static int64_t
-refresh_pass(struct spool *spool)
+/* Keys that were rotated, or made for the first time, sign all that is published from now on: at once. A signer
+ * that hangs must not take more than a quarter of the time. */
+static void
+look_for_root(struct spool *spool)
 {
-	int r;
+	int64_t started = status_clock_ms(), cost;
+	struct err ignored;
 
-	if (spool->refresh_ms <= status_clock_ms()) {
-		struct err err = { 0 };
+	/* While a renewal fails it is tried again by itself, which asks for the root as well. */
+	if (spool->root_ms > started || *spool->renewal_why.text)
+		return;
+	if (image_look_for_root(spool->image, &ignored) == 0)
+		spool->renewal = (struct due){ 0 };
+	cost = status_clock_ms() - started;
+	spool->root_ms = started + ROOT_MS + 4 * cost;
+}
 
-		r = image_renew(spool->image, &err);
-		if (r == 0)
-			log_line(LOG_NOTICE, "metadata renewed");
-		if (r < 0 && strcmp(err.text, spool->refresh_why.text))
-			log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
-		spool->refresh_why = err;
-		spool->refresh_ms = status_clock_ms() + (r < 0 ? RETRY_MS : REFRESH_MS);
-	}
-	if (*spool->refresh_why.text)
-		status_line(spool->status, "metadata cannot be renewed: %s", spool->refresh_why.text);
-	return spool->refresh_ms;
+static void
+renew(struct spool *spool)
+{
+	struct err err = { 0 };
+	int r = image_renew(spool->image, &err);
+
+	if (r == 0)
+		log_line(LOG_NOTICE, "metadata renewed");
+	if (r < 0 && strcmp(err.text, spool->renewal_why.text))
+		log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
+	if (r >= 0)
+		err.text[0] = '\0';
+	spool->renewal_why = err;
+	image_warning(spool->image, spool->warning);
+	due_in(&spool->renewal, utc_now(), r == IMAGE_FRESH ? RENEW_SECONDS : RENEW_SOON_SECONDS);
+}
+
+/* Returns when to ask for a root again. */
+static int64_t
+renewal_pass(struct spool *spool)
+{
+	look_for_root(spool);
+	if (due_is(&spool->renewal, utc_now()))
+		renew(spool);
+	if (*spool->renewal_why.text)
+		status_line(spool->status, "metadata cannot be renewed: %s", spool->renewal_why.text);
+	if (*spool->warning)
+		status_line(spool->status, "warning: %s", spool->warning);
+	return *spool->renewal_why.text ? INT64_MAX : spool->root_ms;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* A drop that was renamed into the folder is looked at now; every other event only wakes. */
@@ -507,12 +550,6 @@ read_events(struct spool *spool)
 }
 
 static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
 pass(struct spool *spool)
 {
 	int64_t next;
@@ -522,30 +559,44 @@ pass(struct spool *spool)
 	next = earlier(next, incoming_pass(spool));
 	work_tell(spool->work);
 	next = earlier(next, requests_pass(spool->requests));
-	next = earlier(next, refresh_pass(spool));
+	next = earlier(next, renewal_pass(spool));
 	status_write(spool->status);
 	return spool->status->is_stale ? earlier(next, spool->status->written_ms + STATUS_MS) : next;
+}
+
+/* Waits until @next_ms, for something in the folder, or until the wall clock, which may be set, says that the
+ * metadata is to be looked at. */
+static int
+wait_until(struct spool *spool, int64_t next_ms, struct err *err)
+{
+	struct pollfd fd = { .fd = spool->inotify, .events = POLLIN };
+
+	for (;;) {
+		int64_t wait = earlier(next_ms - status_clock_ms(), DUE_LOOK_MS);
+		int n = poll(&fd, 1, wait < 0 ? 0 : (int)wait);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (n != 0 || next_ms <= status_clock_ms() || due_is(&spool->renewal, utc_now()))
+			return 0;
+	}
 }
 
 int
 spool_run(struct spool *spool, struct err *err)
 {
-	struct pollfd fd = { .fd = spool->inotify, .events = POLLIN };
 	bool is_ready = false;
 	int r;
 
 	r = work_resume(spool->work, err);
-	if (r < 0)
-		return r;
-	for (;;) {
-		int64_t next = pass(spool), wait;
+	while (r == 0) {
+		int64_t next = pass(spool);
 
 		if (!is_ready)
 			log_line(LOG_NOTICE, "ota-watcher ready spool=%s", spool->config->spool);
 		is_ready = true;
-		wait = next - status_clock_ms();
-		if (poll(&fd, 1, wait < 0 ? 0 : wait > IDLE_MS ? IDLE_MS : (int)wait) < 0 && errno != EINTR)
-			return err_sys(err, "poll");
+		r = wait_until(spool, next, err);
 		read_events(spool);
 	}
+	return r;
 }

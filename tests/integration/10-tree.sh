@@ -231,6 +231,14 @@ ok "a device that has read timestamp.json goes on in that set" is \
 ok "one that has not gets the new one" is "$(version "$repo8/snapshot.json")" "$((published + 1))"
 ok "and so does the first when it begins anew" is "$(version "$repo/timestamp.json") $(version "$repo/targets.json")" \
 	"$((published + 1)) $((published + 1))"
+not test -e "$repo/2.root.json"
+ok "a publication between roots and timestamp" push app 4.0
+ok "a device that has read all roots goes on in their set" is \
+	"$(version "$repo/timestamp.json") $(version "$repo/snapshot.json") $(version "$repo/timestamp.json")" \
+	"$((published + 1)) $((published + 1)) $((published + 1))"
+not test -e "$repo/2.root.json"
+ok "and in the next one when it begins anew" is "$(version "$repo/timestamp.json") $(version "$repo/targets.json")" \
+	"$((published + 2)) $((published + 2))"
 ok "whose inode is another" not test "$inode" = "$(stat -c %i "$repo/targets.json")"
 ok "no set is found by the names that inodes have inside" not test -e "$w/sets/$published/targets.json"
 ok "nothing else is below repo" not cat "$repo/$published" "$repo/delegations/x.json" "$repo/3.root.json"
