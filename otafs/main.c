@@ -117,6 +117,22 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	fs_forget(fs, &changes);
 }
 
+/* Whether the director has another root than a moment ago. Devices ask for it at each visit, and what is signed
+ * from now on they verify with it, so it must not wait for the next minute. Asked without the lock: a signer
+ * that hangs holds nobody up. */
+static bool
+has_new_root(struct core *core, pthread_mutex_t *lock)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err ignored;
+	int next;
+
+	pthread_mutex_lock(lock);
+	next = core->roots.count + 1;
+	pthread_mutex_unlock(lock);
+	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
+}
+
 static int
 loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
 {
@@ -131,7 +147,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
-		if (!fds[0].revents && !due_is(&refreshing, utc_now()))
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !has_new_root(core, lock))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
