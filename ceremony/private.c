@@ -278,6 +278,18 @@ answer_question(char *room, int bytes, int for_writing, void *context)
 	return (int)answer->bytes;
 }
 
+/* A number that was damaged on the way, or by hand, makes signatures that nobody can verify: of a root, that
+ * would be noticed too late. */
+static int
+check_rsa(EVP_PKEY *rsa, const char *what, struct err *err)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(rsa, NULL);
+	int is_good = context && EVP_PKEY_pairwise_check(context) == 1;
+
+	EVP_PKEY_CTX_free(context);
+	return is_good ? 0 : err_set(err, EBADMSG, "%s: RSA key is damaged: its numbers do not fit", what);
+}
+
 static int
 from_evp(EVP_PKEY *evp, const char *what, struct private_key **out, struct err *err)
 {
@@ -287,7 +299,7 @@ from_evp(EVP_PKEY *evp, const char *what, struct private_key **out, struct err *
 	int r;
 
 	if (EVP_PKEY_get_base_id(evp) == EVP_PKEY_RSA)
-		return from_rsa(evp, what, out, err);
+		return (r = check_rsa(evp, what, err)) < 0 ? r : from_rsa(evp, what, out, err);
 	if (EVP_PKEY_get_base_id(evp) != EVP_PKEY_ED25519)
 		return err_set(err, EBADMSG, "%s: key of type %.32s; ED25519 and RSA are allowed", what,
 		    name ? name : "?");
@@ -466,24 +478,25 @@ write_value(const struct private_key *key, struct secret **out, struct err *err)
 int
 private_json(const struct private_key *key, struct secret **out, struct err *err)
 {
-	AUTO(secret_freep) struct secret *value = NULL;
+	AUTO(secret_freep) struct secret *value = NULL, *text = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
-	char *text;
+	size_t bytes;
 	int r = write_value(key, &value, err);
 
 	if (r < 0)
 		return r;
 	json = json_pack("{s:s,s:{s:s}}", "keytype", key->rsa ? "RSA" : "ED25519", "keyval", "private",
 	    (const char *)value->data);
-	text = json ? json_write(json) : NULL;
-	if (!text)
+	bytes = json ? json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
+	if (bytes == 0)
 		return err_set(err, ENOMEM, "no memory for a key");
-	if ((r = secret_new(strlen(text) + 1, out, err)) == 0) {
-		memcpy((*out)->data, text, strlen(text));
-		(*out)->data[strlen(text)] = '\n';
-	}
-	wipe_and_free(text);
-	return r;
+	if ((r = secret_new(bytes + 1, &text, err)) < 0)
+		return r;
+	if (json_dumpb(json, (char *)text->data, bytes, JSON_COMPACT | JSON_SORT_KEYS) != bytes)
+		return err_set(err, ENOMEM, "no memory for a key");
+	text->data[bytes] = '\n';
+	*out = MOVE(text);
+	return 0;
 }
 
 int

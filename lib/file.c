@@ -29,7 +29,8 @@ read_all(int fd, char *data, size_t room, size_t *bytes)
 static int
 read_with(int flags, int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | flags);
+	/* Nobody may write into a FIFO of that name. */
+	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	AUTO(free_p) char *data = NULL;
 	struct stat st;
 
@@ -59,7 +60,7 @@ file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, stru
 int
 file_read_plain(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
 {
-	return read_with(O_NOFOLLOW | O_NONBLOCK, dir, name, max, out, bytes, err);
+	return read_with(O_NOFOLLOW, dir, name, max, out, bytes, err);
 }
 
 int

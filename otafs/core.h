@@ -46,6 +46,7 @@ struct roots {
 	int count;
 };
 
+struct expiry;
 struct fleet;
 struct retirements;
 
@@ -56,6 +57,7 @@ struct core {
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
+	struct expiry *expiry;           /**< what expires (expiry.h) */
 	int64_t followed;                /**< the publication that open assignments were held against */
 	struct client *signer;
 	struct roots roots;
@@ -98,8 +100,8 @@ int core_follow_root(struct core *core, struct err *err);
 
 /**
  * Asks the signer whether the director has a new root, if it was not asked just now, and follows it. To be
- * called each second, and when a device asks for the next root: what it reads after that may be signed with new
- * keys. Failures are left to core_refresh().
+ * called when a device asks for the next root: what it reads after that may be signed with new keys. Failures
+ * are left to core_refresh().
  */
 void core_look_for_root(struct core *core);
 

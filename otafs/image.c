@@ -171,6 +171,13 @@ image_targets(const struct image *image, size_t *count)
 	return image->targets.list;
 }
 
+const struct target_role *
+image_roles(const struct image *image, size_t *count)
+{
+	*count = image->targets.role_count;
+	return image->targets.roles;
+}
+
 int
 image_find(const struct image *image, const char *package, const char *version, const struct target **out)
 {
@@ -299,6 +306,16 @@ image_report(const struct image *image, const char *name, char **text, size_t *b
 
 	snprintf(path, sizeof(path), "report/%s", name);
 	return file_read(image->repository, path, IMAGE_REPORT_MAX, text, bytes, err);
+}
+
+int
+image_text(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err)
+{
+	const struct set *set = newest(image);
+
+	if (!set)
+		return err_set(err, ENOENT, "%s: nothing was published yet", name);
+	return file_read(set->fd, name, IMAGE_FILE_MAX, text, bytes, err);
 }
 
 int

@@ -18,6 +18,7 @@
 #include "lib/program.h"
 #include "lib/utc.h"
 #include "otafs/assign.h"
+#include "otafs/expiry.h"
 #include "otafs/fleet.h"
 #include "otafs/fs.h"
 #include "otafs/retire.h"
@@ -98,6 +99,7 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	is_changed = changes.is_all;
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
+	expiry_look(core, lock, utc_now());
 	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
@@ -110,11 +112,25 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	pthread_mutex_lock(lock);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
-	core_look_for_root(core);
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
 	fs_forget(fs, &changes);
+}
+
+/* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to
+ * have the root before they see what its keys signed; and without the lock, in case the signer hangs. */
+static bool
+is_root_new(struct core *core, pthread_mutex_t *lock)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err ignored;
+	int next;
+
+	pthread_mutex_lock(lock);
+	next = core->roots.count + 1;
+	pthread_mutex_unlock(lock);
+	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
 }
 
 static int
@@ -134,7 +150,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 			return 0;
 		if (fds[2].revents && read(core->wake, events, sizeof(uint64_t)) < 0 && errno != EAGAIN)
 			return err_sys(err, "eventfd");
-		if (!fds[0].revents && !due_is(&refreshing, utc_now()))
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !is_root_new(core, lock))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
@@ -168,16 +184,19 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 		return err_sys(err, "eventfd");
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
-	    (r = retire_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||
+	    (r = program_signals(&signals, err)) < 0)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
+	expiry_look(&core, &lock, utc_now());
 	if ((r = fs_start(fs, &core, &lock, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
 	r = loop(&core, &lock, fs, publications, signals, err);
 	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
 	pthread_mutex_lock(&lock);
+	expiry_close(&core);
 	retire_close(&core);
 	fleet_close(&core);
 	core_close(&core);

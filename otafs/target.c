@@ -153,6 +153,18 @@ read_document(int dir, const char *name, struct targets *targets, const json_t *
 	return 0;
 }
 
+static int
+note_role(struct targets *targets, const char *name, const json_t *body, const json_t *entry, struct err *err)
+{
+	struct target_role *more = realloc(targets->roles, (targets->role_count + 1) * sizeof(*more));
+
+	if (!more)
+		return err_set(err, ENOMEM, "no memory for %s", name);
+	targets->roles = more;
+	more[targets->role_count++] = (struct target_role){ name, body, entry };
+	return 0;
+}
+
 /* ---- delegations */
 
 static int read_roles(
@@ -180,7 +192,8 @@ read_role(
 		    why.text);
 		return 0;
 	}
-	if ((r = add_targets(targets, body, &role, err)) < 0)
+	if ((r = note_role(targets, role.name, body, entry, err)) < 0 ||
+	    (r = add_targets(targets, body, &role, err)) < 0)
 		return r;
 	if (json_is_true(json_object_get(entry, "terminating")) || role.depth >= TARGET_DEPTH_MAX)
 		return 0;
@@ -197,9 +210,9 @@ read_roles(
 
 	json_array_foreach(json_object_get(json_object_get(body, "delegations"), "roles"), i, entry)
 	{
-		if (r < 0 || targets->roles >= TARGET_ROLES_MAX)
+		if (r < 0 || targets->roles_seen >= TARGET_ROLES_MAX)
 			break;
-		targets->roles++;
+		targets->roles_seen++;
 		r = read_role(dir, entry, above, targets, err);
 	}
 	return r;
@@ -288,6 +301,7 @@ targets_read(int dir, struct targets *out, struct err *err)
 	if (!out->documents)
 		return err_set(err, ENOMEM, "no memory for targets");
 	if ((r = read_document(dir, "targets.json", out, &body, err)) < 0 ||
+	    (r = note_role(out, "targets", body, NULL, err)) < 0 ||
 	    (r = add_targets(out, body, NULL, err)) < 0 || (r = read_roles(dir, body, NULL, out, err)) < 0)
 		return r;
 	drop_doubles(out);
@@ -307,6 +321,7 @@ targets_free(struct targets *targets)
 {
 	free(targets->by_file);
 	free(targets->list);
+	free(targets->roles);
 	json_decref(targets->documents);
 	*targets = (struct targets){ 0 };
 }

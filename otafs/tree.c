@@ -10,10 +10,12 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
+#include "otafs/expiry.h"
 #include "otafs/manifest.h"
 #include "otafs/package.h"
 #include "otafs/report.h"
@@ -74,6 +76,18 @@ static int
 print_metrics(const struct node *node, FILE *out, struct err *err)
 {
 	return status_print_metrics(node->core, out, err);
+}
+
+static int
+print_expiring(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print(node->core, utc_now(), out, err);
+}
+
+static int
+print_expiring_json(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print_json(node->core, utc_now(), out, err);
 }
 
 static int
@@ -516,6 +530,18 @@ remove_certificate(const struct node *node, struct err *err)
 }
 
 static int
+print_expires(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_certificate_expires(node->core, &node->device, node->args[1], out, err);
+}
+
+static int
+write_expires(const struct node *node, const char *text, struct err *err)
+{
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+}
+
+static int
 print_status(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_status(node->core, &node->device, out, err);
@@ -749,6 +775,8 @@ const struct row tree_rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
+	ROW("devices/*/certificates/*/expires", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, SPEAKS, .flags = ROW_SHOWN,
+	    .print = print_expires, .write = write_expires, .room = DEVICE_EXPIRES_MAX),
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),
@@ -783,6 +811,8 @@ const struct row tree_rows[] = {
 	TEXT("keys/director", NEEDS_NOTHING, print_keys),
 	FOLDER("status", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("status/health.json", NEEDS_NOTHING, print_health),
+	TEXT("status/expiring", NEEDS_NOTHING, print_expiring),
+	TEXT("status/expiring.json", NEEDS_NOTHING, print_expiring_json),
 	TEXT("status/metrics", NEEDS_NOTHING, print_metrics),
 	TEXT("status/version", NEEDS_NOTHING, print_version),
 	TEXT("status/gc", NEEDS_NOTHING, print_reported),
