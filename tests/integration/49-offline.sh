@@ -54,6 +54,9 @@ start signd "$OTA_BIN/ota-signd" -c "$conf"
 needs 10 file_with "$T/signd.log" ready
 start watcher "$OTA_BIN/ota-watcher" -c "$conf"
 ok "without keys the watcher waits, and says for what" wait_for 10 file_with "$T/spool/status" "ota-sign init"
+start_otafs
+start_web
+ok "so does otafs" has "$T/mount/keys/director" "init|no root|not known"
 "$testsign" key ed25519 "$T" thief >/dev/null
 thief=$("$testsign" id "$T/thief.pub")
 jq -nc --arg id "$thief" --slurpfile key "$T/thief.pub" '{keyids: [$id], threshold: 1} as $role | {_type: "Root", consistent_snapshot: false,
@@ -63,8 +66,6 @@ file_in "$T/first.json" '{"root":"director"}' first
 ok "nobody brings the first root through the spool" refused first "first root is not taken"
 ok "init makes root keys elsewhere" ota init -c "$conf" --to "$stick" --passphrase-file "$pass"
 ok "everything is published within seconds" wait_for 8 test -e "$current/timestamp.json"
-start_otafs
-start_web
 ok "no root key is on the server" not sh -c "ls $T/keys/*/root*.key"
 ok "status says where each key is" says "root +1 of 1" ota status -c "$conf"
 ok "of all roles" sh -c "grep -c elsewhere $T/says.out | grep -qx 2 && grep -c ' here\$' $T/says.out | grep -qx 6"
