@@ -16,5 +16,7 @@ struct command {
 
 /** Keys in files and tokens. (key.c) */
 extern const struct command key_commands[];
+/** The keys and roots of ota-signd, on its machine. (online.c) */
+extern const struct command online_commands[];
 
 #endif

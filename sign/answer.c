@@ -26,6 +26,13 @@ say(int code, const char *text, char **payload, size_t *bytes, struct err *err)
 	return *payload ? code : err_set(err, ENOMEM, "no memory for an answer");
 }
 
+/* JSON as the payload of an answer. */
+static int
+tell(const json_t *json, char **payload, size_t *bytes, struct err *err)
+{
+	return canonical_write(json, payload, bytes, err);
+}
+
 static int
 note(struct book *book, enum repository repository, enum role role, const json_t *signed_part, struct err *err)
 {
@@ -42,12 +49,24 @@ note(struct book *book, enum repository repository, enum role role, const json_t
 	return ledger_note(book->ledger, repository, role, device, version, digest, err);
 }
 
+/* Before the first root everybody waits. */
+static int
+check_begun(const struct book *book, enum repository repository, struct err *err)
+{
+	if (keyring_root_version(book->keyring, repository))
+		return 0;
+	return err_set(err, EAGAIN, "the %s repository has no root yet: see init in ota-sign(1)",
+	    repository_name(repository));
+}
+
 /* The ledger counts no version that cannot be signed. */
 static int
 check_online(const struct book *book, enum repository repository, enum role role, struct err *err)
 {
-	if (keyring_can_sign(book->keyring, repository, role) == 0)
-		return 0;
+	int r = check_begun(book, repository, err);
+
+	if (r < 0 || keyring_can_sign(book->keyring, repository, role) == 0)
+		return r;
 	return err_set(err, ENOKEY, "%s of the %s repository is signed with keys that are not here",
 	    role_name(role), repository_name(repository));
 }
@@ -80,7 +99,7 @@ give_root(struct book *book, uid_t uid, enum repository repository, const json_t
 	(void)uid;
 	if ((r = json_need_integer(request, "version", "request", INT32_MAX, &version, err)) < 0)
 		return r;
-	if (version > newest)
+	if (version > newest || newest == 0)
 		return say(CLIENT_NO_ROOT, "no such root", payload, bytes, err);
 	return keyring_root(book->keyring, repository, version ? (int)version : newest, payload, bytes, err);
 }
@@ -103,11 +122,13 @@ static int
 give_can_sign(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
     size_t *bytes, struct err *err)
 {
-	int role = role_of(json_text(request, "role"));
+	int role = role_of(json_text(request, "role")), r;
 
 	(void)uid;
 	if (role < 0)
 		return err_set(err, EINVAL, "request: no such role");
+	if ((r = check_begun(book, repository, err)) < 0)
+		return r;
 	return keyring_can_sign(book->keyring, repository, (enum role)role) == KEYRING_OFFLINE
 		   ? say(CLIENT_OFFLINE, "its keys are elsewhere", payload, bytes, err)
 		   : say(0, "", payload, bytes, err);
@@ -120,11 +141,54 @@ take_root(struct book *book, uid_t uid, enum repository repository, const json_t
 	const char *text;
 	int r;
 
-	if ((r = policy_check_keeper(book->policy, uid, repository, err)) < 0 ||
+	if ((r = policy_check_bringer(book->policy, uid, repository,
+		 keyring_root_version(book->keyring, repository) == 0, err)) < 0 ||
 	    (r = json_need_text(request, "root", "request", &text, err)) < 0 ||
-	    (r = keyring_put_root(book->keyring, text, strlen(text), utc_now(), err)) < 0)
+	    (r = keyring_put_root(book->keyring, repository, text, strlen(text), utc_now(), err)) < 0)
 		return r;
 	return say(0, "", payload, bytes, err);
+}
+
+static int
+begin_root(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const json_t *roles = json_object_get(request, "roles");
+	AUTO(json_decref_p) json_t *root = NULL;
+	int r;
+
+	if ((r = policy_check_administrator(uid, err)) < 0)
+		return r;
+	if (!json_is_object(roles))
+		return err_set(err, EINVAL, "request: has no roles");
+	r = keyring_begin(book->keyring, repository, roles, json_text(request, "expires"),
+	    json_is_true(json_object_get(request, "preview")), utc_now(), &root, err);
+	return r < 0 ? r : tell(root, payload, bytes, err);
+}
+
+static int
+finish_root(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	const char *text;
+	int r;
+
+	if ((r = policy_check_administrator(uid, err)) < 0 ||
+	    (r = json_need_text(request, "root", "request", &text, err)) < 0)
+		return r;
+	return keyring_finish(book->keyring, repository, text, strlen(text), utc_now(), payload, bytes, err);
+}
+
+static int
+give_keys(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	AUTO(json_decref_p) json_t *keys = NULL;
+	int r = keyring_keys(book->keyring, repository, &keys, err);
+
+	(void)uid;
+	(void)request;
+	return r < 0 ? r : tell(keys, payload, bytes, err);
 }
 
 static int
@@ -168,6 +232,9 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		{ "root", give_root },
 		{ "last", give_last },
 		{ "can_sign", give_can_sign },
+		{ "keys", give_keys },
+		{ "begin", begin_root },
+		{ "finish", finish_root },
 		{ "put_root", take_root },
 		{ "take_key", give_key },
 		{ "delete_key", delete_key },

@@ -202,21 +202,73 @@ client_can_sign(struct client *client, enum repository repository, enum role rol
 	    &payload, NULL, err);
 }
 
-int
-client_put_root(struct client *client, const char *text, size_t bytes, struct err *err)
+/* What the signer refuses in any case, and what does not fit a request's text. */
+static int
+check_text(const char *text, size_t bytes, struct err *err)
 {
-	AUTO(free_p) char *payload = NULL;
-
-	/* What the signer refuses in any case, and what does not fit a request's text. */
 	if (bytes > ROOT_BYTES_MAX)
 		return err_set(err, EBADMSG, "root: has %zu bytes, devices read %d", bytes, ROOT_BYTES_MAX);
 	for (size_t i = 0; i < bytes; i++)
 		if (!text[i] || (unsigned char)text[i] > 0x7e)
 			return err_set(err, EBADMSG, "root: has characters outside printable ASCII");
+	return 0;
+}
+
+static int
+call_with_root(struct client *client, const char *operation, enum repository repository, const char *text,
+    size_t bytes, char **payload, size_t *payload_bytes, struct err *err)
+{
+	int r = check_text(text, bytes, err);
+
+	if (r < 0)
+		return r;
 	return call(client,
-	    json_pack("{s:s,s:s,s:s#}", "operation", "put_root", "repository",
-		repository_name(REPOSITORY_IMAGE), "root", text, (int)bytes),
-	    &payload, NULL, err);
+	    json_pack("{s:s,s:s,s:s#}", "operation", operation, "repository", repository_name(repository),
+		"root", text, (int)bytes),
+	    payload, payload_bytes, err);
+}
+
+int
+client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call_with_root(client, "put_root", repository, text, bytes, &payload, NULL, err);
+}
+
+int
+client_finish(struct client *client, enum repository repository, const char *text, size_t bytes,
+    char **envelope, size_t *envelope_bytes, struct err *err)
+{
+	return call_with_root(client, "finish", repository, text, bytes, envelope, envelope_bytes, err);
+}
+
+static int
+call_for_json(struct client *client, json_t *request, json_t **out, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	size_t bytes;
+	int r = call(client, request, &payload, &bytes, err);
+
+	return r ? r : json_read(payload, bytes, "answer of ota-signd", out, err);
+}
+
+int
+client_keys(struct client *client, enum repository repository, json_t **out, struct err *err)
+{
+	return call_for_json(client,
+	    json_pack("{s:s,s:s}", "operation", "keys", "repository", repository_name(repository)), out, err);
+}
+
+int
+client_begin(struct client *client, enum repository repository, const json_t *roles, const char *expires,
+    bool is_preview, json_t **signed_part, struct err *err)
+{
+	json_t *request = json_pack("{s:s,s:s,s:O,s:b,s:s*}", "operation", "begin", "repository",
+	    repository_name(repository), "roles", roles, "preview", is_preview, "expires", expires);
+
+	return call_for_json(client, request, signed_part, err);
 }
 
 /* The payload of a refusal becomes the reason. */

@@ -8,6 +8,7 @@
 #define SIGN_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/err.h"
@@ -63,12 +64,37 @@ client_last(struct client *client, enum repository repository, enum role role, i
 int client_can_sign(struct client *client, enum repository repository, enum role role, struct err *err);
 
 /**
- * Hands in the next root of the image repository, signed elsewhere. The signer takes it when its version is the
- * newest + 1, a threshold of the old and of the new root keys signed it, it has not expired, and snapshot and
- * timestamp stay with keys that the signer has. Private keys that it does not name any more are deleted. 0;
- * -EBADMSG with the reason when it is not taken; or another -errno.
+ * Hands in the next root of @repository, signed elsewhere. The signer takes it when its version is the newest +
+ * 1, a threshold of the old and of the new root keys signed it, it has not expired, and snapshot, timestamp and
+ * the director's targets have keys that the signer has. Private keys that it does not name any more are
+ * deleted. 0; -EBADMSG with the reason when it is not taken; or another -errno.
  */
-int client_put_root(struct client *client, const char *text, size_t bytes, struct err *err);
+int client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err);
+
+/**
+ * What the newest root of @repository asks for:
+ * {"version":N,"expires":TEXT,"roles":{ROLE:{"threshold":T,"keys":
+ * [{"keyid":ID,"where":"here"|"elsewhere"|"lost"}...]}}} in @out, which the caller releases. Version 0: there
+ * is no root yet. See keyring_keys().
+ */
+int client_keys(struct client *client, enum repository repository, json_t **out, struct err *err);
+
+/**
+ * Prepares the next root of @repository, for the administrator (uid 0) only: its "signed" part in @signed_part,
+ * which the caller releases. @roles says what changes, @expires may be NULL, @is_preview makes nothing: see
+ * keyring_begin().
+ */
+int client_begin(struct client *client, enum repository repository, const json_t *roles, const char *expires,
+    bool is_preview, json_t **signed_part, struct err *err);
+
+/**
+ * Has the signer add what signatures its own root keys can give to the envelope @text (maybe with none yet) and
+ * take it as the next root, for the administrator only. @envelope: as it was kept, with a 0 after the last
+ * byte; the caller frees it. 0; -EBADMSG with the reason, as when signatures are missing; or another -errno.
+ */
+int client_finish(struct client *client, enum repository repository, const char *text, size_t bytes,
+    char **envelope, size_t *envelope_bytes, struct err *err);
 
 /** The private key may not be had: it was handed out before, or the administrator did not allow it. */
 #define CLIENT_NO_KEY 3

@@ -21,11 +21,21 @@ struct keyring {
 	int64_t root_days;
 };
 
+/* Without a ledger nobody knows which versions were signed: there may be none only before the first root. */
+static int
+check_ledger(const struct keyring *keyring, bool is_new, struct err *err)
+{
+	for (int i = 0; i < REPOSITORY_COUNT; i++)
+		if (is_new && keyring->houses[i].root_version)
+			return err_set(err, ENOENT, "%s is gone: restore it from the backup", LEDGER_FILE);
+	return 0;
+}
+
 int
 keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, struct err *err)
 {
 	AUTO(keyring_freep) struct keyring *keyring = calloc(1, sizeof(*keyring));
-	bool is_new; /* there is no ledger yet: keys and first roots may be made */
+	bool is_new; /* there is no ledger yet */
 	int r;
 
 	if (!keyring)
@@ -35,13 +45,9 @@ keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, stru
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		keyring->houses[i].dir = -1;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
-		if ((r = house_open(
-			 &keyring->houses[i], dir, repository_name((enum repository)i), is_new, err)) < 0)
+		if ((r = house_open(&keyring->houses[i], dir, (enum repository)i, is_new, err)) < 0)
 			return r;
-	if (is_new && keyring->houses[REPOSITORY_IMAGE].root_version &&
-	    keyring->houses[REPOSITORY_DIRECTOR].root_version)
-		return err_set(err, ENOENT, "%s is gone: restore it from the backup", LEDGER_FILE);
-	if ((r = keyring_renew(keyring, now, err)) < 0)
+	if ((r = check_ledger(keyring, is_new, err)) < 0 || (r = keyring_renew(keyring, now, err)) < 0)
 		return r;
 	*out = MOVE(keyring);
 	return 0;
@@ -80,19 +86,22 @@ tell_due(struct house *house, const char *name, int64_t expires)
 static int
 renew_house(struct house *house, const char *name, int64_t life, int64_t now, struct err *err)
 {
-	int64_t expires = 0;
+	int64_t expires;
 	int r;
 
-	if (house->root && ((r = house_drop_unnamed(house, err)) < 0 ||
-			       (r = envelope_expires(house->root, "root", &expires, err)) < 0))
+	if (!house->root)
+		return 0;
+	if ((r = notes_set_root(house, house->root_version, err)) < 0 ||
+	    (r = house_drop_unnamed(house, err)) < 0 ||
+	    (r = envelope_expires(house->root, "root", &expires, err)) < 0)
 		return r;
 	if (expires - now > life / 4)
 		return 0;
-	if (house->root && house_can_sign(house, ROLE_ROOT) == HOUSE_OFFLINE) {
+	if (house_can_sign(house, ROLE_ROOT) == HOUSE_OFFLINE) {
 		tell_due(house, name, expires);
 		return 0;
 	}
-	if ((r = house_add_root(house, now + life, err)) < 0)
+	if ((r = house_renew(house, now + life, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "new root repository=%s version=%d", name, house->root_version);
 	return 0;
@@ -137,16 +146,52 @@ keyring_root(const struct keyring *keyring, enum repository repository, int vers
 	return house_read_root(&keyring->houses[repository], version, envelope, bytes, err);
 }
 
-int
-keyring_put_root(struct keyring *keyring, const char *text, size_t bytes, int64_t now, struct err *err)
+static void
+tell_new_root(const struct house *house, int before)
 {
-	struct house *house = &keyring->houses[REPOSITORY_IMAGE];
-	int r, before = house->root_version;
+	if (house->root_version != before)
+		log_line(LOG_NOTICE, "new root from outside repository=%s version=%d",
+		    repository_name(house->repository), house->root_version);
+}
 
-	r = house_put_root(house, text, bytes, now, err);
-	if (r == 0 && house->root_version != before)
-		log_line(LOG_NOTICE, "new root from outside repository=image version=%d", house->root_version);
+int
+keyring_put_root(struct keyring *keyring, enum repository repository, const char *text, size_t bytes,
+    int64_t now, struct err *err)
+{
+	struct house *house = &keyring->houses[repository];
+	int before = house->root_version, r = house_put_root(house, text, bytes, now, err);
+
+	tell_new_root(house, before);
 	return r;
+}
+
+int
+keyring_begin(struct keyring *keyring, enum repository repository, const json_t *roles, const char *expires,
+    bool is_preview, int64_t now, json_t **signed_part, struct err *err)
+{
+	char text[UTC_TEXT_SIZE];
+
+	utc_format(now + keyring->root_days * DAY_SECONDS, text);
+	return house_begin(
+	    &keyring->houses[repository], roles, expires ?: text, is_preview, now, signed_part, err);
+}
+
+int
+keyring_finish(struct keyring *keyring, enum repository repository, const char *text, size_t bytes, int64_t now,
+    char **envelope, size_t *envelope_bytes, struct err *err)
+{
+	struct house *house = &keyring->houses[repository];
+	int before = house->root_version,
+	    r = house_finish(house, text, bytes, now, envelope, envelope_bytes, err);
+
+	tell_new_root(house, before);
+	return r;
+}
+
+int
+keyring_keys(const struct keyring *keyring, enum repository repository, json_t **out, struct err *err)
+{
+	return house_report(&keyring->houses[repository], out, err);
 }
 
 int

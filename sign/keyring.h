@@ -1,14 +1,18 @@
 /**
  * The keys and the roots of both repositories, in the folder that only ota-signd reads:
- * image/ and director/, each with ROLE.key and 1.root.json, 2.root.json, ...  Roots are kept for ever.
- * Keys and first roots are made as long as there is no ledger (sign/ledger.h), which is made last: after that,
- * what is missing was lost, and is refused instead of replaced. Roots of the image repository may come from
- * outside; keys that they do not name any more are deleted.
+ * image/ and director/, each with ROLE-N.key and 1.root.json, 2.root.json, ...  Roots are kept for ever.
+ *
+ * Keys and roots are made when the administrator asks for them: keyring_begin() prepares the next root and
+ * makes the keys it needs here, keyring_finish() or keyring_put_root() takes it when its signatures are
+ * together. Only a root that is due is renewed without being asked, with the same keys, if they are here. A
+ * root or a ledger (sign/ledger.h) that is missing is refused instead of replaced; a key that is missing is
+ * told, and the roles of the others go on.
  */
 #ifndef SIGN_KEYRING_H
 #define SIGN_KEYRING_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +22,9 @@
 struct keyring;
 
 /**
- * Opens folder @dir (borrowed), makes the keys and the first roots that are missing, and renews a root that has
- * less than a quarter of its @root_days left. Made in an order in which a crash leaves nothing half: keys
- * before the root that names them, and a root file only whole.
+ * Opens folder @dir (borrowed) and renews a root that has less than a quarter of its @root_days left. Keys are
+ * on disk before the root that names them, and a root is before those are deleted that it does not name, so a
+ * crash leaves nothing half.
  */
 int keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, struct err *err);
 void keyring_free(struct keyring *keyring);
@@ -40,7 +44,7 @@ int keyring_can_sign(const struct keyring *keyring, enum repository repository, 
 int keyring_sign(const struct keyring *keyring, enum repository repository, enum role role,
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
 
-/** The newest root's version. */
+/** The newest root's version; 0: there is none yet. */
 int keyring_root_version(const struct keyring *keyring, enum repository repository);
 
 /** Reads N.root.json; the caller frees it. */
@@ -48,19 +52,47 @@ int keyring_root(const struct keyring *keyring, enum repository repository, int 
     size_t *bytes, struct err *err);
 
 /**
- * Takes the image repository's next root as it was signed elsewhere: version newest + 1, signed by the
- * thresholds of the newest and of its own root keys, of the form of root_read(), snapshot and timestamp with
- * keys that are here. It is kept byte for byte; then the private keys that it does not name are deleted. The
- * same text again is 0 too. -EBADMSG with words when it is not taken.
+ * Prepares the next root, version newest + 1.
+ *
+ * @roles: an object {ROLE:{"keys":[{"keyid"?,"keytype","keyval"}...],"new":N,"threshold":T}}: the role gets the
+ * keys given, under their ids if they have one, and N new ones that are made here. Keys that were made for this
+ * version before are used again, so a ceremony may start anew. "threshold" is as before, or 1, when it is not
+ * given. Roles that are not named stay as in the newest root; in the first one they get one new key each.
+ * @expires: NULL for root_days from now. @is_preview: nothing is made, new keys are shown with ids
+ * "new-ROLE-1".
+ *
+ * @signed_part: the root to be signed, in a form that will be taken; the caller releases it. -EINVAL, -EBADMSG.
  */
-int keyring_put_root(struct keyring *keyring, const char *text, size_t bytes, int64_t now, struct err *err);
+int keyring_begin(struct keyring *keyring, enum repository repository, const json_t *roles, const char *expires,
+    bool is_preview, int64_t now, json_t **signed_part, struct err *err);
+
+/**
+ * Takes the next root: version newest + 1, signed by the thresholds of the newest and of its own root keys, of
+ * the form of root_read(), with keys that are here for snapshot, timestamp and the director's targets. It is
+ * kept byte for byte; then the private keys that it does not name are deleted. The same text again is 0 too.
+ * -EBADMSG with words when it is not taken.
+ */
+int keyring_put_root(struct keyring *keyring, enum repository repository, const char *text, size_t bytes,
+    int64_t now, struct err *err);
+
+/** The same, after the signatures of the root keys here, old and new, were added. @envelope: as it is kept. */
+int keyring_finish(struct keyring *keyring, enum repository repository, const char *text, size_t bytes,
+    int64_t now, char **envelope, size_t *envelope_bytes, struct err *err);
+
+/**
+ * What the newest root asks for: {"version":N,"expires":TEXT,"roles":{ROLE:{"threshold":T,"keys":[{"keyid":ID,
+ * "where":"here"|"elsewhere"|"lost"}...]}}}; version 0 and no roles when there is none. Lost: made here, not
+ * deleted on purpose, and missing.
+ */
+int keyring_keys(const struct keyring *keyring, enum repository repository, json_t **out, struct err *err);
 
 /** The key cannot be had or deleted, for the reason in @err. */
 #define KEYRING_NO_KEY 1
 
 /**
  * Hands out the image repository's root key if the administrator made the file allow-take, which is gone for
- * good before. @text is JSON, see key_pair_reveal(). @keyid: as the newest root or the first one calls the key.
+ * good before. @text is JSON, see key_pair_reveal(). @keyid: as the newest root calls the key, or
+ * its public_key_id().
  */
 int keyring_take(struct keyring *keyring, const char *keyid, char **text, size_t *bytes, struct err *err);
 

@@ -34,7 +34,8 @@ policy_init(struct policy *policy, const struct config *config, struct err *err)
 int
 policy_knows(const struct policy *policy, uid_t uid)
 {
-	return uid == policy->signer[REPOSITORY_IMAGE] || uid == policy->signer[REPOSITORY_DIRECTOR];
+	return uid == policy->signer[REPOSITORY_IMAGE] || uid == policy->signer[REPOSITORY_DIRECTOR] ||
+	       uid == POLICY_ADMINISTRATOR;
 }
 
 int
@@ -45,6 +46,24 @@ policy_check_peer(
 		return 0;
 	return err_set(err, EACCES, "user %u may not have %s of the %s repository signed", uid, role_name(role),
 	    repository_name(repository));
+}
+
+int
+policy_check_administrator(uid_t uid, struct err *err)
+{
+	return uid == POLICY_ADMINISTRATOR
+		   ? 0
+		   : err_set(err, EACCES, "user %u may not make roots, that is for root of this machine", uid);
+}
+
+int
+policy_check_bringer(
+    const struct policy *policy, uid_t uid, enum repository repository, bool is_first, struct err *err)
+{
+	if (uid == POLICY_ADMINISTRATOR || (uid == policy->signer[REPOSITORY_IMAGE] && !is_first))
+		return 0;
+	return err_set(err, EACCES, "user %u may not change the %sroot of the %s repository", uid,
+	    is_first ? "first " : "", repository_name(repository));
 }
 
 int

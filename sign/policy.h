@@ -5,6 +5,7 @@
 #define SIGN_POLICY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,9 @@ struct policy {
 /** Reads users and lifetimes out of @config; -ENOENT for an unknown user. */
 int policy_init(struct policy *policy, const struct config *config, struct err *err);
 
+/** Root of the machine, who could read the keys anyway, begins and finishes roots. */
+#define POLICY_ADMINISTRATOR 0
+
 /** Whether user @uid may connect at all. */
 int policy_knows(const struct policy *policy, uid_t uid);
 
@@ -27,10 +31,18 @@ int policy_knows(const struct policy *policy, uid_t uid);
 int policy_check_peer(
     const struct policy *policy, uid_t uid, enum repository repository, enum role role, struct err *err);
 
+/** -EACCES unless @uid is the administrator. */
+int policy_check_administrator(uid_t uid, struct err *err);
+
 /**
- * -EACCES unless @uid may hand in roots of @repository and take or delete their keys: the image repository's
- * signer, and nobody for the director's.
+ * -EACCES unless @uid may hand in roots of @repository: the administrator, and the image repository's signer,
+ * who brings what lies in the spool. The first root is the administrator's: @is_first.
  */
+int policy_check_bringer(
+    const struct policy *policy, uid_t uid, enum repository repository, bool is_first, struct err *err);
+
+/** -EACCES unless @uid may take or delete root keys of @repository: the image repository's signer, and nobody
+ * for the director's. */
 int policy_check_keeper(const struct policy *policy, uid_t uid, enum repository repository, struct err *err);
 
 /**

@@ -1,6 +1,7 @@
 #include "sign/root.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,8 +138,8 @@ check_roles(const json_t *root, struct err *err)
 	return r;
 }
 
-static int
-check_signed(const json_t *root, int64_t now, struct err *err)
+int
+root_check(const json_t *root, int64_t now, struct err *err)
 {
 	static const char *const names[] = { "_type", "consistent_snapshot", "expires", "keys", "roles",
 		"version", NULL };
@@ -181,23 +182,10 @@ root_read(const char *text, size_t bytes, int64_t now, json_t **out, struct err 
 			return err_set(err, EBADMSG, "root: has characters outside printable ASCII");
 	if ((r = json_read(text, bytes, "root", &root, err)) < 0 ||
 	    (r = envelope_check(root, "root", err)) < 0 || (r = check_members(root, names, "root", err)) < 0 ||
-	    (r = check_signed(json_object_get(root, "signed"), now, err)) < 0)
+	    (r = root_check(json_object_get(root, "signed"), now, err)) < 0)
 		return r;
 	*out = MOVE(root);
 	return 0;
-}
-
-bool
-root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE])
-{
-	const json_t *json = json_object_get(json_object_get(root, "keys"), keyid);
-	AUTO(public_key_freep) struct public_key *key = NULL;
-	struct err err;
-
-	if (!json || public_key_read(json, "root", &key, &err) < 0)
-		return false;
-	snprintf(public_id, DIGEST_HEX_SIZE, "%s", public_key_id(key));
-	return true;
 }
 
 static const json_t *
@@ -206,39 +194,21 @@ role_entry(const json_t *root, enum role role)
 	return json_object_get(json_object_get(root, "roles"), role_name(role));
 }
 
-const char *
-root_id_of(const json_t *root, enum role role, const char *public_id)
+const json_t *
+root_keyids(const json_t *root, enum role role)
 {
-	const json_t *ids = json_object_get(role_entry(root, role), "keyids");
-
-	for (size_t i = 0; i < json_array_size(ids); i++) {
-		const char *id = json_string_value(json_array_get(ids, i));
-		char found[DIGEST_HEX_SIZE];
-
-		if (id && root_resolve(root, id, found) && !strcmp(found, public_id))
-			return id;
-	}
-	return NULL;
+	return json_object_get(role_entry(root, role), "keyids");
 }
 
 int
-root_names(const json_t *root, const char *public_id, bool *is_named, struct err *err)
+root_public_id(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE], struct err *err)
 {
-	*is_named = false;
-	for (enum role role = 0; role < ROLE_COUNT; role++) {
-		const json_t *ids = json_object_get(role_entry(root, role), "keyids");
+	AUTO(public_key_freep) struct public_key *key = NULL;
+	int r = public_key_read(json_object_get(json_object_get(root, "keys"), keyid), "root", &key, err);
 
-		for (size_t i = 0; i < json_array_size(ids); i++) {
-			const char *id = json_string_value(json_array_get(ids, i)) ?: "";
-			const json_t *json = json_object_get(json_object_get(root, "keys"), id);
-			AUTO(public_key_freep) struct public_key *key = NULL;
-			int r = public_key_read(json, "root", &key, err);
-
-			if (r < 0)
-				return r;
-			*is_named |= !strcmp(public_key_id(key), public_id);
-		}
-	}
+	if (r < 0)
+		return r;
+	snprintf(public_id, DIGEST_HEX_SIZE, "%s", public_key_id(key));
 	return 0;
 }
 

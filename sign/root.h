@@ -9,7 +9,6 @@
 #define SIGN_ROOT_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,17 +27,19 @@
  */
 int root_read(const char *text, size_t bytes, int64_t now, json_t **out, struct err *err);
 
-/** The id by which @root gives @role to the key with @public_id; NULL if it does not. Borrowed from @root. */
-const char *root_id_of(const json_t *root, enum role role, const char *public_id);
+/** The same for the "signed" part alone. */
+int root_check(const json_t *root, int64_t now, struct err *err);
 
-/** Sets @is_named if any role has the key with @public_id. A key may be deleted for the answer, so a failure to
- * find out is one: -errno. */
-int root_names(const json_t *root, const char *public_id, bool *is_named, struct err *err);
+/** The ids of the keys that @root gives to @role, an array of texts, borrowed; NULL when it has no such role.
+ */
+const json_t *root_keyids(const json_t *root, enum role role);
+
+/** Sets @public_id for the key that @root calls @keyid. -EBADMSG when there is none, or another -errno: a key
+ * may be deleted for the answer. */
+int
+root_public_id(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE], struct err *err);
 
 /** How many signatures @role needs; 0 when the root does not say. */
 int root_threshold(const json_t *root, enum role role);
-
-/** Sets @public_id for the key that @root calls @keyid; false if there is none. */
-bool root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE]);
 
 #endif

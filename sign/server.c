@@ -20,8 +20,9 @@
 struct server {
 	int fd; /* listens */
 	struct book book;
-	pthread_mutex_t lock;        /* of the book and peers */
-	int peers[REPOSITORY_COUNT]; /* of each user, by the repository that is signed for it */
+	pthread_mutex_t lock;            /* of the book and peers */
+	int peers[REPOSITORY_COUNT + 1]; /* of each user, by the repository that is signed for it; the last one
+					    is the administrator's */
 };
 
 struct peer {
@@ -86,12 +87,14 @@ serve_one(struct peer *peer)
 	return request_send(peer->fd, head, sizeof(head), err.text, strlen(err.text), &err);
 }
 
-/* The place of @uid in the count of peers; both users may be one in a small set-up. */
+/* The place of @uid in the count of peers; users may be one in a small set-up. */
 static int *
 peers_of(struct server *server, uid_t uid)
 {
-	return &server->peers[uid == server->book.policy->signer[REPOSITORY_IMAGE] ? REPOSITORY_IMAGE
-										   : REPOSITORY_DIRECTOR];
+	for (int i = 0; i < REPOSITORY_COUNT; i++)
+		if (uid == server->book.policy->signer[i])
+			return &server->peers[i];
+	return &server->peers[REPOSITORY_COUNT];
 }
 
 static void

@@ -193,7 +193,7 @@ image_put_root(struct image *image, const char *text, size_t bytes, struct err *
 	if (bytes > STATE_SMALL_MAX)
 		return drop_bad(
 		    err, "root.json: has %zu bytes, clients read at most %d", bytes, STATE_SMALL_MAX);
-	r = client_put_root(locked->client, text, bytes, err);
+	r = client_put_root(locked->client, REPOSITORY_IMAGE, text, bytes, err);
 	if (r < 0)
 		return r == -EBADMSG || r == -EINVAL ? DROP_BAD : r;
 	/* It is taken, whatever comes now: what fails here is done at the next renewal. */

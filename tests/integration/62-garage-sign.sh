@@ -77,7 +77,7 @@ ok "it is the root's key" is "$(cat "$local/old.id")" "$root_id"
 ok "once" is "$(push "$repo/root/private_keys/$root_id")" 403
 ok "it is in no log" not grep -rqF "$(sed -n 2p "$local/old.sec")" "$T"/*.log
 ok "deletes it" is "$(push "$repo/root/private_keys/$root_id" -X DELETE)" 204
-ok "for real" not test -e "$T/keys/image/root.key"
+ok "for real" not test -e "$T/keys/image/root-1.key"
 ok "a device goes on" device car7 poll
 
 new_root=$("$sign" key ed25519 "$local" root)
@@ -93,7 +93,7 @@ ok "in Repo Server's words" is "$(code)" invalid_root_role
 ok "takes the one that both signed" is "$(push "$repo/root" --data-binary "@$local/2.root.json")" 204
 ok "serves it to builders at once" get root.json
 ok "byte for byte" cmp "$local/root.json" "$local/2.root.json"
-ok "the targets key is gone" not test -e "$T/keys/image/targets.key"
+ok "the targets key is gone" not test -e "$T/keys/image/targets-1.key"
 ok "a device goes on between root and targets" device car7 poll
 ok "which sees the old root" cmp "$T/repository/published/current/root.json" "$T/keys/image/1.root.json"
 stop signd

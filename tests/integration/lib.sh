@@ -173,9 +173,12 @@ settings() {
 	EOF
 	for line in "$@"; do echo "$line" >>"$conf"; done
 }
+# start_signd: with roots of which all keys are online, unless there was a folder of keys before
 start_signd() {
+	[ -e "$T/keys" ] && had_keys=1 || had_keys=
 	start signd "$OTA_BIN/ota-signd" -c "$conf"
 	needs 10 file_with "$T/signd.log" ready
+	[ -n "$had_keys" ] || "$OTA_BIN/ota-sign" init --online -c "$conf" >>"$T/init.log" 2>&1
 }
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"

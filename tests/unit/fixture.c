@@ -15,12 +15,15 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/enroll.h"
 #include "otafs/manifest.h"
 #include "sign/canonical.h"
+#include "sign/ledger.h"
 #include "tests/unit/fault.h"
+#include "tests/unit/first_roots.h"
 
 const char *const fixture_serials[ECUS] = { "prim", "sec-1", "sec-2" };
 static const char *const hardware[ECUS] = { "hw-a", "hw-b", "hw-b" };
@@ -55,6 +58,22 @@ write_settings(struct fixture *f)
 	assert_int_equal(config_read(path, &f->config, &err), 0);
 }
 
+/* Before the signer starts: only root of the machine may have roots made, and tests run as anybody. */
+static void
+make_keys(const struct fixture *f)
+{
+	AUTO(keyring_freep) struct keyring *keyring = NULL;
+	AUTO(ledger_freep) struct ledger *ledger = NULL;
+	AUTO(close_p) int dir = -1;
+	struct err err = { 0 };
+
+	assert_int_equal(mkdir(f->config.keys, 0700), 0);
+	dir = open(f->config.keys, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(keyring_open(dir, f->config.root_days, utc_now(), &keyring, &err), 0);
+	assert_int_equal(ledger_open(dir, &ledger, &err), 0);
+	make_first_roots(keyring, utc_now());
+}
+
 /* The program beside this test: build/VARIANT/tests/X_test and build/VARIANT/bin/ota-signd. */
 static void
 start_signer(struct fixture *f)
@@ -66,6 +85,7 @@ start_signer(struct fixture *f)
 	snprintf(program, sizeof(program), "%s/../bin/ota-signd", dirname(self));
 	snprintf(conf, sizeof(conf), "%s/otafs.conf", f->path);
 	snprintf(socket, sizeof(socket), "%s/sign.sock", f->path);
+	make_keys(f);
 	f->signd = fork();
 	if (f->signd == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

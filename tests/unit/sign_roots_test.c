@@ -22,6 +22,7 @@
 #include "sign/key.h"
 #include "sign/server.h"
 #include "tests/unit/fault.h"
+#include "tests/unit/first_roots.h"
 
 enum { OTAFS = 501, WATCHER = 502 };
 
@@ -86,9 +87,10 @@ setup(void **state)
 	assert_int_equal(key_start(&f->err), 0);
 	assert_int_equal(policy_init(&f->policy, &config, &f->err), 0);
 	assert_int_equal(try_open(f, utc_now()), 0);
+	make_first_roots(f->keyring, utc_now());
 	image = openat(f->dir, "image", O_RDONLY | O_DIRECTORY);
 	for (enum role role = 0; role < ROLE_COUNT; role++) {
-		snprintf(name, sizeof(name), "%s.key", role_name(role));
+		snprintf(name, sizeof(name), "%s-1.key", role_name(role));
 		assert_int_equal(key_pair_load(image, name, &f->ours[role], &f->err), 0);
 	}
 	close(image);
@@ -305,9 +307,9 @@ takes_a_root_that_old_and_new_keys_signed_and_deletes_the_old_ones(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(put(f, text), 0); /* the second time as well: the answer was lost */
 		assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 2);
-		assert_false(has_file(f, "image/root.key"));
-		assert_false(has_file(f, "image/targets.key"));
-		assert_true(has_file(f, "image/snapshot.key"));
+		assert_false(has_file(f, "image/root-1.key"));
+		assert_false(has_file(f, "image/targets-1.key"));
+		assert_true(has_file(f, "image/snapshot-1.key"));
 		assert_int_equal(can_sign(f, "targets"), CLIENT_OFFLINE);
 		assert_int_equal(can_sign(f, "snapshot"), 0);
 		assert_int_equal(sign(f, "targets", 5, NULL), -ENOKEY);
@@ -450,7 +452,7 @@ refuses_roots_that_not_both_signed(void **state)
 	assert_int_equal(put(f, two), -EBADMSG);
 	assert_reason(f->err, "by itself: keys of the root role: root: TUF 1.0, 5.3: 0 of 1 needed");
 	assert_int_equal(put(f, three), -EBADMSG);
-	assert_true(has_file(f, "image/root.key"));
+	assert_true(has_file(f, "image/root-1.key"));
 }
 
 static void
@@ -474,7 +476,7 @@ refuses_texts_that_are_no_root(void **state)
 }
 
 static void
-takes_roots_and_hands_keys_to_the_image_publisher_only(void **state)
+takes_roots_of_the_image_publisher_and_hands_keys_to_it_only(void **state)
 {
 	static const char *const operations[] = { "put_root", "take_key", "delete_key" };
 	struct fixture *f = *state;
@@ -482,15 +484,15 @@ takes_roots_and_hands_keys_to_the_image_publisher_only(void **state)
 	allow_take(f);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		for (int j = 0; j < 2; j++) {
-			json_t *request =
-			    json_pack("{s:s,s:s,s:s,s:s}", "operation", operations[i], "repository",
-				j ? "director" : "image", "root", "{}", "keyid", id_of(f->ours[ROLE_ROOT]));
+			json_t *request = json_pack("{s:s,s:s,s:s,s:s}", "operation", operations[i],
+			    "repository", j && i ? "director" : "image", "root", "{}", "keyid",
+			    id_of(f->ours[ROLE_ROOT]));
 
-			assert_int_equal(ask(f, j ? WATCHER : OTAFS, request, NULL), -EACCES);
+			assert_int_equal(ask(f, j && i ? WATCHER : OTAFS, request, NULL), -EACCES);
 			assert_reason(f->err, "may not change the root of the");
 		}
 	assert_true(has_file(f, "image/allow-take"));
-	assert_true(has_file(f, "director/root.key"));
+	assert_true(has_file(f, "director/root-1.key"));
 }
 
 static void
@@ -557,7 +559,7 @@ does_not_sign_targets_that_need_more_keys_than_are_here(void **state)
 	json_object_set_new(role_of_root(root, "targets"), "threshold", json_integer(2));
 	text = sign_with(root, pairs);
 	assert_int_equal(put(f, text), 0);
-	assert_true(has_file(f, "image/targets.key"));
+	assert_true(has_file(f, "image/targets-1.key"));
 	assert_int_equal(can_sign(f, "targets"), CLIENT_OFFLINE);
 	assert_int_equal(sign(f, "targets", 2, NULL), -ENOKEY);
 }
@@ -594,7 +596,7 @@ hands_the_root_key_out_once_for_each_permission(void **state)
 	assert_string_equal(json_text(json, "keytype"), "ED25519");
 	assert_int_equal(strlen(private), 128);
 	assert_string_equal(private + 64, public);
-	assert_int_equal(file_read(f->dir, "image/root.key", 100, &seed, &bytes, &f->err), 0);
+	assert_int_equal(file_read(f->dir, "image/root-1.key", 100, &seed, &bytes, &f->err), 0);
 	assert_memory_equal(seed, private, 64);
 }
 
@@ -614,7 +616,7 @@ deletes_the_root_key_only_after_it_was_handed_out(void **state)
 	restart(f);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(about_key(f, "delete_key", id, NULL), 0);
-		assert_false(has_file(f, "image/root.key"));
+		assert_false(has_file(f, "image/root-1.key"));
 		restart(f);
 	}
 	assert_int_equal(about_key(f, "take_key", id, NULL), CLIENT_NO_KEY);
@@ -625,19 +627,305 @@ deletes_the_root_key_only_after_it_was_handed_out(void **state)
 	assert_int_equal(about_key(f, "delete_key", id, NULL), 0);
 }
 
+/* -- lost keys, and roots that the administrator asks for -- */
+
+static int
+next_by_ours(struct fixture *f, const char *roles)
+{
+	AUTO(json_decref_p) json_t *json = json_loads(roles, 0, NULL);
+
+	assert_non_null(json);
+	return next_root_by_ours(f->keyring, REPOSITORY_IMAGE, json, utc_now(), &f->err);
+}
+
+/* Where the newest root's first key of @role is. */
 static void
-still_refuses_a_key_that_was_lost(void **state)
+expect_where(struct fixture *f, const char *role, const char *where)
+{
+	AUTO(json_decref_p) json_t *report = NULL;
+	AUTO(free_p) char *text = NULL;
+	const json_t *keys;
+
+	assert_int_equal(
+	    ask(f, OTAFS, json_pack("{s:s,s:s}", "operation", "keys", "repository", "image"), &text), 0);
+	report = json_loads(text, 0, NULL);
+	keys = json_object_get(json_object_get(json_object_get(report, "roles"), role), "keys");
+	assert_string_equal(json_text(json_array_get(keys, 0), "where"), where);
+}
+
+static void
+goes_on_without_a_key_that_was_lost_until_it_is_replaced(void **state)
 {
 	struct fixture *f = *state;
-	AUTO(json_decref_p) json_t *root = next_root(f);
 
-	assert_int_equal(put_signed(f, root), 0);
 	close_all(f);
-	assert_int_equal(renameat(f->dir, "image/snapshot.key", f->dir, "elsewhere"), 0);
-	assert_int_equal(try_open(f, utc_now()), -ENOENT);
-	assert_reason(f->err, "image: snapshot.key is gone: restore it from the backup");
-	assert_int_equal(renameat(f->dir, "elsewhere", f->dir, "image/snapshot.key"), 0);
+	assert_int_equal(unlinkat(f->dir, "image/snapshot-1.key", 0), 0);
 	assert_int_equal(try_open(f, utc_now()), 0);
+	expect_where(f, "snapshot", "lost");
+	expect_where(f, "timestamp", "here");
+	assert_int_equal(sign(f, "snapshot", 2, NULL), -ENOKEY);
+	expect_signed(f, "timestamp", 2);
+	assert_int_equal(next_by_ours(f, "{\"targets\":{\"new\":1}}"), -EBADMSG);
+	assert_reason(f->err, "snapshot has to stay with the keys of ota-signd");
+	assert_int_equal(next_by_ours(f, "{\"snapshot\":{\"new\":1}}"), 0);
+	assert_true(has_file(f, "image/snapshot-2.key"));
+	expect_where(f, "snapshot", "here");
+	restart(f);
+	expect_signed(f, "snapshot", 2);
+}
+
+static void
+goes_on_without_a_key_file_that_is_damaged(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	close_all(f);
+	assert_int_equal(file_replace(f->dir, "image/targets-1.key", "x", 1, 0600, &err), 0);
+	assert_int_equal(try_open(f, utc_now()), 0);
+	expect_where(f, "targets", "lost");
+	assert_int_equal(next_by_ours(f, "{\"targets\":{\"new\":1}}"), 0);
+	restart(f);
+	expect_signed(f, "targets", 2);
+}
+
+static void
+makes_nothing_without_being_asked(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+
+	close_all(f);
+	snprintf(command, sizeof(command), "rm -rf %s/*", f->path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(try_open(f, utc_now()), 0);
+	restart(f);
+	assert_false(has_file(f, "image/1.root.json") || has_file(f, "image/root-1.key"));
+	assert_int_equal(
+	    ask(f, OTAFS,
+		json_pack("{s:s,s:s,s:i}", "operation", "root", "repository", "director", "version", 0), NULL),
+	    CLIENT_NO_ROOT);
+	assert_int_equal(can_sign(f, "targets"), -EAGAIN);
+	assert_int_equal(sign(f, "targets", 1, NULL), -EAGAIN);
+	assert_reason(f->err, "the image repository has no root yet: see init in ota-sign(1)");
+	assert_int_equal(ledger_last(f->ledger, ROLE_TARGETS), 0);
+}
+
+static void
+replaces_the_keys_of_each_role(void **state)
+{
+	static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 4; i++) {
+		AUTO(json_decref_p) json_t *before = newest(f);
+		AUTO(json_decref_p) json_t *after = NULL;
+		char wanted[64], old[64], new[64];
+
+		snprintf(wanted, sizeof(wanted), "{\"%s\":{\"new\":1}}", roles[i]);
+		snprintf(old, sizeof(old), "image/%s-1.key", roles[i]);
+		snprintf(new, sizeof(new), "image/%s-%d.key", roles[i], i + 2);
+		assert_int_equal(next_by_ours(f, wanted), 0);
+		after = newest(f);
+		for (int j = 0; j < 4; j++)
+			assert_int_equal(
+			    json_equal(role_of_root(before, roles[j]), role_of_root(after, roles[j])), i != j);
+		assert_int_equal(json_object_size(json_object_get(after, "keys")), 4);
+		assert_false(has_file(f, old));
+		assert_true(has_file(f, new));
+		restart(f);
+		for (int j = 1; j < 4; j++)
+			expect_signed(f, roles[j], i + 2);
+	}
+}
+
+static void
+signs_with_thresholds_of_keys_here_in_the_same_order_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *before = NULL;
+	AUTO(free_p) char *after = NULL;
+	json_t *signed_part = json_pack("{s:s,s:s,s:i}", "_type", "Targets", "expires", "", "version", 7);
+	char expires[UTC_TEXT_SIZE];
+
+	utc_format(utc_now() + 3600, expires);
+	json_object_set_new(signed_part, "expires", json_string(expires));
+	assert_int_equal(
+	    next_by_ours(f, "{\"targets\":{\"new\":3,\"threshold\":2},\"root\":{\"new\":3,\"threshold\":2}}"),
+	    0);
+	assert_true(has_file(f, "image/targets-2.key") && has_file(f, "image/targets-2-3.key"));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(f, WATCHER,
+				     json_pack("{s:s,s:s,s:s,s:O}", "operation", "sign", "repository", "image",
+					 "role", "targets", "signed", signed_part),
+				     i ? &after : &before),
+		    0);
+		restart(f);
+	}
+	json_decref(signed_part);
+	assert_string_equal(before, after);
+	expect_signed(f, "targets", 8);
+	/* One of three is lost: two are enough, also for the next root. */
+	close_all(f);
+	assert_int_equal(unlinkat(f->dir, "image/targets-2-2.key", 0), 0);
+	assert_int_equal(unlinkat(f->dir, "image/root-2.key", 0), 0);
+	assert_int_equal(try_open(f, utc_now()), 0);
+	expect_signed(f, "targets", 9);
+	assert_int_equal(next_by_ours(f, "{\"root\":{\"new\":1,\"threshold\":1}}"), 0);
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 3);
+}
+
+static json_t *
+begin(struct fixture *f, uid_t uid, const char *roles, bool is_preview)
+{
+	AUTO(free_p) char *text = NULL;
+	int r = ask(f, uid,
+	    json_pack("{s:s,s:s,s:o,s:b}", "operation", "begin", "repository", "image", "roles",
+		json_loads(roles, 0, NULL), "preview", is_preview),
+	    &text);
+
+	assert_true(r == 0 || !text);
+	return r < 0 ? NULL : json_loads(text, 0, NULL);
+}
+
+static void
+shows_the_next_root_and_makes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *shown = begin(f, 0, "{\"targets\":{\"new\":2,\"threshold\":2}}", true);
+	AUTO(json_decref_p) json_t *again = begin(f, 0, "{\"targets\":{\"new\":2,\"threshold\":2}}", true);
+	AUTO(json_decref_p) json_t *expected = json_loads("[\"new-targets-1\",\"new-targets-2\"]", 0, NULL);
+
+	assert_true(json_equal(json_object_get(role_of_root(shown, "targets"), "keyids"), expected));
+	assert_true(json_equal(json_object_get(shown, "keys"), json_object_get(again, "keys")));
+	assert_int_equal(json_object_size(json_object_get(shown, "keys")), 5);
+	assert_int_equal(json_integer_value(json_object_get(shown, "version")), 2);
+	assert_false(has_file(f, "image/targets-2.key"));
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 1);
+	expect_signed(f, "targets", 1);
+	assert_null(begin(f, 0, "{\"snapshot\":{\"new\":1,\"threshold\":2}}", true));
+	assert_reason(f->err, "role snapshot needs 2 signatures and has 1 different keys");
+	assert_null(begin(f, 0, "{\"mirrors\":{\"new\":1}}", true));
+	assert_reason(f->err, "no such role \"mirrors\"");
+}
+
+static void
+keeps_the_keys_of_a_root_to_come_until_another_comes(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *first = begin(f, 0, "{\"targets\":{\"new\":1}}", false);
+	AUTO(json_decref_p) json_t *second = NULL;
+	AUTO(json_decref_p) json_t *other = NULL;
+
+	restart(f);
+	assert_true(has_file(f, "image/targets-2.key"));
+	second = begin(f, 0, "{\"targets\":{\"new\":1}}", false);
+	assert_true(json_equal(role_of_root(first, "targets"), role_of_root(second, "targets")));
+	assert_false(has_file(f, "image/targets-2-2.key"));
+	other = next_root(f);
+	assert_int_equal(put_signed(f, other), 0);
+	assert_false(has_file(f, "image/targets-2.key"));
+}
+
+static void
+adds_its_own_signatures_to_those_of_others(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *others = public_key_json(key_pair_public(f->root));
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(json_decref_p) json_t *roles = NULL;
+	AUTO(free_p) char *asked = NULL;
+	AUTO(free_p) char *without = NULL;
+	AUTO(free_p) char *with = NULL;
+	AUTO(free_p) char *kept = NULL;
+	AUTO(free_p) char *again = NULL;
+	const struct key_pair *none[] = { NULL }, *new[] = { f->root, NULL };
+
+	roles = json_pack("{s:{s:[O]}}", "root", "keys", others);
+	asked = json_write(roles);
+	root = begin(f, 0, asked, false);
+	assert_non_null(root);
+	without = sign_with(root, none);
+	with = sign_with(root, new);
+	assert_int_equal(
+	    ask(f, 0, json_pack("{s:s,s:s,s:s}", "operation", "finish", "repository", "image", "root", without),
+		NULL),
+	    -EBADMSG);
+	assert_reason(f->err, "by itself: keys of the root role: root: TUF 1.0, 5.3: 0 of 1 needed");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    ask(f, 0,
+			json_pack("{s:s,s:s,s:s}", "operation", "finish", "repository", "image", "root", with),
+			i ? &again : &kept),
+		    0);
+	assert_string_equal(kept, again);
+	assert_false(has_file(f, "image/root-1.key"));
+	expect_where(f, "root", "elsewhere");
+	restart(f);
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 2);
+}
+
+static void
+makes_roots_for_root_of_the_machine_only(void **state)
+{
+	static const char *const operations[] = { "begin", "finish" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++)
+		for (int j = 0; j < 2; j++) {
+			json_t *request = json_pack("{s:s,s:s,s:s,s:{}}", "operation", operations[i],
+			    "repository", "image", "root", "{}", "roles");
+
+			assert_int_equal(ask(f, j ? WATCHER : OTAFS, request, NULL), -EACCES);
+			assert_reason(f->err, "may not make roots");
+		}
+}
+
+static void
+keeps_what_the_director_signs_with_online(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *key = public_key_json(key_pair_public(f->targets));
+	AUTO(json_decref_p) json_t *roles = json_pack("{s:{s:[O]}}", "targets", "keys", key);
+
+	assert_int_equal(
+	    next_root_by_ours(f->keyring, REPOSITORY_DIRECTOR, roles, utc_now(), &f->err), -EBADMSG);
+	assert_reason(f->err, "root: targets has to stay with the keys of ota-signd");
+	assert_int_equal(next_root_by_ours(f->keyring, REPOSITORY_IMAGE, roles, utc_now(), &f->err), 0);
+	assert_int_equal(can_sign(f, "targets"), CLIENT_OFFLINE);
+}
+
+static void
+takes_over_a_folder_from_before_roles_had_several_keys(void **state)
+{
+	static const char *const roles[] = { "root", "targets", "snapshot", "timestamp" };
+	struct fixture *f = *state;
+
+	close_all(f);
+	for (int i = 0; i < 4; i++) {
+		char new[64], old[64];
+
+		snprintf(new, sizeof(new), "image/%s-1.key", roles[i]);
+		snprintf(old, sizeof(old), "image/%s.key", roles[i]);
+		assert_int_equal(renameat(f->dir, new, f->dir, old), 0);
+	}
+	assert_int_equal(unlinkat(f->dir, "image/keys.json", 0), 0);
+	assert_int_equal(unlinkat(f->dir, "image/root.key", 0), 0);
+	assert_int_equal(unlinkat(f->dir, "image/timestamp.key", 0), 0);
+	{
+		AUTO(json_decref_p)
+		json_t *old = json_pack(
+		    "{s:[s],s:[s]}", "deleted", id_of(f->ours[ROLE_ROOT]), "taken", id_of(f->ours[ROLE_ROOT]));
+		AUTO(free_p) char *text = json_write(old);
+
+		assert_int_equal(
+		    file_replace(f->dir, "image/handed-out.json", text, strlen(text), 0600, &f->err), 0);
+	}
+	assert_int_equal(try_open(f, utc_now()), 0);
+	expect_where(f, "root", "elsewhere");
+	expect_where(f, "timestamp", "lost");
+	expect_signed(f, "targets", 3);
+	assert_true(has_file(f, "image/snapshot-1.key"));
 }
 
 /* -- faults: a restart after each leaves the old state or the new one -- */
@@ -663,15 +951,15 @@ is_whole_after_a_restart_whatever_fails_while_a_root_is_taken(void **state)
 	copy(f, "image", "before");
 	do {
 		fault_after(calls++);
-		r = keyring_put_root(f->keyring, text, strlen(text), utc_now(), &f->err);
+		r = keyring_put_root(f->keyring, REPOSITORY_IMAGE, text, strlen(text), utc_now(), &f->err);
 		is_reached = fault_stop();
 		restart(f);
 		/* The keys go only when the root that does not name them is there for good. */
 		if (keyring_root_version(f->keyring, REPOSITORY_IMAGE) == 1) {
 			assert_true(r < 0);
-			assert_true(has_file(f, "image/root.key") && has_file(f, "image/targets.key"));
+			assert_true(has_file(f, "image/root-1.key") && has_file(f, "image/targets-1.key"));
 		} else {
-			assert_false(has_file(f, "image/root.key") || has_file(f, "image/targets.key"));
+			assert_false(has_file(f, "image/root-1.key") || has_file(f, "image/targets-1.key"));
 		}
 		assert_int_equal(put(f, text), 0);
 		copy(f, "before", "image");
@@ -679,6 +967,33 @@ is_whole_after_a_restart_whatever_fails_while_a_root_is_taken(void **state)
 	} while (is_reached);
 	assert_int_equal(r, 0);
 	assert_true(calls > 20);
+}
+
+static void
+is_whole_after_a_restart_whatever_fails_while_keys_are_replaced(void **state)
+{
+	static const char wanted[] =
+	    "{\"root\":{\"new\":1},\"targets\":{\"new\":2,\"threshold\":2},\"timestamp\":{\"new\":1}}";
+	struct fixture *f = *state;
+	int r, calls = 0, is_reached, version = 1;
+
+	do {
+		AUTO(json_decref_p) json_t *roles = json_loads(wanted, 0, NULL);
+
+		fault_after(calls++);
+		r = next_root_by_ours(f->keyring, REPOSITORY_IMAGE, roles, utc_now(), &f->err);
+		is_reached = fault_stop();
+		restart(f);
+		/* The old root with its keys, or the new one with its own: never one without. */
+		assert_in_range(keyring_root_version(f->keyring, REPOSITORY_IMAGE), version, version + 1);
+		assert_true(r < 0 || keyring_root_version(f->keyring, REPOSITORY_IMAGE) > version);
+		version = keyring_root_version(f->keyring, REPOSITORY_IMAGE);
+		expect_where(f, "root", "here");
+		for (int i = 1; i < 4; i++)
+			expect_signed(f, role_name((enum role)i), calls + 10);
+	} while (is_reached);
+	assert_int_equal(r, 0);
+	assert_true(calls > 40);
 }
 
 static void
@@ -699,7 +1014,7 @@ never_deletes_a_key_that_did_not_leave_whatever_fails(void **state)
 			break;
 		assert_true(r == 0 || text == NULL);
 		restart(f);
-		assert_true(has_file(f, "image/root.key"));
+		assert_true(has_file(f, "image/root-1.key"));
 	} while (calls < 10000);
 	assert_int_equal(r, 0);
 	calls = 0;
@@ -711,7 +1026,7 @@ never_deletes_a_key_that_did_not_leave_whatever_fails(void **state)
 		restart(f);
 	} while (calls < 10000);
 	assert_int_equal(r, 0);
-	assert_false(has_file(f, "image/root.key"));
+	assert_false(has_file(f, "image/root-1.key"));
 }
 
 /* -- thresholds -- */
@@ -826,15 +1141,26 @@ main(void)
 		TEST(refuses_roots_that_would_strand_somebody),
 		TEST(refuses_roots_that_not_both_signed),
 		TEST(refuses_texts_that_are_no_root),
-		TEST(takes_roots_and_hands_keys_to_the_image_publisher_only),
+		TEST(takes_roots_of_the_image_publisher_and_hands_keys_to_it_only),
 		TEST(signs_under_the_id_that_the_newest_root_gives_a_key),
 		TEST(renews_a_root_from_outside_without_changing_its_keys),
 		TEST(leaves_a_root_to_its_owner_when_it_is_due),
 		TEST(does_not_sign_targets_that_need_more_keys_than_are_here),
 		TEST(hands_the_root_key_out_once_for_each_permission),
 		TEST(deletes_the_root_key_only_after_it_was_handed_out),
-		TEST(still_refuses_a_key_that_was_lost),
+		TEST(goes_on_without_a_key_that_was_lost_until_it_is_replaced),
+		TEST(goes_on_without_a_key_file_that_is_damaged),
+		TEST(makes_nothing_without_being_asked),
+		TEST(replaces_the_keys_of_each_role),
+		TEST(signs_with_thresholds_of_keys_here_in_the_same_order_for_ever),
+		TEST(shows_the_next_root_and_makes_nothing),
+		TEST(keeps_the_keys_of_a_root_to_come_until_another_comes),
+		TEST(adds_its_own_signatures_to_those_of_others),
+		TEST(makes_roots_for_root_of_the_machine_only),
+		TEST(keeps_what_the_director_signs_with_online),
+		TEST(takes_over_a_folder_from_before_roles_had_several_keys),
 		TEST(is_whole_after_a_restart_whatever_fails_while_a_root_is_taken),
+		TEST(is_whole_after_a_restart_whatever_fails_while_keys_are_replaced),
 		TEST(never_deletes_a_key_that_did_not_leave_whatever_fails),
 		TEST(counts_signatures_of_mixed_keys_once_for_each_key),
 		TEST(takes_roots_with_rsa_keys_and_thresholds),

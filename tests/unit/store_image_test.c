@@ -122,9 +122,11 @@ client_can_sign(struct client *client, enum repository repository, enum role rol
 
 /* Takes {"offline":true} for a root that moves targets off line. */
 int
-client_put_root(struct client *client, const char *text, size_t bytes, struct err *err)
+client_put_root(
+    struct client *client, enum repository repository, const char *text, size_t bytes, struct err *err)
 {
 	(void)client;
+	(void)repository;
 	(void)bytes;
 	if (!strstr(text, "offline"))
 		return err_set(err, EBADMSG, "root: not taken");

@@ -1,0 +1,443 @@
+/* The next root of a repository: renewed, prepared for a ceremony, and taken. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/utc.h"
+#include "sign/canonical.h"
+#include "sign/envelope.h"
+#include "sign/house.h"
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for a root");
+}
+
+/* -- taking -- */
+
+/* What is signed anew all the time has to be signed with keys that are here. */
+static int
+check_online(const struct house *house, const json_t *root, const struct house_names *names, struct err *err)
+{
+	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
+		int here = house_count(house, names, role), threshold = root_threshold(root, role);
+
+		if (role == ROLE_TARGETS && house->repository == REPOSITORY_IMAGE)
+			continue;
+		if (here < threshold)
+			return err_set(err, EBADMSG,
+			    "root: %s has to stay with the keys of ota-signd: %d signatures are needed, keys "
+			    "for %d are here",
+			    role_name(role), threshold, here);
+	}
+	return 0;
+}
+
+static int
+check_next(const struct house *house, const json_t *root, const struct house_names *names, struct err *err)
+{
+	const json_t *signed_part = json_object_get(root, "signed");
+	int r, version;
+
+	if ((r = envelope_version(signed_part, "root", &version, err)) < 0)
+		return r;
+	if (version != house->root_version + 1)
+		return err_set(
+		    err, EBADMSG, "root: version is %d, the next is %d", version, house->root_version + 1);
+	if (house->root && (r = envelope_verify_role(root, house->root, ROLE_ROOT, "root", err)) < 0)
+		return err_context(err, r, "by %d.root.json", house->root_version);
+	if ((r = envelope_verify_role(root, signed_part, ROLE_ROOT, "root", err)) < 0)
+		return err_context(err, r, "by itself");
+	return check_online(house, signed_part, names, err);
+}
+
+/* The root is the newest when its file is durable; what follows is made up for within the minute or at a start.
+ */
+static int
+keep(struct house *house, json_t *signed_part, const struct house_names *names, const char *text, size_t bytes,
+    struct err *err)
+{
+	struct err later;
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "%d.root.json", house->root_version + 1);
+	if ((r = file_replace(house->dir, name, text, bytes, 0600, err)) < 0)
+		return r;
+	house_adopt(house, signed_part, names);
+	if (notes_set_root(house, house->root_version, &later) < 0)
+		log_line(LOG_ERR, "root not noted yet reason=\"%s\"", later.text);
+	if (house_drop_unnamed(house, &later) < 0)
+		log_line(LOG_ERR, "private key not deleted yet reason=\"%s\"", later.text);
+	return 0;
+}
+
+/* A client that lost the answer sends the same again. */
+static bool
+is_newest(const struct house *house, const char *text, size_t bytes)
+{
+	AUTO(free_p) char *newest = NULL;
+	struct err ignored;
+	size_t n;
+
+	return house_read_root(house, house->root_version, &newest, &n, &ignored) == 0 && n == bytes &&
+	       !memcmp(newest, text, n);
+}
+
+int
+house_put_root(struct house *house, const char *text, size_t bytes, int64_t now, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	struct house_names names;
+	json_t *signed_part;
+	int r;
+
+	if (is_newest(house, text, bytes))
+		return 0;
+	if ((r = root_read(text, bytes, now, &root, err)) < 0)
+		return r;
+	signed_part = json_object_get(root, "signed");
+	if ((r = house_name(house, signed_part, &names, err)) < 0 ||
+	    (r = check_next(house, root, &names, err)) < 0)
+		return r;
+	return keep(house, signed_part, &names, text, bytes, err);
+}
+
+/* -- signing -- */
+
+/* Adds the signatures of the root keys here, as the newest root and as @signed_part call them. */
+static int
+add_ours(const struct house *house, const json_t *signed_part, json_t *signatures, struct err *err)
+{
+	const json_t *const roots[] = { house->root, signed_part };
+	AUTO(free_p) char *canonical = NULL;
+	struct house_names names;
+	size_t bytes;
+	int r;
+
+	if ((r = canonical_write(signed_part, &canonical, &bytes, err)) < 0)
+		return r;
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		if (!roots[i])
+			continue;
+		if ((r = house_name(house, roots[i], &names, err)) < 0 ||
+		    (r = house_sign_as(house, &names, ROLE_ROOT, canonical, bytes, signatures, err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+int
+house_renew(struct house *house, int64_t expires, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = json_deep_copy(house->root);
+	AUTO(json_decref_p) json_t *signatures = json_array();
+	AUTO(free_p) char *envelope = NULL;
+	char text[UTC_TEXT_SIZE];
+	struct house_names names;
+	size_t bytes;
+	int r;
+
+	utc_format(expires, text);
+	if (!root || json_object_set_new(root, "expires", json_string(text)) < 0 ||
+	    json_object_set_new(root, "version", json_integer(house->root_version + 1)) < 0)
+		return no_memory(err);
+	if ((r = add_ours(house, root, signatures, err)) < 0 ||
+	    (r = envelope_write(root, signatures, &envelope, &bytes, err)) < 0 ||
+	    (r = house_name(house, root, &names, err)) < 0)
+		return r;
+	return keep(house, root, &names, envelope, bytes, err);
+}
+
+/* The answer to a root that is the newest already, asked for again. */
+static int
+repeat(const struct house *house, const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
+{
+	if (!house->root || !json_equal(house->root, signed_part))
+		return 1;
+	return house_read_root(house, house->root_version, envelope, bytes, err);
+}
+
+int
+house_finish(struct house *house, const char *text, size_t bytes, int64_t now, char **envelope,
+    size_t *envelope_bytes, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(free_p) char *whole = NULL;
+	json_t *signed_part, *signatures;
+	int r;
+
+	if ((r = root_read(text, bytes, now, &root, err)) < 0)
+		return r;
+	signed_part = json_object_get(root, "signed");
+	signatures = json_object_get(root, "signatures");
+	r = repeat(house, signed_part, envelope, envelope_bytes, err);
+	if (r <= 0)
+		return r;
+	if ((r = add_ours(house, signed_part, signatures, err)) < 0 ||
+	    (r = envelope_write(signed_part, signatures, &whole, envelope_bytes, err)) < 0 ||
+	    (r = house_put_root(house, whole, *envelope_bytes, now, err)) < 0)
+		return r;
+	*envelope = MOVE(whole);
+	return 0;
+}
+
+/* -- preparing -- */
+
+/* What a root is made of. */
+struct draft {
+	struct house *house;
+	json_t *keys, *roles;
+	json_t *new_names; /* ids of new keys: how a preview shows them */
+	int version;
+	bool is_preview;
+};
+
+static void
+draft_done(struct draft *draft)
+{
+	json_decref(draft->keys);
+	json_decref(draft->roles);
+	json_decref(draft->new_names);
+	/* The keys of a preview were never on disk. */
+	for (int at = draft->house->count - 1; at >= 0; at--)
+		if (!draft->house->keys[at].file[0])
+			house_forget(draft->house, at);
+}
+
+/* Gives @ids the key @id, which is @json without what does not belong into a root. */
+static int
+add_key(struct draft *draft, json_t *ids, const char *id, const json_t *json, struct err *err)
+{
+	AUTO(json_decref_p)
+	json_t *key = json_pack("{s:O,s:O}", "keytype", json_object_get(json, "keytype"), "keyval",
+	    json_object_get(json, "keyval"));
+	const json_t *other = json_object_get(draft->keys, id);
+
+	if (!key)
+		return err_set(err, EINVAL, "request: key %.64s has no keytype or keyval", id);
+	if (other && !json_equal(other, key))
+		return err_set(err, EINVAL, "request: two keys have the id %.64s", id);
+	if (json_object_set(draft->keys, id, key) < 0 || json_array_append_new(ids, json_string(id)) < 0)
+		return no_memory(err);
+	return 0;
+}
+
+static int
+add_given(struct draft *draft, json_t *ids, const json_t *list, struct err *err)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		AUTO(public_key_freep) struct public_key *key = NULL;
+		const json_t *json = json_array_get(list, i);
+		int r = public_key_read(json, "request", &key, err);
+
+		if (r < 0 ||
+		    (r = add_key(draft, ids, json_text(json, "keyid") ?: public_key_id(key), json, err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A key that is thrown away after it was shown. */
+static int
+hold_unsaved(struct draft *draft, enum role role, struct err *err)
+{
+	struct key_pair *pair;
+	int r;
+
+	if (draft->house->count == HOUSE_KEYS_MAX)
+		return err_set(
+		    err, E2BIG, "there are %d private keys already, the most that are held", HOUSE_KEYS_MAX);
+	if ((r = key_pair_new(&pair, err)) == 0)
+		house_hold(draft->house, "", role, draft->version, pair);
+	return r;
+}
+
+static bool
+is_pending(const struct draft *draft, const struct house_key *key, enum role role)
+{
+	const char *id = public_key_id(key_pair_public(key->pair));
+
+	return key->role == role && key->version == draft->version && !json_object_get(draft->keys, id);
+}
+
+/* The place of a key for the role that was made before and is not used yet in this root; -1: none. */
+static int
+find_pending(const struct draft *draft, enum role role)
+{
+	for (int at = 0; at < draft->house->count; at++)
+		if (is_pending(draft, &draft->house->keys[at], role))
+			return at;
+	return -1;
+}
+
+static int
+add_new(struct draft *draft, enum role role, json_t *ids, int number, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	const struct public_key *public;
+	char shown[32];
+	int at = find_pending(draft, role), r = 0;
+
+	if (at < 0)
+		r = draft->is_preview ? hold_unsaved(draft, role, err)
+				      : house_make_key(draft->house, role, draft->version, err);
+	if (r < 0)
+		return r;
+	at = find_pending(draft, role);
+	public = key_pair_public(draft->house->keys[at].pair);
+	if (!draft->is_preview && (r = notes_add(draft->house, "made", public_key_id(public), err)) < 0)
+		return r;
+	snprintf(shown, sizeof(shown), "new-%s-%d", role_name(role), number);
+	if (json_object_set_new(draft->new_names, public_key_id(public), json_string(shown)) < 0)
+		return no_memory(err);
+	json = public_key_json(public);
+	return add_key(draft, ids, public_key_id(public), json, err);
+}
+
+/* A role as the newest root has it. */
+static int
+keep_role(struct draft *draft, enum role role, json_t *ids, struct err *err)
+{
+	const json_t *root = draft->house->root, *old = root_keyids(root, role);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(old); i++) {
+		const char *id = json_string_value(json_array_get(old, i)) ?: "";
+
+		r = add_key(draft, ids, id, json_object_get(json_object_get(root, "keys"), id), err);
+	}
+	return r;
+}
+
+static int
+fill_role(struct draft *draft, enum role role, const json_t *wanted, json_t *ids, struct err *err)
+{
+	int64_t count = draft->house->root ? 0 : 1;
+	int r;
+
+	if (!wanted && draft->house->root)
+		return keep_role(draft, role, ids, err);
+	if (json_object_get(wanted, "new") &&
+	    (r = json_need_integer(wanted, "new", "request", HOUSE_KEYS_MAX, &count, err)) < 0)
+		return r;
+	if ((r = add_given(draft, ids, json_object_get(wanted, "keys"), err)) < 0)
+		return r;
+	for (int i = 1; r == 0 && i <= count; i++)
+		r = add_new(draft, role, ids, i, err);
+	return r;
+}
+
+static int
+add_role(struct draft *draft, enum role role, const json_t *wanted, struct err *err)
+{
+	int64_t threshold = draft->house->root ? root_threshold(draft->house->root, role) : 1;
+	AUTO(json_decref_p) json_t *ids = json_array();
+	int r;
+
+	if (wanted && !json_is_object(wanted))
+		return err_set(err, EINVAL, "request: role %s is no object", role_name(role));
+	if (json_object_get(wanted, "threshold") && (r = json_need_integer(wanted, "threshold", "request",
+							 ENVELOPE_THRESHOLD_MAX, &threshold, err)) < 0)
+		return r;
+	if ((r = fill_role(draft, role, wanted, ids, err)) < 0)
+		return r;
+	return json_object_set_new(draft->roles, role_name(role),
+		   json_pack("{s:O,s:I}", "keyids", ids, "threshold", (json_int_t)threshold)) < 0
+		   ? no_memory(err)
+		   : 0;
+}
+
+static int
+check_names(const json_t *roles, struct err *err)
+{
+	for (void *at = json_object_iter((json_t *)(uintptr_t)roles); at;
+	     at = json_object_iter_next((json_t *)(uintptr_t)roles, at))
+		if (role_of(json_object_iter_key(at)) < 0)
+			return err_set(
+			    err, EINVAL, "request: no such role \"%.32s\"", json_object_iter_key(at));
+	return 0;
+}
+
+/* New keys change at each preview: they are shown by their number. */
+static int
+rename_new(const struct draft *draft, struct err *err)
+{
+	const json_t *names = draft->new_names;
+
+	for (enum role role = 0; role < ROLE_COUNT; role++) {
+		json_t *ids = json_object_get(json_object_get(draft->roles, role_name(role)), "keyids");
+
+		for (size_t i = 0; i < json_array_size(ids); i++) {
+			const char *id = json_string_value(json_array_get(ids, i));
+			const char *shown = json_text(names, id);
+
+			if (!shown)
+				continue;
+			if (json_object_set_new(draft->keys, shown,
+				json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public", "")) < 0 ||
+			    json_object_del(draft->keys, id) < 0 ||
+			    json_array_set_new(ids, i, json_string(shown)) < 0)
+				return no_memory(err);
+		}
+	}
+	return 0;
+}
+
+/* Checks what the root will have to stand when it comes back signed. */
+static int
+check_draft(const struct draft *draft, const json_t *root, int64_t now, struct err *err)
+{
+	struct house_names names;
+	int r;
+
+	if ((r = root_check(root, now, err)) < 0 || (r = house_name(draft->house, root, &names, err)) < 0)
+		return r;
+	return check_online(draft->house, root, &names, err);
+}
+
+static int
+prepare(
+    struct draft *draft, const json_t *wanted, const char *expires, int64_t now, json_t **out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	int r = check_names(wanted, err);
+
+	for (enum role role = 0; r == 0 && role < ROLE_COUNT; role++)
+		r = add_role(draft, role, json_object_get(wanted, role_name(role)), err);
+	if (r < 0)
+		return r;
+	root = json_pack("{s:s,s:b,s:s,s:O,s:O,s:i}", "_type", "Root", "consistent_snapshot", 0, "expires",
+	    expires, "keys", draft->keys, "roles", draft->roles, "version", draft->version);
+	if (!root)
+		return no_memory(err);
+	if ((r = check_draft(draft, root, now, err)) < 0 ||
+	    (draft->is_preview && (r = rename_new(draft, err)) < 0))
+		return r;
+	*out = MOVE(root);
+	return 0;
+}
+
+int
+house_begin(struct house *house, const json_t *roles, const char *expires, bool is_preview, int64_t now,
+    json_t **out, struct err *err)
+{
+	AUTO(draft_done)
+	struct draft draft = { .house = house,
+		.keys = json_object(),
+		.roles = json_object(),
+		.new_names = json_object(),
+		.version = house->root_version + 1,
+		.is_preview = is_preview };
+
+	if (!draft.keys || !draft.roles || !draft.new_names)
+		return no_memory(err);
+	return prepare(&draft, roles, expires, now, out, err);
+}
