@@ -162,6 +162,19 @@ refresh_epoch(struct core *core, int64_t now, struct err *err)
 }
 
 int
+core_follow_root(struct core *core, struct err *err)
+{
+	bool is_all = core->changes.is_all;
+	int r;
+
+	if ((r = refresh_roots(core, err)) == 0)
+		r = refresh_epoch(core, utc_now(), err);
+	core->changes.is_all = is_all;
+	core->is_forgetting_due = true;
+	return r;
+}
+
+int
 core_refresh(struct core *core, int64_t now, struct err *err)
 {
 	int r;

@@ -65,6 +65,7 @@ struct core {
 	uid_t uid; /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
+	bool is_forgetting_due; /**< all generated names are to be forgotten, by the main loop */
 };
 
 /** Opens state and image repository and fetches the roots. */
@@ -83,6 +84,12 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
 
 /** Takes the noted changes out; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);
+
+/**
+ * Fetches the roots of a signer that has newer ones, and raises the epoch for them, in the middle of a lookup: names
+ * that are old with it are forgotten later, since the kernel holds their folder.
+ */
+int core_follow_root(struct core *core, struct err *err);
 
 /**
  * What is due: new publications, new roots, and the epoch before documents expire.  (DESIGN 5.1)

@@ -115,10 +115,16 @@ static int
 sign(struct core *core, enum role role, json_t *signed_part, char **out, size_t *bytes, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = signed_part;
+	int r;
 
 	if (!json)
 		return err_set(err, ENOMEM, "no memory for %s", role_name(role));
-	return client_sign(core->signer, REPOSITORY_DIRECTOR, role, json, out, bytes, err);
+	r = client_sign_director(core->signer, role, core->roots.count, json, out, bytes, err);
+	if (r != CLIENT_NEW_ROOT)
+		return r;
+	if ((r = core_follow_root(core, err)) < 0)
+		return r;
+	return err_set(err, EAGAIN, "the director has a new root: the documents have another version now");
 }
 
 int

@@ -144,7 +144,23 @@ make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err
 	return inode;
 }
 
-/* Finds or makes the inode of @path and counts a lookup of it. */
+/* Finds or makes the inode of a node and counts a lookup of it; called with the core's lock held. */
+static struct inode *
+enter(struct mount *mount, const struct node *node, struct fuse_entry_param *entry, struct err *err)
+{
+	bool is_www = mount->view == VIEW_WWW;
+	int64_t tag = is_www ? node_tag(node) : 0;
+	struct inode *inode = is_www ? inodes_find(&mount->inodes, node_inode(node), tag, 1) : NULL, *made;
+
+	if (inode)
+		return inode;
+	made = make_inode(mount, node, tag, err);
+	/* The full view's attributes are of this moment, whatever inode stands for the path. */
+	if (made)
+		entry->attr = made->st;
+	return made ? inodes_enter(&mount->inodes, made) : NULL;
+}
+
 static int
 look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 {
@@ -153,21 +169,16 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	struct inode *inode = NULL;
 	struct err err = { 0 };
 	struct node node;
-	int64_t tag;
 	int r;
 
 	r = find(request, path, &node, &err);
 	if (r == 0) {
-		tag = is_www ? node_tag(&node) : 0;
-		inode = is_www ? inodes_find(&mount->inodes, node_inode(&node), tag, 1) : NULL;
-		if (!inode) {
-			struct inode *made = make_inode(mount, &node, tag, &err);
+		int roots = mount->fs->core->roots.count;
 
-			/* The full view's attributes are of this moment, whatever inode stands for the path. */
-			if (made)
-				entry->attr = made->st;
-			inode = made ? inodes_enter(&mount->inodes, made) : NULL;
-		}
+		inode = enter(mount, &node, entry, &err);
+		/* The director's root is another since a moment ago: its documents have the next version. */
+		if (!inode && mount->fs->core->roots.count != roots)
+			inode = enter(mount, &node, entry, &err);
 		r = inode ? 0 : err.code ? -err.code : -ENOMEM;
 		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
 	}

@@ -98,15 +98,19 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 
 /* What can be done without asking anybody. */
 static int
-tick(struct core *core, pthread_mutex_t *lock)
+tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
+	struct changes changes = { .is_all = false };
 	int pause;
 
 	pthread_mutex_lock(lock);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
 	pause = retire_is_waiting(core) ? WAITING_MS : TICK_MS;
+	changes.is_all = core->is_forgetting_due;
+	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
+	fs_forget(fs, &changes);
 	return pause;
 }
 
@@ -118,7 +122,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 	char events[4096];
 
 	for (;;) {
-		if (poll(fds, 2, tick(core, lock)) < 0 && errno != EINTR)
+		if (poll(fds, 2, tick(core, lock, fs)) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;

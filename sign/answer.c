@@ -1,6 +1,7 @@
 #include "sign/answer.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,15 @@ check_online(const struct book *book, enum repository repository, enum role role
 	    role_name(role), repository_name(repository));
 }
 
+/* A version of a director's document belongs to one root, so that it has one content for ever. */
+static bool
+is_for_other_root(const struct book *book, enum repository repository, const json_t *request)
+{
+	const json_t *root = json_object_get(request, "root");
+
+	return root && json_integer_value(root) != keyring_root_version(book->keyring, repository);
+}
+
 static int
 give_signature(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
     size_t *bytes, struct err *err)
@@ -80,8 +90,11 @@ give_signature(struct book *book, uid_t uid, enum repository repository, const j
 
 	if (role < 0)
 		return err_set(err, EINVAL, "request: no such role");
-	if ((r = policy_check_peer(book->policy, uid, repository, (enum role)role, err)) < 0 ||
-	    (r = policy_check_document(
+	if ((r = policy_check_peer(book->policy, uid, repository, (enum role)role, err)) < 0)
+		return r;
+	if (is_for_other_root(book, repository, request))
+		return say(CLIENT_NEW_ROOT, "there is a newer root", payload, bytes, err);
+	if ((r = policy_check_document(
 		 book->policy, repository, (enum role)role, signed_part, utc_now(), err)) < 0 ||
 	    (r = check_online(book, repository, (enum role)role, err)) < 0 ||
 	    (r = note(book, repository, (enum role)role, signed_part, err)) < 0)

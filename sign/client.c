@@ -161,6 +161,23 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 }
 
 int
+client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part, char **envelope,
+    size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	int r;
+
+	r = call(client,
+	    json_pack("{s:s,s:s,s:s,s:i,s:O}", "operation", "sign", "repository",
+		repository_name(REPOSITORY_DIRECTOR), "role", role_name(role), "root", root, "signed",
+		signed_part),
+	    &payload, bytes, err);
+	if (r == 0)
+		*envelope = MOVE(payload);
+	return r;
+}
+
+int
 client_root(struct client *client, enum repository repository, int version, char **envelope, size_t *bytes,
     struct err *err)
 {

@@ -38,6 +38,16 @@ void client_freep(struct client **client);
 int client_sign(struct client *client, enum repository repository, enum role role, const json_t *signed_part,
     char **envelope, size_t *bytes, struct err *err);
 
+/** The director has another root than the one the document was made for. */
+#define CLIENT_NEW_ROOT 4
+
+/**
+ * The same for a document of the director, made for version @root of its root. CLIENT_NEW_ROOT when that is not the
+ * newest: fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
+ */
+int client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part,
+    char **envelope, size_t *bytes, struct err *err);
+
 /** The signer has no root of that version. */
 #define CLIENT_NO_ROOT 1
 

@@ -192,7 +192,7 @@ house_finish(struct house *house, const char *text, size_t bytes, int64_t now, c
 /* -- preparing -- */
 
 /* What a root is made of. */
-struct draft {
+struct plan {
 	struct house *house;
 	json_t *keys, *roles;
 	json_t *new_names; /* ids of new keys: how a preview shows them */
@@ -201,37 +201,37 @@ struct draft {
 };
 
 static void
-draft_done(struct draft *draft)
+plan_done(struct plan *plan)
 {
-	json_decref(draft->keys);
-	json_decref(draft->roles);
-	json_decref(draft->new_names);
+	json_decref(plan->keys);
+	json_decref(plan->roles);
+	json_decref(plan->new_names);
 	/* The keys of a preview were never on disk. */
-	for (int at = draft->house->count - 1; at >= 0; at--)
-		if (!draft->house->keys[at].file[0])
-			house_forget(draft->house, at);
+	for (int at = plan->house->count - 1; at >= 0; at--)
+		if (!plan->house->keys[at].file[0])
+			house_forget(plan->house, at);
 }
 
 /* Gives @ids the key @id, which is @json without what does not belong into a root. */
 static int
-add_key(struct draft *draft, json_t *ids, const char *id, const json_t *json, struct err *err)
+add_key(struct plan *plan, json_t *ids, const char *id, const json_t *json, struct err *err)
 {
 	AUTO(json_decref_p)
 	json_t *key = json_pack("{s:O,s:O}", "keytype", json_object_get(json, "keytype"), "keyval",
 	    json_object_get(json, "keyval"));
-	const json_t *other = json_object_get(draft->keys, id);
+	const json_t *other = json_object_get(plan->keys, id);
 
 	if (!key)
 		return err_set(err, EINVAL, "request: key %.64s has no keytype or keyval", id);
 	if (other && !json_equal(other, key))
 		return err_set(err, EINVAL, "request: two keys have the id %.64s", id);
-	if (json_object_set(draft->keys, id, key) < 0 || json_array_append_new(ids, json_string(id)) < 0)
+	if (json_object_set(plan->keys, id, key) < 0 || json_array_append_new(ids, json_string(id)) < 0)
 		return no_memory(err);
 	return 0;
 }
 
 static int
-add_given(struct draft *draft, json_t *ids, const json_t *list, struct err *err)
+add_given(struct plan *plan, json_t *ids, const json_t *list, struct err *err)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		AUTO(public_key_freep) struct public_key *key = NULL;
@@ -239,7 +239,7 @@ add_given(struct draft *draft, json_t *ids, const json_t *list, struct err *err)
 		int r = public_key_read(json, "request", &key, err);
 
 		if (r < 0 ||
-		    (r = add_key(draft, ids, json_text(json, "keyid") ?: public_key_id(key), json, err)) < 0)
+		    (r = add_key(plan, ids, json_text(json, "keyid") ?: public_key_id(key), json, err)) < 0)
 			return r;
 	}
 	return 0;
@@ -247,98 +247,98 @@ add_given(struct draft *draft, json_t *ids, const json_t *list, struct err *err)
 
 /* A key that is thrown away after it was shown. */
 static int
-hold_unsaved(struct draft *draft, enum role role, struct err *err)
+hold_unsaved(struct plan *plan, enum role role, struct err *err)
 {
 	struct key_pair *pair;
 	int r;
 
-	if (draft->house->count == HOUSE_KEYS_MAX)
+	if (plan->house->count == HOUSE_KEYS_MAX)
 		return err_set(
 		    err, E2BIG, "there are %d private keys already, the most that are held", HOUSE_KEYS_MAX);
 	if ((r = key_pair_new(&pair, err)) == 0)
-		house_hold(draft->house, "", role, draft->version, pair);
+		house_hold(plan->house, "", role, plan->version, pair);
 	return r;
 }
 
 static bool
-is_pending(const struct draft *draft, const struct house_key *key, enum role role)
+is_pending(const struct plan *plan, const struct house_key *key, enum role role)
 {
 	const char *id = public_key_id(key_pair_public(key->pair));
 
-	return key->role == role && key->version == draft->version && !json_object_get(draft->keys, id);
+	return key->role == role && key->version == plan->version && !json_object_get(plan->keys, id);
 }
 
 /* The place of a key for the role that was made before and is not used yet in this root; -1: none. */
 static int
-find_pending(const struct draft *draft, enum role role)
+find_pending(const struct plan *plan, enum role role)
 {
-	for (int at = 0; at < draft->house->count; at++)
-		if (is_pending(draft, &draft->house->keys[at], role))
+	for (int at = 0; at < plan->house->count; at++)
+		if (is_pending(plan, &plan->house->keys[at], role))
 			return at;
 	return -1;
 }
 
 static int
-add_new(struct draft *draft, enum role role, json_t *ids, int number, struct err *err)
+add_new(struct plan *plan, enum role role, json_t *ids, int number, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	const struct public_key *public;
 	char shown[32];
-	int at = find_pending(draft, role), r = 0;
+	int at = find_pending(plan, role), r = 0;
 
 	if (at < 0)
-		r = draft->is_preview ? hold_unsaved(draft, role, err)
-				      : house_make_key(draft->house, role, draft->version, err);
+		r = plan->is_preview ? hold_unsaved(plan, role, err)
+				      : house_make_key(plan->house, role, plan->version, err);
 	if (r < 0)
 		return r;
-	at = find_pending(draft, role);
-	public = key_pair_public(draft->house->keys[at].pair);
-	if (!draft->is_preview && (r = notes_add(draft->house, "made", public_key_id(public), err)) < 0)
+	at = find_pending(plan, role);
+	public = key_pair_public(plan->house->keys[at].pair);
+	if (!plan->is_preview && (r = notes_add(plan->house, "made", public_key_id(public), err)) < 0)
 		return r;
 	snprintf(shown, sizeof(shown), "new-%s-%d", role_name(role), number);
-	if (json_object_set_new(draft->new_names, public_key_id(public), json_string(shown)) < 0)
+	if (json_object_set_new(plan->new_names, public_key_id(public), json_string(shown)) < 0)
 		return no_memory(err);
 	json = public_key_json(public);
-	return add_key(draft, ids, public_key_id(public), json, err);
+	return add_key(plan, ids, public_key_id(public), json, err);
 }
 
 /* A role as the newest root has it. */
 static int
-keep_role(struct draft *draft, enum role role, json_t *ids, struct err *err)
+keep_role(struct plan *plan, enum role role, json_t *ids, struct err *err)
 {
-	const json_t *root = draft->house->root, *old = root_keyids(root, role);
+	const json_t *root = plan->house->root, *old = root_keyids(root, role);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < json_array_size(old); i++) {
 		const char *id = json_string_value(json_array_get(old, i)) ?: "";
 
-		r = add_key(draft, ids, id, json_object_get(json_object_get(root, "keys"), id), err);
+		r = add_key(plan, ids, id, json_object_get(json_object_get(root, "keys"), id), err);
 	}
 	return r;
 }
 
 static int
-fill_role(struct draft *draft, enum role role, const json_t *wanted, json_t *ids, struct err *err)
+fill_role(struct plan *plan, enum role role, const json_t *wanted, json_t *ids, struct err *err)
 {
-	int64_t count = draft->house->root ? 0 : 1;
+	int64_t count = plan->house->root ? 0 : 1;
 	int r;
 
-	if (!wanted && draft->house->root)
-		return keep_role(draft, role, ids, err);
+	if (!wanted && plan->house->root)
+		return keep_role(plan, role, ids, err);
 	if (json_object_get(wanted, "new") &&
 	    (r = json_need_integer(wanted, "new", "request", HOUSE_KEYS_MAX, &count, err)) < 0)
 		return r;
-	if ((r = add_given(draft, ids, json_object_get(wanted, "keys"), err)) < 0)
+	if ((r = add_given(plan, ids, json_object_get(wanted, "keys"), err)) < 0)
 		return r;
 	for (int i = 1; r == 0 && i <= count; i++)
-		r = add_new(draft, role, ids, i, err);
+		r = add_new(plan, role, ids, i, err);
 	return r;
 }
 
 static int
-add_role(struct draft *draft, enum role role, const json_t *wanted, struct err *err)
+add_role(struct plan *plan, enum role role, const json_t *wanted, struct err *err)
 {
-	int64_t threshold = draft->house->root ? root_threshold(draft->house->root, role) : 1;
+	int64_t threshold = plan->house->root ? root_threshold(plan->house->root, role) : 1;
 	AUTO(json_decref_p) json_t *ids = json_array();
 	int r;
 
@@ -347,9 +347,9 @@ add_role(struct draft *draft, enum role role, const json_t *wanted, struct err *
 	if (json_object_get(wanted, "threshold") && (r = json_need_integer(wanted, "threshold", "request",
 							 ENVELOPE_THRESHOLD_MAX, &threshold, err)) < 0)
 		return r;
-	if ((r = fill_role(draft, role, wanted, ids, err)) < 0)
+	if ((r = fill_role(plan, role, wanted, ids, err)) < 0)
 		return r;
-	return json_object_set_new(draft->roles, role_name(role),
+	return json_object_set_new(plan->roles, role_name(role),
 		   json_pack("{s:O,s:I}", "keyids", ids, "threshold", (json_int_t)threshold)) < 0
 		   ? no_memory(err)
 		   : 0;
@@ -368,12 +368,12 @@ check_names(const json_t *roles, struct err *err)
 
 /* New keys change at each preview: they are shown by their number. */
 static int
-rename_new(const struct draft *draft, struct err *err)
+rename_new(const struct plan *plan, struct err *err)
 {
-	const json_t *names = draft->new_names;
+	const json_t *names = plan->new_names;
 
 	for (enum role role = 0; role < ROLE_COUNT; role++) {
-		json_t *ids = json_object_get(json_object_get(draft->roles, role_name(role)), "keyids");
+		json_t *ids = json_object_get(json_object_get(plan->roles, role_name(role)), "keyids");
 
 		for (size_t i = 0; i < json_array_size(ids); i++) {
 			const char *id = json_string_value(json_array_get(ids, i));
@@ -381,9 +381,9 @@ rename_new(const struct draft *draft, struct err *err)
 
 			if (!shown)
 				continue;
-			if (json_object_set_new(draft->keys, shown,
+			if (json_object_set_new(plan->keys, shown,
 				json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public", "")) < 0 ||
-			    json_object_del(draft->keys, id) < 0 ||
+			    json_object_del(plan->keys, id) < 0 ||
 			    json_array_set_new(ids, i, json_string(shown)) < 0)
 				return no_memory(err);
 		}
@@ -393,33 +393,33 @@ rename_new(const struct draft *draft, struct err *err)
 
 /* Checks what the root will have to stand when it comes back signed. */
 static int
-check_draft(const struct draft *draft, const json_t *root, int64_t now, struct err *err)
+check_plan(const struct plan *plan, const json_t *root, int64_t now, struct err *err)
 {
 	struct house_names names;
 	int r;
 
-	if ((r = root_check(root, now, err)) < 0 || (r = house_name(draft->house, root, &names, err)) < 0)
+	if ((r = root_check(root, now, err)) < 0 || (r = house_name(plan->house, root, &names, err)) < 0)
 		return r;
-	return check_online(draft->house, root, &names, err);
+	return check_online(plan->house, root, &names, err);
 }
 
 static int
 prepare(
-    struct draft *draft, const json_t *wanted, const char *expires, int64_t now, json_t **out, struct err *err)
+    struct plan *plan, const json_t *wanted, const char *expires, int64_t now, json_t **out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *root = NULL;
 	int r = check_names(wanted, err);
 
 	for (enum role role = 0; r == 0 && role < ROLE_COUNT; role++)
-		r = add_role(draft, role, json_object_get(wanted, role_name(role)), err);
+		r = add_role(plan, role, json_object_get(wanted, role_name(role)), err);
 	if (r < 0)
 		return r;
 	root = json_pack("{s:s,s:b,s:s,s:O,s:O,s:i}", "_type", "Root", "consistent_snapshot", 0, "expires",
-	    expires, "keys", draft->keys, "roles", draft->roles, "version", draft->version);
+	    expires, "keys", plan->keys, "roles", plan->roles, "version", plan->version);
 	if (!root)
 		return no_memory(err);
-	if ((r = check_draft(draft, root, now, err)) < 0 ||
-	    (draft->is_preview && (r = rename_new(draft, err)) < 0))
+	if ((r = check_plan(plan, root, now, err)) < 0 ||
+	    (plan->is_preview && (r = rename_new(plan, err)) < 0))
 		return r;
 	*out = MOVE(root);
 	return 0;
@@ -429,15 +429,15 @@ int
 house_begin(struct house *house, const json_t *roles, const char *expires, bool is_preview, int64_t now,
     json_t **out, struct err *err)
 {
-	AUTO(draft_done)
-	struct draft draft = { .house = house,
+	AUTO(plan_done)
+	struct plan plan = { .house = house,
 		.keys = json_object(),
 		.roles = json_object(),
 		.new_names = json_object(),
 		.version = house->root_version + 1,
 		.is_preview = is_preview };
 
-	if (!draft.keys || !draft.roles || !draft.new_names)
+	if (!plan.keys || !plan.roles || !plan.new_names)
 		return no_memory(err);
-	return prepare(&draft, roles, expires, now, out, err);
+	return prepare(&plan, roles, expires, now, out, err);
 }
