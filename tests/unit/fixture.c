@@ -69,7 +69,7 @@ make_keys(const struct fixture *f)
 
 	assert_int_equal(mkdir(f->config.keys, 0700), 0);
 	dir = open(f->config.keys, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(keyring_open(dir, f->config.root_days, utc_now(), &keyring, &err), 0);
+	assert_int_equal(keyring_open(dir, f->config.root_days, &keyring, &err), 0);
 	assert_int_equal(ledger_open(dir, &ledger, &err), 0);
 	make_first_roots(keyring, utc_now());
 }
