@@ -4,7 +4,8 @@
 #   make demo                   a whole instance on loopback, with a device that updates; ONCE=1 ends by itself
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
-#   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour)
+#   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
+#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  figures of speed and memory, which depend on the machine; no part of check
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
@@ -26,6 +27,7 @@ INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 FUZZ_SECONDS ?= 20
 SOAK_ROUNDS  ?= 200
+SOAK_DAYS    ?= 400
 
 B := build/$(VARIANT)
 # One short line a step; V=1 shows the commands.
@@ -142,7 +144,7 @@ check: packages
 soak: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
-	    prove --timer -v tests/integration/63-stress.sh
+	    SOAK_DAYS=$(SOAK_DAYS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -7,10 +7,16 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/restore.h"
 
 #define DAY_SECONDS 86400
+/** Between two raises that age or clock ask for. */
+#define RAISE_PAUSE_SECONDS 60
+/** A clock is set back by so much without a word: documents live that much longer. The signer grants a day. */
+#define AHEAD_SECONDS 3600
 
 int
 core_open(const struct config *config, struct core *core, struct err *err)
@@ -22,7 +28,9 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	core->signer = client_new(config->sign_socket);
 	if (!core->signer)
 		return err_set(err, ENOMEM, "no memory for the signer's client");
-	if ((r = state_open(config->state, &core->state, err)) < 0 || (r = pins_init(&core->pins, err)) < 0 ||
+	if ((r = state_open(config->state, &core->state, err)) < 0 ||
+	    (r = restore_follow(config, core->state, core->started_at, err)) < 0 ||
+	    (r = pins_init(&core->pins, err)) < 0 ||
 	    (r = image_open(config->repository, &core->image, err)) < 0)
 		return r;
 	return core_refresh(core, core->started_at, err);
@@ -133,29 +141,46 @@ refresh_roots(struct core *core, struct err *err)
 	}
 }
 
-/*
- * Documents live director_targets_days from the moment their epoch was raised: a new one when half of that is
- * over, when the clock was set back behind that moment, and when the lifetime or the root, which are part of
- * the documents, are others.
- */
+/* Documents live director_targets_days from the moment their epoch was raised: new ones are due when half of
+ * that is over, and when the clock was ahead at that moment. */
+static bool
+is_due(const struct core *core, int64_t raised_at, int64_t now)
+{
+	int64_t life = core->config->director_targets_days * DAY_SECONDS;
+
+	return now >= raised_at + life / 2 || raised_at > now + AHEAD_SECONDS;
+}
+
+/* What is part of all documents: they are due at once when it is another. */
+static void
+write_basis(const struct core *core, char basis[static STATE_BASIS_SIZE])
+{
+	snprintf(basis, STATE_BASIS_SIZE, "days=%lld root=%d", (long long)core->config->director_targets_days,
+	    core->roots.count);
+}
+
 static int
 refresh_epoch(struct core *core, int64_t now, struct err *err)
 {
-	int64_t days = core->config->director_targets_days, epoch, raised_at;
 	char basis[STATE_BASIS_SIZE], was[STATE_BASIS_SIZE];
+	int64_t epoch, raised_at;
+	bool is_other;
 	int r;
 
 	if ((r = state_epoch(core->state, &epoch, &raised_at, err)) < 0 ||
 	    (r = state_basis(core->state, was, err)) < 0)
 		return r;
-	snprintf(basis, sizeof(basis), "days=%lld root=%d", (long long)days, core->roots.count);
+	write_basis(core, basis);
 	/* Without a root there are no documents. */
 	if (core->roots.count == 0)
 		strcpy(basis, was);
-	if (now >= raised_at && now < raised_at + days * DAY_SECONDS / 2 && !strcmp(basis, was))
+	is_other = strcmp(basis, was) != 0;
+	/* However the clock jumps to and fro. */
+	if (!is_other && (!is_due(core, raised_at, now) || due_steady() < core->quiet_until))
 		return 0;
 	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) < 0)
 		return r;
+	core->quiet_until = due_steady() + RAISE_PAUSE_SECONDS;
 	core->changes.is_all = true;
 	log_line(LOG_NOTICE, "epoch raised epoch=%lld basis=\"%s\"", (long long)epoch + 1, basis);
 	return 0;

@@ -66,6 +66,8 @@ struct core {
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
 	bool is_forgetting_due; /**< all generated names are to be forgotten, by the main loop */
+	int64_t
+	    quiet_until; /**< age raises no epoch before; seconds of the clock that nobody sets (lib/due.h) */
 };
 
 /** Opens state and image repository and fetches the roots. */

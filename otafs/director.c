@@ -29,6 +29,9 @@ read_edition(struct core *core, const struct device *device, struct edition *out
 	if (r < 0)
 		return r;
 	out->version = device->counter + epoch;
+	if (out->version > INT32_MAX)
+		return err_set(err, EOVERFLOW, "version %lld: devices count to %d only",
+		    (long long)out->version, INT32_MAX);
 	utc_format(raised_at + core->config->director_targets_days * DAY_SECONDS, out->expires);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
@@ -20,11 +21,10 @@
 #include "otafs/fs.h"
 #include "otafs/retire.h"
 
-/** How often the core is asked what is due, in seconds. */
+/** How often the core is asked what is due, in seconds of the wall clock. */
 #define REFRESH_SECONDS 60
-/** How often it is looked whether something waits to be written, and whether a request was answered. */
-#define TICK_MS (FLEET_SECONDS * 1000)
-#define WAITING_MS 1000
+/** After a change: what made it due, a long sleep, may make the signer renew its root. */
+#define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
 
@@ -78,12 +78,14 @@ follow(struct core *core)
 	assign_follow(core, utc_now());
 }
 
-static void
+/* Returns after how many seconds it is to be done again. */
+static int64_t
 refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
 	struct changes changes;
 	struct err err;
 	int64_t oldest;
+	bool is_changed;
 
 	pthread_mutex_lock(lock);
 	if (core_refresh(core, utc_now(), &err) < 0)
@@ -92,47 +94,46 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	oldest = image_oldest(core->image);
 	core_take_changes(core, &changes);
 	pthread_mutex_unlock(lock);
+	is_changed = changes.is_all;
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
+	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
 /* What can be done without asking anybody. */
-static int
+static void
 tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
 	struct changes changes = { .is_all = false };
-	int pause;
 
 	pthread_mutex_lock(lock);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
-	pause = retire_is_waiting(core) ? WAITING_MS : TICK_MS;
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
 	fs_forget(fs, &changes);
-	return pause;
 }
 
 static int
 loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-	int64_t refreshed_at = utc_now(), now;
+	struct due refreshing;
 	char events[4096];
 
+	due_in(&refreshing, utc_now(), REFRESH_SECONDS);
 	for (;;) {
-		if (poll(fds, 2, tick(core, lock, fs)) < 0 && errno != EINTR)
+		tick(core, lock, fs);
+		if (poll(fds, 2, DUE_LOOK_MS) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
-		now = utc_now();
-		if (!fds[0].revents && now >= refreshed_at && now < refreshed_at + REFRESH_SECONDS)
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
-		refresh(core, lock, fs);
-		refreshed_at = now;
+		due_in(&refreshing, utc_now(), refresh(core, lock, fs));
 	}
 }
 

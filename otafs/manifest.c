@@ -294,7 +294,9 @@ take(struct visit *visit, const json_t *manifest, struct err *err)
 	if (visit->is_bumped && ((r = state_device_bump(state, id, visit->now, err)) < 0 ||
 				    (r = core_device_changed(visit->core, id, err)) < 0))
 		return r;
-	if (visit->is_changed || visit->now >= visit->device->seen_at + SEEN_SECONDS)
+	/* Seen in the future: the clock was ahead. */
+	if (visit->is_changed || visit->now >= visit->device->seen_at + SEEN_SECONDS ||
+	    visit->now < visit->device->seen_at)
 		r = state_device_seen(state, id, visit->now, err);
 	return r < 0 ? r : 0;
 }

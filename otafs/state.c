@@ -461,6 +461,15 @@ state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err
 int
 state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err)
 {
+	int64_t epoch, raised_at;
+	int r = state_epoch(state, &epoch, &raised_at, err);
+
+	if (r < 0)
+		return r;
+	if (epoch + by > STATE_EPOCH_MAX)
+		return err_set(err, EOVERFLOW,
+		    "the epoch is %lld and ends at %d: devices count no higher versions", (long long)epoch,
+		    STATE_EPOCH_MAX);
 	return answer(change(state, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
 }
 

@@ -78,9 +78,13 @@ int state_end(struct state *state, int r, struct err *err);
 /** Longest basis with its 0. */
 #define STATE_BASIS_SIZE 64
 
+/** Clients count versions in 32 bits. The room above is for the devices' counters. */
+#define STATE_EPOCH_MAX 2000000000
+
 /**
  * The fleet's epoch and when it was raised; and the basis that it was raised for: what all documents depend on
- * besides their device, as text, empty before the first raise. Raising adds @by and takes @now and @basis.
+ * besides their device, as text, empty before the first raise. Raising adds @by and takes @now and @basis;
+ * above STATE_EPOCH_MAX it is -EOVERFLOW.
  */
 int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err);
 int state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err);

@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
@@ -16,8 +17,8 @@
 #include "sign/key.h"
 #include "sign/server.h"
 
-/** How often roots are looked at, in milliseconds. */
-#define RENEW_MS (3600 * 1000)
+/** How often the age of the roots is looked at, in seconds of the wall clock. */
+#define RENEW_SECONDS 60
 
 /* Opens what needs privilege: the folder of the keys and the socket. */
 static int
@@ -53,14 +54,20 @@ static int
 loop(struct server *server, int fd, int signals, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct due renewal;
 
+	due_in(&renewal, utc_now(), RENEW_SECONDS);
 	for (;;) {
-		int n = poll(fds, 2, RENEW_MS);
+		int n = poll(fds, 2, DUE_LOOK_MS);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, "poll");
-		if (n == 0)
+		server_tick(server);
+		/* However many connections come. */
+		if (due_is(&renewal, utc_now())) {
 			server_renew(server);
+			due_in(&renewal, utc_now(), RENEW_SECONDS);
+		}
 		if (n > 0 && fds[1].revents)
 			return 0;
 		if (n > 0 && fds[0].revents)

@@ -24,6 +24,7 @@ struct server {
 	pthread_mutex_t lock;            /* of the book and peers */
 	int peers[REPOSITORY_COUNT + 1]; /* of each user, by the repository that is signed for it; the last one
 					    is the administrator's */
+	struct err told;                 /* why roots were not renewed, as the log has it */
 };
 
 struct peer {
@@ -193,12 +194,14 @@ server_accept(struct server *server)
 void
 server_renew(struct server *server)
 {
-	struct err err;
+	struct err err = { 0 };
 
 	pthread_mutex_lock(&server->lock);
 	server->book.uid = getuid();
-	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0)
+	/* It is tried each minute, and told once. */
+	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0 && strcmp(err.text, server->told.text))
 		log_line(LOG_ERR, "roots are not renewed reason=\"%s\"", err.text);
+	server->told = err;
 	pthread_mutex_unlock(&server->lock);
 }
 

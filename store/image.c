@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -17,6 +18,9 @@
 #include "store/offer.h"
 #include "store/publish.h"
 #include "store/state.h"
+
+/** Between two renewals that age or clock ask for; a new root is published at once. */
+#define RENEW_PAUSE_SECONDS 60
 
 struct image *
 state_lock(struct image *image)
@@ -442,10 +446,18 @@ image_retire(struct image *image, const char *const *files, size_t count, struct
 
 /* -- from time to time -- */
 
-static bool
-is_half_gone(const struct image *image, enum role role)
+/* Whether what is signed here has to be signed anew. */
+static int
+is_stale(struct image *image, bool is_offline, bool *out, struct err *err)
 {
-	return image->expires[role] - utc_now() < state_lifetime(image, role) / 2;
+	static const enum role roles[] = { ROLE_TIMESTAMP, ROLE_SNAPSHOT, ROLE_TARGETS };
+	int r = 0;
+
+	*out = false;
+	for (size_t i = 0; r == 0 && !*out && i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (roles[i] != ROLE_TARGETS || !is_offline)
+			r = state_is_stale(image, roles[i], out, err);
+	return r;
 }
 
 int
@@ -454,6 +466,7 @@ image_renew(struct image *image, struct err *err)
 	AUTO(state_unlock) struct image *locked = state_lock(image);
 	const struct change same = { 0 };
 	int root = 0, is_offline, r;
+	bool stale;
 
 	is_offline = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
 	if (is_offline < 0)
@@ -464,9 +477,13 @@ image_renew(struct image *image, struct err *err)
 	if (is_offline && root != locked->version[ROLE_ROOT] &&
 	    (r = state_fitting_root(locked, NULL, &root, NULL, err)) < 0)
 		return r;
-	if (locked->version[ROLE_ROOT] == root && !is_half_gone(locked, ROLE_SNAPSHOT) &&
-	    !is_half_gone(locked, ROLE_TIMESTAMP) && (is_offline || !is_half_gone(locked, ROLE_TARGETS)))
+	if ((r = is_stale(locked, is_offline, &stale, err)) < 0)
+		return r;
+	/* However the clock jumps to and fro, and whatever fails after something was signed. Without a
+	 * publication the root is another. */
+	if (locked->version[ROLE_ROOT] == root && (!stale || due_steady() < locked->quiet_until))
 		return IMAGE_FRESH;
+	locked->quiet_until = due_steady() + RENEW_PAUSE_SECONDS;
 	r = state_publish(locked, &same, err);
 	return r == DROP_BAD ? -EFBIG : r;
 }

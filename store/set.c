@@ -77,6 +77,20 @@ state_lifetime(const struct image *image, enum role role)
 }
 
 int
+state_is_stale(struct image *image, enum role role, bool *out, struct err *err)
+{
+	int64_t life = state_lifetime(image, role), left = image->expires[role] - utc_now();
+	int last, r = client_last(image->client, REPOSITORY_IMAGE, role, &last, err);
+
+	if (r < 0)
+		return r;
+	/* A builder's targets may live as long as he likes: the ledger does not know them. */
+	*out = left < life / 2 || last > image->version[role] ||
+	       (last == image->version[role] && left > life + DAY_SECONDS);
+	return 0;
+}
+
+int
 state_no_key(struct err *err)
 {
 	return err_set(err, ENOKEY,
@@ -328,22 +342,23 @@ keep_targets(struct image *image, struct set *set, struct err *err)
 	return set_add(set, "targets.json", NULL, 0, err);
 }
 
-/* Targets that are not changed are signed anew when they can be and have to be: half of their life is gone, or
- * there is a new root. */
+/* Targets that are not changed are signed anew when they can be and have to be: they are stale, or there is a
+ * new root. */
 static int
 renew_targets(struct image *image, int is_offline, struct set *set, struct err *err)
 {
 	AUTO(json_decref_p) json_t *targets = NULL;
+	bool stale;
 	int r;
 
 	if (is_offline) {
 		r = state_fitting_root(image, NULL, &set->version[ROLE_ROOT], &set->root, err);
 		return r < 0 ? r : keep_targets(image, set, err);
 	}
-	if ((r = state_newest_root(image, &set->version[ROLE_ROOT], &set->root, err)) < 0)
+	if ((r = state_newest_root(image, &set->version[ROLE_ROOT], &set->root, err)) < 0 ||
+	    (r = state_is_stale(image, ROLE_TARGETS, &stale, err)) < 0)
 		return r;
-	if (set->version[ROLE_ROOT] == image->version[ROLE_ROOT] &&
-	    image->expires[ROLE_TARGETS] - utc_now() >= state_lifetime(image, ROLE_TARGETS) / 2)
+	if (set->version[ROLE_ROOT] == image->version[ROLE_ROOT] && !stale)
 		return keep_targets(image, set, err);
 	json_decref(MOVE(set->root));
 	targets = json_deep_copy(image->targets);

@@ -29,7 +29,8 @@ struct image {
 	size_t bytes[ROLE_COUNT];    /* of the files */
 	image_retired_fn *retired;
 	void *retired_data;
-	bool is_warned; /* the log knows that a limit is near */
+	bool is_warned;      /* the log knows that a limit is near */
+	int64_t quiet_until; /* no renewal but for a new root before; seconds of the clock that nobody sets */
 };
 
 /* What a new set has that the current one has not; all is borrowed. */
@@ -60,6 +61,13 @@ int state_fitting_root(struct image *image, const json_t *json, int *version, js
 
 /** Life of a document of @role that is signed here, in seconds. */
 int64_t state_lifetime(const struct image *image, enum role role);
+
+/**
+ * Whether the document of @role, which is signed here, has to be signed anew: half of its life is over; or it
+ * expires later than it may, signed while the clock was ahead; or a higher version was signed and not
+ * published, as after a crash, or when the ledger jumped after a restore.
+ */
+int state_is_stale(struct image *image, enum role role, bool *out, struct err *err);
 
 /** image.c: reads the current set. */
 int state_read(struct image *image, struct err *err);

@@ -11,7 +11,9 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/log.h"
+#include "lib/utc.h"
 #include "store/tree.h"
 #include "watcher/requests.h"
 
@@ -21,8 +23,12 @@
 #define RETRY_MS 5000
 /** The folder is listed so often even if nothing woke us. */
 #define IDLE_MS 60000
-/** How often the age of the published metadata is looked at. */
-#define REFRESH_MS (3600 * 1000)
+/** How often the age of the published metadata is looked at, in seconds of the wall clock. */
+#define RENEW_SECONDS 60
+/** After trouble; and after a renewal, since what made it due, a long sleep, may make the signer renew its
+ * root.
+ */
+#define RENEW_SOON_SECONDS 5
 
 struct entry {
 	char name[NAME_MAX + 1];
@@ -50,8 +56,8 @@ struct spool {
 	size_t count;
 	int inotify;
 	int incoming_watch;     /* of its folder */
-	int64_t refresh_ms;     /* when to look at the age of the metadata */
-	struct err refresh_why; /* why that failed; empty: it did not */
+	struct due renewal;     /* when to look at the age of the metadata */
+	struct err renewal_why; /* why that failed; empty: it did not */
 };
 
 int
@@ -454,25 +460,22 @@ incoming_pass(struct spool *spool)
 
 /* -- the rest of a round -- */
 
-static int64_t
-refresh_pass(struct spool *spool)
+static void
+renewal_pass(struct spool *spool)
 {
-	int r;
-
-	if (spool->refresh_ms <= status_clock_ms()) {
+	if (due_is(&spool->renewal, utc_now())) {
 		struct err err = { 0 };
+		int r = image_renew(spool->image, &err);
 
-		r = image_renew(spool->image, &err);
 		if (r == 0)
 			log_line(LOG_NOTICE, "metadata renewed");
-		if (r < 0 && strcmp(err.text, spool->refresh_why.text))
+		if (r < 0 && strcmp(err.text, spool->renewal_why.text))
 			log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
-		spool->refresh_why = err;
-		spool->refresh_ms = status_clock_ms() + (r < 0 ? RETRY_MS : REFRESH_MS);
+		spool->renewal_why = err;
+		due_in(&spool->renewal, utc_now(), r == IMAGE_FRESH ? RENEW_SECONDS : RENEW_SOON_SECONDS);
 	}
-	if (*spool->refresh_why.text)
-		status_line(spool->status, "metadata cannot be renewed: %s", spool->refresh_why.text);
-	return spool->refresh_ms;
+	if (*spool->renewal_why.text)
+		status_line(spool->status, "metadata cannot be renewed: %s", spool->renewal_why.text);
 }
 
 /* A drop that was renamed into the folder is looked at now; every other event only wakes. */
@@ -522,30 +525,44 @@ pass(struct spool *spool)
 	next = earlier(next, incoming_pass(spool));
 	work_tell(spool->work);
 	next = earlier(next, requests_pass(spool->requests));
-	next = earlier(next, refresh_pass(spool));
+	renewal_pass(spool);
 	status_write(spool->status);
 	return spool->status->is_stale ? earlier(next, spool->status->written_ms + STATUS_MS) : next;
+}
+
+/* Waits until @next_ms, for something in the folder, or until the wall clock, which may be set, says that the
+ * metadata is to be looked at. */
+static int
+wait_until(struct spool *spool, int64_t next_ms, struct err *err)
+{
+	struct pollfd fd = { .fd = spool->inotify, .events = POLLIN };
+
+	for (;;) {
+		int64_t wait = earlier(next_ms - status_clock_ms(), DUE_LOOK_MS);
+		int n = poll(&fd, 1, wait < 0 ? 0 : (int)wait);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "poll");
+		if (n != 0 || next_ms <= status_clock_ms() || due_is(&spool->renewal, utc_now()))
+			return 0;
+	}
 }
 
 int
 spool_run(struct spool *spool, struct err *err)
 {
-	struct pollfd fd = { .fd = spool->inotify, .events = POLLIN };
 	bool is_ready = false;
 	int r;
 
 	r = work_resume(spool->work, err);
-	if (r < 0)
-		return r;
-	for (;;) {
-		int64_t next = pass(spool), wait;
+	while (r == 0) {
+		int64_t next = pass(spool);
 
 		if (!is_ready)
 			log_line(LOG_NOTICE, "ota-watcher ready spool=%s", spool->config->spool);
 		is_ready = true;
-		wait = next - status_clock_ms();
-		if (poll(&fd, 1, wait < 0 ? 0 : wait > IDLE_MS ? IDLE_MS : (int)wait) < 0 && errno != EINTR)
-			return err_sys(err, "poll");
+		r = wait_until(spool, next, err);
 		read_events(spool);
 	}
+	return r;
 }

@@ -2,17 +2,32 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
+#include "lib/file.h"
 #include "lib/utc.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
+#include "otafs/restore.h"
 #include "sign/envelope.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
 #define DAY 86400
+
+/* A clock that nobody sets, but this test. */
+static int64_t steady = 1000;
+
+int64_t
+due_steady(void)
+{
+	return steady;
+}
 
 static char *
 document(struct fixture *f, enum role role)
@@ -188,17 +203,102 @@ is_renewed_when_half_its_life_is_over(void **state)
 	int64_t version = version_of(f), now = utc_now(), expires;
 	struct err err = { 0 };
 
+	steady += 60;
 	assert_int_equal(core_refresh(&f->core, now + 3 * DAY, &err), 0);
 	assert_int_equal(version_of(f), version);
 	assert_int_equal(core_refresh(&f->core, now + 4 * DAY - DAY / 2, &err), 0);
 	fixture_load(f);
 	assert_true(f->core.changes.is_all);
 	/* The clock is set back: what was raised then would expire too late for the signer. */
+	steady += 60;
 	assert_int_equal(core_refresh(&f->core, now + 3600, &err), 0);
 	assert_true(version_of(f) > version);
 	file = read_document(f, ROLE_TARGETS);
 	assert_int_equal(envelope_expires(json_object_get(file, "signed"), "targets", &expires, &err), 0);
 	assert_int_equal(expires, now + 3600 + 7 * DAY);
+}
+
+static int64_t
+epoch_of(struct fixture *f)
+{
+	int64_t epoch, raised_at;
+	struct err err = { 0 };
+
+	assert_int_equal(state_epoch(f->core.state, &epoch, &raised_at, &err), 0);
+	return epoch;
+}
+
+static void
+raises_the_epoch_once_a_minute_however_the_clock_jumps(void **state)
+{
+	static const int64_t jumps[] = { 10 * DAY, 0, -10 * DAY, 730 * DAY, -600, -1, 40 * DAY };
+	struct fixture *f = *state;
+	int64_t now = utc_now(), epoch = epoch_of(f);
+	struct err err = { 0 };
+
+	steady += 60;
+	for (int i = 0; i < 70; i++)
+		assert_int_equal(core_refresh(&f->core, now + jumps[i % 7], &err), 0);
+	assert_int_equal(epoch_of(f), epoch + 1);
+	steady += 60;
+	for (int i = 0; i < 70; i++)
+		assert_int_equal(core_refresh(&f->core, now + jumps[i % 7], &err), 0);
+	assert_int_equal(epoch_of(f), epoch + 2);
+}
+
+static void
+stays_when_the_clock_is_set_back_a_little(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = utc_now(), epoch = epoch_of(f);
+	struct err err = { 0 };
+
+	steady += 60;
+	assert_int_equal(core_refresh(&f->core, now - 1, &err), 0);
+	assert_int_equal(core_refresh(&f->core, now - 600, &err), 0);
+	assert_int_equal(epoch_of(f), epoch);
+}
+
+static void
+jumps_ahead_after_a_restore(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version = version_of(f), epoch = epoch_of(f);
+	char path[128];
+	struct err err = { 0 };
+
+	snprintf(path, sizeof(path), "%s/" RESTORE_FILE, f->path);
+	assert_int_equal(file_replace(AT_FDCWD, path, "", 0, 0600, &err), 0);
+	fixture_reopen(f);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(version_of(f), version + RESTORE_JUMP);
+	fixture_reopen(f);
+	assert_int_equal(version_of(f), version + RESTORE_JUMP);
+
+	/* A crash before the file is gone: once more does no harm. */
+	assert_int_equal(file_replace(AT_FDCWD, path, "", 0, 0600, &err), 0);
+	fixture_reopen(f);
+	assert_int_equal(epoch_of(f), epoch + 2 * RESTORE_JUMP);
+}
+
+static void
+tells_when_no_version_is_left(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], basis[STATE_BASIS_SIZE];
+	struct err err = { 0 };
+
+	assert_int_equal(state_basis(f->core.state, basis, &err), 0);
+	assert_int_equal(
+	    state_raise_epoch(f->core.state, STATE_EPOCH_MAX - epoch_of(f), utc_now(), basis, &err), 0);
+	assert_true(version_of(f) > STATE_EPOCH_MAX);
+	snprintf(path, sizeof(path), "%s/" RESTORE_FILE, f->path);
+	assert_int_equal(file_replace(AT_FDCWD, path, "", 0, 0600, &err), 0);
+	assert_int_equal(restore_follow(&f->config, f->core.state, utc_now(), &err), -EOVERFLOW);
+	assert_reason(err, "restored: the epoch is 2000000000");
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(state_raise_epoch(f->core.state, 1, utc_now(), basis, &err), -EOVERFLOW);
 }
 
 static void
@@ -272,6 +372,10 @@ main(void)
 		SIGNED(puts_ecus_that_get_the_same_file_into_one_entry),
 		SIGNED(hangs_together_by_length_and_hash),
 		SIGNED(is_renewed_when_half_its_life_is_over),
+		SIGNED(raises_the_epoch_once_a_minute_however_the_clock_jumps),
+		SIGNED(stays_when_the_clock_is_set_back_a_little),
+		SIGNED(jumps_ahead_after_a_restore),
+		SIGNED(tells_when_no_version_is_left),
 		SIGNED(gets_a_new_version_when_the_lifetime_is_changed),
 		SIGNED(goes_on_above_the_old_version_when_a_device_is_made_again),
 		TEST(refuses_the_very_document_when_no_root_is_known),

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "lib/due.h"
 #include "lib/file.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -132,6 +133,16 @@ client_put_root(
 		return err_set(err, EBADMSG, "root: not taken");
 	make_root(true);
 	return 0;
+}
+
+/* -- a clock that nobody sets, but this test -- */
+
+static int64_t steady = 1000;
+
+int64_t
+due_steady(void)
+{
+	return steady;
 }
 
 /* -- a repository -- */
@@ -604,6 +615,7 @@ holds_a_root_back_until_targets_fit_it(void **state)
 
 	/* What is signed here goes on, with its own life. */
 	f->config.timestamp_days = 10;
+	steady += 60;
 	timestamp = version_of(f, "timestamp.json");
 	assert_int_equal(image_renew(f->image, &err), 0);
 	assert_int_equal(version_of(f, "timestamp.json"), timestamp + 1);
@@ -620,6 +632,65 @@ holds_a_root_back_until_targets_fit_it(void **state)
 	open_image(f);
 	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
 	assert_int_equal(push_targets(f, targets_document(4), signer.offline, &err), 0);
+}
+
+/* -- time -- */
+
+/* What a clock that is wrong does to the age of a document, a lifetime that is set does as well. */
+static void
+renews_what_was_signed_while_the_clock_was_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->config.timestamp_days = 10;
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	f->config.timestamp_days = 9; /* the day that the signer grants */
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	f->config.timestamp_days = 8;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(version_of(f, "timestamp.json"), 3);
+	assert_int_equal(version_of(f, "targets.json"), 1);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_consistent(f);
+}
+
+static void
+renews_once_in_a_minute_however_the_clock_jumps(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	steady += 60;
+	for (int i = 0; i < 20; i++) {
+		f->config.timestamp_days = i % 2 ? 1 : 10;
+		assert_int_equal(image_renew(f->image, &err), i ? IMAGE_FRESH : 0);
+	}
+	assert_int_equal(version_of(f, "timestamp.json"), 2);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(version_of(f, "timestamp.json"), 3);
+}
+
+static void
+publishes_anew_when_the_ledger_has_jumped(void **state)
+{
+	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
+	struct fixture *f = *state;
+	struct err err;
+
+	for (int role = 0; role < ROLE_COUNT; role++)
+		signer.last[role] += 100000;
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(version_of(f, names[i]), 100002);
+	assert_consistent(f);
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
 }
 
 /* -- delegations -- */
@@ -884,6 +955,9 @@ main(void)
 		TEST(publishes_targets_byte_for_byte),
 		TEST(refuses_targets_that_clients_would_choke_on),
 		TEST(holds_a_root_back_until_targets_fit_it),
+		TEST(renews_what_was_signed_while_the_clock_was_ahead),
+		TEST(renews_once_in_a_minute_however_the_clock_jumps),
+		TEST(publishes_anew_when_the_ledger_has_jumped),
 		TEST(publishes_what_suppliers_sign),
 		TEST(follows_delegations_of_delegations),
 		TEST(lets_nobody_add_to_what_another_offers),

@@ -1,0 +1,52 @@
+/* lib/due: what is due by a clock that may be set. */
+#include "tests/unit/unit.h"
+
+#include "lib/due.h"
+
+static void
+is_due_at_once_until_it_is_put_off(void **state)
+{
+	struct due due = { 0 };
+
+	(void)state;
+	assert_true(due_is(&due, 1000));
+	due_in(&due, 1000, 60);
+	assert_false(due_is(&due, 1000));
+	assert_false(due_is(&due, 1059));
+	assert_true(due_is(&due, 1060));
+}
+
+static void
+is_due_when_the_clock_jumps_either_way(void **state)
+{
+	struct due due;
+
+	(void)state;
+	due_in(&due, 1000000, 3600);
+	assert_true(due_is(&due, 1000000 + 86400));
+	assert_true(due_is(&due, 999999));
+	due_in(&due, 10, 3600);
+	assert_false(due_is(&due, 10));
+}
+
+static void
+has_a_clock_that_does_not_go_back(void **state)
+{
+	int64_t before = due_steady();
+
+	(void)state;
+	assert_true(before > 0);
+	assert_true(due_steady() >= before);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_due_at_once_until_it_is_put_off),
+		cmocka_unit_test(is_due_when_the_clock_jumps_either_way),
+		cmocka_unit_test(has_a_clock_that_does_not_go_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
