@@ -7,7 +7,7 @@
 #include "ceremony/command.h"
 #include "sign/key.h"
 
-static const struct command *const tables[] = { key_commands, online_commands };
+static const struct command *const tables[] = { key_commands, online_commands, log_commands };
 
 static void
 print_help(void)

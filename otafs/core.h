@@ -57,6 +57,8 @@ struct core {
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
 	int64_t followed;                /**< the publication that open assignments were held against */
+	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
+	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;
@@ -88,8 +90,8 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
 void core_take_changes(struct core *core, struct changes *out);
 
 /**
- * Fetches the roots of a signer that has newer ones, and raises the epoch for them, in the middle of a lookup: names
- * that are old with it are forgotten later, since the kernel holds their folder.
+ * Fetches the roots of a signer that has newer ones, and raises the epoch for them, in the middle of a lookup:
+ * names that are old with it are forgotten later, since the kernel holds their folder.
  */
 int core_follow_root(struct core *core, struct err *err);
 

@@ -21,8 +21,9 @@
 /** The version that the device's documents have now. */
 int director_version(struct core *core, const struct device *device, int64_t *version, struct err *err);
 
-/** Makes targets, snapshot or timestamp, signed; the caller frees @out. -EAGAIN without a root, without the signer,
- * and when the signer turned out to have a newer root: then roots.count has grown, and the next call is for it. */
+/** Makes targets, snapshot or timestamp, signed; the caller frees @out. -EAGAIN without a root, without the
+ * signer, and when the signer turned out to have a newer root: then roots.count has grown, and the next call is
+ * for it. */
 int director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err);
 

@@ -186,6 +186,17 @@ image_find(const struct image *image, const char *package, const char *version, 
 	return IMAGE_NO_TARGET;
 }
 
+int
+image_each_document(const struct image *image, image_document_fn each, void *context)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(image->targets.documents); i++)
+		r = each(json_string_value(json_array_get(image->targets.names, i)),
+		    json_array_get(image->targets.documents, i), context);
+	return r;
+}
+
 const struct target *
 image_target(const struct image *image, const char *file)
 {

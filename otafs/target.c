@@ -137,18 +137,20 @@ add_targets(struct targets *targets, const json_t *body, const struct role_above
 }
 
 static int
-read_document(int dir, const char *name, struct targets *targets, const json_t **body, struct err *err)
+read_document(
+    int dir, const char *name, const char *path, struct targets *targets, const json_t **body, struct err *err)
 {
 	AUTO(free_p) char *text = NULL;
 	json_t *json = NULL;
 	size_t bytes;
 	int r;
 
-	if ((r = file_read(dir, name, IMAGE_FILE_MAX, &text, &bytes, err)) < 0 ||
-	    (r = json_read(text, bytes, name, &json, err)) < 0)
+	if ((r = file_read(dir, path, IMAGE_FILE_MAX, &text, &bytes, err)) < 0 ||
+	    (r = json_read(text, bytes, path, &json, err)) < 0)
 		return r;
-	if (json_array_append_new(targets->documents, json) < 0)
-		return err_set(err, ENOMEM, "no memory for %s", name);
+	if (json_array_append_new(targets->documents, json) < 0 ||
+	    json_array_append_new(targets->names, json_string(name)) < 0)
+		return err_set(err, ENOMEM, "no memory for %s", path);
 	*body = json_object_get(json, "signed");
 	return 0;
 }
@@ -171,7 +173,7 @@ read_role(
 
 	if (r == 0) {
 		snprintf(path, sizeof(path), "delegations/%s.json", role.name);
-		r = read_document(dir, path, targets, &body, &why);
+		r = read_document(dir, role.name, path, targets, &body, &why);
 	}
 	if (r == -ENOMEM)
 		return err_set(err, ENOMEM, "%s", why.text);
@@ -284,10 +286,10 @@ targets_read(int dir, struct targets *out, struct err *err)
 	const json_t *body = NULL;
 	int r;
 
-	*out = (struct targets){ .documents = json_array() };
-	if (!out->documents)
+	*out = (struct targets){ .documents = json_array(), .names = json_array() };
+	if (!out->documents || !out->names)
 		return err_set(err, ENOMEM, "no memory for targets");
-	if ((r = read_document(dir, "targets.json", out, &body, err)) < 0 ||
+	if ((r = read_document(dir, "targets", "targets.json", out, &body, err)) < 0 ||
 	    (r = add_targets(out, body, NULL, err)) < 0 || (r = read_roles(dir, body, NULL, out, err)) < 0)
 		return r;
 	drop_doubles(out);
@@ -308,6 +310,7 @@ targets_free(struct targets *targets)
 	free(targets->by_file);
 	free(targets->list);
 	json_decref(targets->documents);
+	json_decref(targets->names);
 	*targets = (struct targets){ 0 };
 }
 

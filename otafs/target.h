@@ -47,7 +47,8 @@ struct targets {
 	struct target *list; /**< ordered by package, then time, then version */
 	size_t count;
 	struct target **by_file; /**< ordered by file */
-	json_t *documents;       /* array of what was read: owns all texts */
+	json_t *documents;       /* array of what was read, in order: owns all texts */
+	json_t *names;           /* array of their names: "targets", and those of delegations */
 	size_t room, roles;      /* while reading */
 };
 

@@ -183,8 +183,8 @@ client_show(struct client *client, const char *name, const json_t *file, struct 
 	AUTO(free_p) char *payload = NULL;
 
 	return call(client,
-	    json_pack("{s:s,s:s,s:s,s:O*}", "operation", "show", "repository", repository_name(REPOSITORY_IMAGE),
-		"name", file ? name : "", "file", file),
+	    json_pack("{s:s,s:s,s:s,s:O*}", "operation", "show", "repository",
+		repository_name(REPOSITORY_IMAGE), "name", file ? name : "", "file", file),
 	    &payload, NULL, err);
 }
 

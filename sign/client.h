@@ -50,17 +50,18 @@ struct client_basis {
 };
 
 /**
- * The same for a document of the director, made from @basis. CLIENT_NEW_ROOT when its root is not the newest: fetch
- * the newer one, raise the version, ask again, so that no version is ever signed by two keys. CLIENT_NOT_SHOWN. -EPERM
- * when targets name what the image repository does not offer; -ESTALE also when the epoch is below one told before.
+ * The same for a document of the director, made from @basis. CLIENT_NEW_ROOT when its root is not the newest:
+ * fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
+ * CLIENT_NOT_SHOWN. -EPERM when targets name what the image repository does not offer; -ESTALE also when the
+ * epoch is below one told before.
  */
 int client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
 
 /**
- * Shows the signer what the image repository offers, one whole file (the envelope @file) after the other: "targets",
- * then each delegation, by its name, after one that delegates it; and NULL for @file at the end. It verifies all of it.
- * 0; -EBADMSG, -ESTALE and others when it does not take that one.
+ * Shows the signer what the image repository offers, one whole file (the envelope @file) after the other:
+ * "targets", then each delegation, by its name, after one that delegates it; and NULL for @file at the end. It
+ * verifies all of it. 0; -EBADMSG, -ESTALE and others when it does not take that one.
  */
 int client_show(struct client *client, const char *name, const json_t *file, struct err *err);
 

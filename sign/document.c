@@ -54,13 +54,15 @@ static bool
 read_offer(const struct wish *wish, struct ledger_offer *offer)
 {
 	const json_t *meta = json_object_get(wish->signed_part, "meta");
-	json_int_t targets = json_integer_value(json_object_get(json_object_get(meta, "targets.json"), "version"));
+	json_int_t targets =
+	    json_integer_value(json_object_get(json_object_get(meta, "targets.json"), "version"));
 	json_int_t root = json_integer_value(json_object_get(json_object_get(meta, "root.json"), "version"));
 
 	if (wish->repository != REPOSITORY_IMAGE || wish->role != ROLE_SNAPSHOT || targets < 1 ||
 	    targets > INT32_MAX)
 		return false;
-	*offer = (struct ledger_offer){ (int)targets, root > 0 && root <= INT32_MAX ? (int)root : 0, wish->now };
+	*offer =
+	    (struct ledger_offer){ (int)targets, root > 0 && root <= INT32_MAX ? (int)root : 0, wish->now };
 	return true;
 }
 
@@ -111,7 +113,8 @@ check_not_behind(const struct wish *wish, struct err *err)
 		return 0;
 	utc_format(offer->since, since);
 	return err_set(err, EAGAIN,
-	    "%s: the image repository's targets were shown in version %d, and a snapshot of %s offers version %d: "
+	    "%s: the image repository's targets were shown in version %d, and a snapshot of %s offers version "
+	    "%d: "
 	    "has it been published?",
 	    device_of(wish), shown, since, offer->targets);
 }
@@ -204,7 +207,8 @@ sign(struct wish *wish, char **payload, size_t *bytes, struct err *err)
 
 	if (known < 0)
 		return known;
-	r = keyring_sign(wish->book->keyring, wish->repository, wish->role, wish->signed_part, &envelope, bytes, err);
+	r = keyring_sign(
+	    wish->book->keyring, wish->repository, wish->role, wish->signed_part, &envelope, bytes, err);
 	if (r < 0 || (known != LEDGER_SAME && (r = record(wish, err)) < 0))
 		return r;
 	*payload = MOVE(envelope);
@@ -243,8 +247,8 @@ read_root(void *context, int version, json_t **out, struct err *err)
 	return r < 0 ? r : json_read(text, bytes, "root of the image repository", out, err);
 }
 
-/* A root that is held back until targets arrive is not older than the newest snapshot says, nor than what was shown
- * before it. */
+/* A root that is held back until targets arrive is not older than the newest snapshot says, nor than what was
+ * shown before it. */
 static int
 oldest_root(const struct book *book)
 {

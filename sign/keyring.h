@@ -22,8 +22,8 @@
 struct keyring;
 
 /**
- * Opens folder @dir (borrowed). Keys are on disk before the root that names them, and a root is before those are
- * deleted that it does not name, so a crash leaves nothing half. keyring_renew() is to be called next.
+ * Opens folder @dir (borrowed). Keys are on disk before the root that names them, and a root is before those
+ * are deleted that it does not name, so a crash leaves nothing half. keyring_renew() is to be called next.
  */
 int keyring_open(int dir, int64_t root_days, struct keyring **out, struct err *err);
 void keyring_free(struct keyring *keyring);
@@ -102,8 +102,8 @@ int keyring_take(struct keyring *keyring, const char *keyid, char **text, size_t
 /** Deletes that key, when it was handed out or no role has it; 0 when it is gone already. */
 int keyring_delete(struct keyring *keyring, const char *keyid, struct err *err);
 
-/** Deletes keys that no root names, and renews a root that has less than a quarter of its root_days left. One that
- * cannot be signed here is logged when it is due, once. */
+/** Deletes keys that no root names, and renews a root that has less than a quarter of its root_days left. One
+ * that cannot be signed here is logged when it is due, once. */
 int keyring_renew(struct keyring *keyring, int64_t now, struct err *err);
 
 #endif

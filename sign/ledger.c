@@ -219,13 +219,31 @@ check_device(const struct ledger *ledger, const struct ledger_entry *entry, stru
 	return check(what, entry->version, slot->version, !memcmp(slot->mark, mark, sizeof(mark)), err);
 }
 
+/* Numbers that are skipped are lost for ever. Targets may have been signed elsewhere meanwhile, as snapshots
+ * say. */
+static int
+check_next(const struct ledger *ledger, const struct ledger_entry *entry, struct err *err)
+{
+	int last = ledger->image[entry->role].version;
+
+	if (entry->role == ROLE_TARGETS && ledger->offer.targets > last)
+		last = ledger->offer.targets;
+	if (last == 0 || entry->version - last <= 1)
+		return 0;
+	return err_set(
+	    err, EINVAL, "%s: version is %d, the next is %d", role_name(entry->role), entry->version, last + 1);
+}
+
 int
 ledger_check(const struct ledger *ledger, const struct ledger_entry *entry, struct err *err)
 {
 	const struct entry *last = &ledger->image[entry->role];
+	int r;
 
 	if (entry->repository == REPOSITORY_DIRECTOR)
 		return check_device(ledger, entry, err);
+	if ((r = check_next(ledger, entry, err)) < 0)
+		return r;
 	return check(
 	    role_name(entry->role), entry->version, last->version, !strcmp(last->digest, entry->digest), err);
 }

@@ -59,8 +59,8 @@ const struct ledger_offer *ledger_offered(const struct ledger *ledger);
 /** Just that was noted before. */
 #define LEDGER_SAME 1
 
-/** Whether @entry may be signed: 0, LEDGER_SAME, or -ESTALE when a higher version, or other content of the same
- * version, was signed before. */
+/** Whether @entry may be signed: 0, LEDGER_SAME; -ESTALE when a higher version, or other content of the same
+ * version, was signed before; -EINVAL when an image role's version is not the next. */
 int ledger_check(const struct ledger *ledger, const struct ledger_entry *entry, struct err *err);
 
 /**

@@ -305,7 +305,7 @@ add_new(struct plan *plan, enum role role, json_t *ids, int number, struct err *
 
 	if (at < 0)
 		r = plan->is_preview ? hold_unsaved(plan, role, err)
-				      : house_make_key(plan->house, role, plan->version, err);
+				     : house_make_key(plan->house, role, plan->version, err);
 	if (r < 0)
 		return r;
 	at = find_pending(plan, role);
@@ -435,8 +435,7 @@ prepare(
 	    expires, "keys", plan->keys, "roles", plan->roles, "version", plan->version);
 	if (!root)
 		return no_memory(err);
-	if ((r = check_plan(plan, root, now, err)) < 0 ||
-	    (plan->is_preview && (r = rename_new(plan, err)) < 0))
+	if ((r = check_plan(plan, root, now, err)) < 0 || (plan->is_preview && (r = rename_new(plan, err)) < 0))
 		return r;
 	*out = MOVE(root);
 	return 0;

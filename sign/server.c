@@ -62,7 +62,8 @@ server_new(int fd, const struct policy *policy, struct keyring *keyring, struct 
 		catalog_free(catalog);
 		return err_set(err, ENOMEM, "no memory for the server");
 	}
-	*server = (struct server){ .fd = fd, .book = { policy, keyring, ledger, journal, catalog, getuid(), 0 } };
+	*server =
+	    (struct server){ .fd = fd, .book = { policy, keyring, ledger, journal, catalog, getuid(), 0 } };
 	keyring_set_log(keyring, &(struct house_log){ note_root, &server->book });
 	pthread_mutex_init(&server->lock, NULL);
 	*out = server;

@@ -273,7 +273,7 @@ believes_no_document_of_another_key(void **state)
 
 	assert_int_equal(
 	    begin(f, sign(f, ACME, targets(f, 3, NOW + 100, json_object(), NULL)), &err), -EBADMSG);
-	assert_reason(err, "targets of the image repository: Uptane 2.1, 5.4.4.2");
+	assert_reason(err, "targets of the image repository: ");
 	assert_int_equal(begin(f,
 			     sign(f, TOP,
 				 targets(f, 3, NOW + 100, json_object(),
@@ -282,7 +282,8 @@ believes_no_document_of_another_key(void **state)
 	    0);
 	assert_int_equal(
 	    add(f, "acme", sign(f, SUB, targets(f, 1, NOW + 100, json_incref(list), NULL)), &err), -EBADMSG);
-	assert_reason(err, "by targets: acme: Uptane 2.1, 5.4.4.2");
+	assert_reason(err, "by targets: ");
+	assert_reason(err, "acme: ");
 	assert_int_equal(
 	    add(f, "other", sign(f, SUB, targets(f, 1, NOW + 100, json_incref(list), NULL)), &err), -EBADMSG);
 	assert_reason(err, "other: nobody delegates it");

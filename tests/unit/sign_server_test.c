@@ -102,7 +102,7 @@ document(const char *type, int version, int64_t seconds_to_live, const char *dev
 	json_t *json;
 
 	utc_format(utc_now() + seconds_to_live, expires);
-	json = json_pack("{s:s,s:s,s:i}", "_type", type, "expires", expires, "version", version);
+	json = json_pack("{s:s,s:s,s:i,s:{}}", "_type", type, "expires", expires, "version", version, "targets");
 	if (device)
 		json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", device));
 	return json;
@@ -113,8 +113,8 @@ ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json
     struct err *err)
 {
 	AUTO(json_decref_p)
-	json_t *request = json_pack("{s:s,s:s,s:s,s:o}", "operation", "sign", "repository", repository, "role",
-	    role, "signed", signed_part);
+	json_t *request = json_pack("{s:s,s:s,s:s,s:i,s:i,s:o}", "operation", "sign", "repository", repository,
+	    "role", role, "root", 1, "epoch", 0, "signed", signed_part);
 	AUTO(free_p) char *text = json_write(request);
 	size_t bytes;
 
