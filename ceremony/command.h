@@ -16,6 +16,8 @@ struct command {
 
 /** Keys in files and tokens. (key.c) */
 extern const struct command key_commands[];
+/** Drafts of roots: made and changed (root.c), shown, signed and assembled (approve.c). */
+extern const struct command root_commands[], approve_commands[];
 /** The keys and roots of ota-signd, on its machine. (online.c) */
 extern const struct command online_commands[];
 

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "ceremony/command.h"
+#include "ceremony/private.h"
 #include "sign/key.h"
 
-static const struct command *const tables[] = { key_commands, online_commands, log_commands };
+static const struct command *const tables[] = { key_commands, root_commands, approve_commands,
+	online_commands, log_commands };
 
 static void
 print_help(void)
@@ -37,9 +39,9 @@ match(const struct command *command, int argc, char **argv)
 static int
 run(int argc, char **argv, struct err *err)
 {
-	int r = key_start(err);
+	int r;
 
-	if (r < 0)
+	if ((r = key_start(err)) < 0 || (r = private_start(err)) < 0)
 		return r;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct command *command = tables[i]; command->words; command++) {

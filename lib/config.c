@@ -52,6 +52,7 @@ static const struct setting settings[] = {
 	TEXT(device_address, "0.0.0.0"),
 	NUMBER(device_port, 8443, 1, 65535),
 	TEXT(device_ca, "/etc/otafs/device-ca.pem"),
+	TEXT(device_crl, "-"),
 	TEXT(server_certificate, "/etc/otafs/server.pem"),
 	TEXT(server_key, "/etc/otafs/server.key"),
 	TEXT(build_socket, "/run/otafs/build.sock"),

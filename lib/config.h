@@ -40,6 +40,7 @@ struct config {
 	char device_address[CONFIG_VALUE_MAX];     /**< IP address to listen on */
 	int64_t device_port;                       /**< TCP port */
 	char device_ca[CONFIG_VALUE_MAX];          /**< PEM: CAs whose device certificates are accepted */
+	char device_crl[CONFIG_VALUE_MAX];         /**< PEM: what these CAs have revoked; "-": none */
 	char server_certificate[CONFIG_VALUE_MAX]; /**< PEM chain */
 	char server_key[CONFIG_VALUE_MAX];         /**< PEM */
 

@@ -26,10 +26,11 @@ read_all(int fd, char *data, size_t room, size_t *bytes)
 	return 0;
 }
 
-int
-file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
+static int
+read_with(int flags, int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	/* Nobody may write into a FIFO of that name. */
+	AUTO(close_p) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	AUTO(free_p) char *data = NULL;
 	struct stat st;
 
@@ -48,6 +49,18 @@ file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, stru
 	data[*bytes] = '\0';
 	*out = MOVE(data);
 	return 0;
+}
+
+int
+file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
+{
+	return read_with(0, dir, name, max, out, bytes, err);
+}
+
+int
+file_read_plain(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err)
+{
+	return read_with(O_NOFOLLOW, dir, name, max, out, bytes, err);
 }
 
 int

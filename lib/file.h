@@ -15,6 +15,9 @@
  */
 int file_read(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err);
 
+/** The same for folders that strangers filled: a symlink is -ELOOP, and a FIFO does not make it wait. */
+int file_read_plain(int dir, const char *name, size_t max, char **out, size_t *bytes, struct err *err);
+
 /**
  * Writes @name below @dir so that after a power cut there is the old file or the new one: a temporary file,
  * fsync, rename, fsync of the folder. On any failure before the rename the old file is untouched and no

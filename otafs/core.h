@@ -46,6 +46,7 @@ struct roots {
 	int count;
 };
 
+struct expiry;
 struct fleet;
 struct retirements;
 
@@ -56,6 +57,7 @@ struct core {
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
+	struct expiry *expiry;           /**< what expires (expiry.h) */
 	int64_t followed;                /**< the publication that open assignments were held against */
 	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
 	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */

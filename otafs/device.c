@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -80,6 +81,58 @@ device_certificate_remove(
 		r = note_certificate(core, device, serial, "revoked", who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
+}
+
+/* The forms of device.h; a line end is let pass. */
+static int
+parse_expires(const char *text, int64_t *seconds)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%SZ%n", "%Y-%m-%d%n",
+		"notAfter=%b %d %H:%M:%S %Y GMT%n" };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = { 0 };
+		const char *end = strptime(text, forms[i], &tm);
+		int day;
+
+		if (!end || *end)
+			continue;
+		day = tm.tm_mday;
+		*seconds = timegm(&tm);
+		/* The 31st of February became another day. */
+		return *seconds > 0 && tm.tm_mday == day ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+int
+device_certificate_expires(
+    struct core *core, const struct device *device, const char *serial, const char *text, struct err *err)
+{
+	int64_t expires_at;
+	int r;
+
+	if (parse_expires(text, &expires_at) < 0)
+		return err_set(err, EINVAL,
+		    "\"%.*s\" is no time: 2046-11-22T08:00:00Z, 2046-11-22, or what openssl x509 says",
+		    (int)strcspn(text, "\n"), text);
+	r = state_certificate_expires(core->state, device->id, serial, expires_at, err);
+	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
+}
+
+int
+device_print_certificate_expires(
+    struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
+{
+	int64_t expires_at = 0;
+	char text[UTC_TEXT_SIZE];
+	int r = state_certificate(core->state, device->id, serial, &expires_at, err);
+
+	if (r)
+		return r < 0 ? r : err_set(err, ENOENT, "%s: no certificate %s", device->id, serial);
+	utc_format(expires_at, text);
+	fprintf(out, "%s\n", expires_at ? text : "not known");
+	return 0;
 }
 
 static void

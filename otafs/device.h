@@ -17,6 +17,18 @@ int device_certificate_add(
 int device_certificate_remove(
     struct core *core, const struct device *device, const char *serial, const char *who, struct err *err);
 
+/** Most bytes of a write of when a certificate expires. */
+#define DEVICE_EXPIRES_MAX 64
+/**
+ * When a certificate expires: "2046-11-22T08:00:00Z", "2046-11-22" (the start of that day), or as openssl x509
+ * -enddate says it, "notAfter=Nov 22 08:00:00 2046 GMT". -EINVAL for another form. Printed is the first form,
+ * or "not known".
+ */
+int device_certificate_expires(
+    struct core *core, const struct device *device, const char *serial, const char *text, struct err *err);
+int device_print_certificate_expires(
+    struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
+
 /**
  * One line: what it should run, what it runs, and why they differ. It starts with the id and "not registered",
  * "update pending", "update failed", "up to date" (all ECUs run something of the image repository) or "idle"

@@ -171,6 +171,13 @@ image_targets(const struct image *image, size_t *count)
 	return image->targets.list;
 }
 
+const struct target_role *
+image_roles(const struct image *image, size_t *count)
+{
+	*count = image->targets.role_count;
+	return image->targets.roles;
+}
+
 int
 image_find(const struct image *image, const char *package, const char *version, const struct target **out)
 {
@@ -191,9 +198,8 @@ image_each_document(const struct image *image, image_document_fn each, void *con
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < json_array_size(image->targets.documents); i++)
-		r = each(json_string_value(json_array_get(image->targets.names, i)),
-		    json_array_get(image->targets.documents, i), context);
+	for (size_t i = 0; r == 0 && i < image->targets.role_count; i++)
+		r = each(image->targets.roles[i].name, json_array_get(image->targets.documents, i), context);
 	return r;
 }
 
@@ -310,6 +316,16 @@ image_report(const struct image *image, const char *name, char **text, size_t *b
 
 	snprintf(path, sizeof(path), "report/%s", name);
 	return file_read(image->repository, path, IMAGE_REPORT_MAX, text, bytes, err);
+}
+
+int
+image_read(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err)
+{
+	const struct set *set = newest(image);
+
+	if (!set)
+		return err_set(err, ENOENT, "%s: nothing was published yet", name);
+	return file_read(set->fd, name, IMAGE_FILE_MAX, text, bytes, err);
 }
 
 int

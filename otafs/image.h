@@ -42,6 +42,10 @@ int64_t image_oldest(const struct image *image);
  * target_is_shown(). */
 const struct target *image_targets(const struct image *image, size_t *count);
 
+/** The documents of the loaded publication that offer targets, targets.json first; a delegation that is listed
+ * twice is there twice. */
+const struct target_role *image_roles(const struct image *image, size_t *count);
+
 /** Finds @package @version among those that are shown. 0 or IMAGE_NO_TARGET. */
 int image_find(const struct image *image, const char *package, const char *version, const struct target **out);
 
@@ -71,6 +75,10 @@ int64_t image_set(const struct image *image, int64_t set);
 /** Opens file @name of publication @set, which may lie in delegations/; -ENOENT. The caller closes the
  * descriptor. */
 int image_file(const struct image *image, int64_t set, const char *name, struct err *err);
+
+/** Reads file @name of the loaded publication, a root, snapshot or the like; the caller frees @text. -ENOENT.
+ */
+int image_read(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err);
 
 /** Opens the bytes of a binary target, by its sha256, or what stands beside them under @suffix; -ENOENT. */
 int image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err);

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
+#include "otafs/expiry.h"
 #include "otafs/fleet.h"
 #include "otafs/fs.h"
 #include "otafs/retire.h"
@@ -97,6 +98,7 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	is_changed = changes.is_all;
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
+	expiry_look(core, lock, utc_now());
 	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
@@ -160,16 +162,19 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	umask(0077);
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
-	    (r = retire_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||
+	    (r = program_signals(&signals, err)) < 0)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
+	expiry_look(&core, &lock, utc_now());
 	if ((r = fs_start(fs, &core, &lock, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
 	r = loop(&core, &lock, fs, publications, signals, err);
 	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
 	pthread_mutex_lock(&lock);
+	expiry_close(&core);
 	retire_close(&core);
 	fleet_close(&core);
 	core_close(&core);

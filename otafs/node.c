@@ -52,14 +52,14 @@ static int
 check_needs(struct node *node, struct err *err)
 {
 	const struct row *row = node->row;
-	int64_t added_at;
+	int64_t expires_at;
 	size_t count;
 	int r = 0;
 
 	if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
 	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate(node->core->state, node->args[0], node->args[1], &added_at, err);
+		r = state_certificate(node->core->state, node->args[0], node->args[1], &expires_at, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {

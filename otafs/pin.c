@@ -35,19 +35,47 @@ pins_done(struct pins *pins)
 	pins->slots = NULL;
 }
 
+static void
+put(struct pins *pins, const char *device, const char *serial, struct pin pin)
+{
+	pin.device = hash(device, serial);
+	pins->slots[pin.device % PIN_SLOTS] = pin;
+}
+
+/* NULL: no pin, or an old one. */
+static const struct pin *
+find(const struct pins *pins, const char *device, const char *serial, int64_t now)
+{
+	uint64_t key = hash(device, serial);
+	const struct pin *pin = &pins->slots[key % PIN_SLOTS];
+
+	return pin->device == key && now - pin->at < PIN_SECONDS ? pin : NULL;
+}
+
 void
 pins_set(struct pins *pins, const char *device, const char *serial, int64_t set, int64_t now)
 {
-	uint64_t key = hash(device, serial);
+	put(pins, device, serial, (struct pin){ .set = set, .at = now });
+}
 
-	pins->slots[key % PIN_SLOTS] = (struct pin){ key, set, now };
+void
+pins_begin(struct pins *pins, const char *device, const char *serial, int64_t set, int64_t now)
+{
+	put(pins, device, serial, (struct pin){ .set = set, .at = now, .is_begun = true });
+}
+
+int64_t
+pins_begun(const struct pins *pins, const char *device, const char *serial, int64_t now)
+{
+	const struct pin *pin = find(pins, device, serial, now);
+
+	return pin && pin->is_begun ? pin->set : 0;
 }
 
 int64_t
 pins_get(const struct pins *pins, const char *device, const char *serial, int64_t now)
 {
-	uint64_t key = hash(device, serial);
-	const struct pin *pin = &pins->slots[key % PIN_SLOTS];
+	const struct pin *pin = find(pins, device, serial, now);
 
-	return pin->device == key && now - pin->at < PIN_SECONDS ? pin->set : 0;
+	return pin ? pin->set : 0;
 }

@@ -1,7 +1,8 @@
 /**
- * Which publication of the image repository a device reads: the one whose timestamp.json it looked up last, for
- * as long as one visit may take. So it gets the snapshot and the targets that belong to that timestamp, even
- * while the next set is published.  (DESIGN 5.7)
+ * Which publication of the image repository a device reads: the newest at the moment when it found that there
+ * is no next root, or, if it did not ask for roots, when it looked up timestamp.json; for as long as one visit
+ * may take. So it gets the timestamp that its root verifies, and the snapshot and the targets that belong to
+ * that, even while the next set is published, or signed with other keys.  (DESIGN 5.7)
  *
  * A table of fixed size in which a device may push another one out: that one then gets the newest set, which is
  * the same but in the moment of a publication. Nothing of it is worth keeping over a restart.
@@ -9,6 +10,7 @@
 #ifndef OTAFS_PIN_H
 #define OTAFS_PIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/err.h"
@@ -21,6 +23,7 @@
 struct pin {
 	uint64_t device; /* hash of name and serial; 0: empty */
 	int64_t set, at;
+	bool is_begun; /* it asked for roots: timestamp.json has to be of this set too */
 };
 
 struct pins {
@@ -34,6 +37,12 @@ void pins_done(struct pins *pins);
 /** The device with that name and certificate serial reads publication @set from @now on (seconds that never go
  * back). */
 void pins_set(struct pins *pins, const char *device, const char *serial, int64_t set, int64_t now);
+
+/** The same for a device that has read the roots of @set to the end, and now reads timestamp.json. */
+void pins_begin(struct pins *pins, const char *device, const char *serial, int64_t set, int64_t now);
+
+/** The publication whose timestamp.json the device has to get after pins_begin(), 0: any. */
+int64_t pins_begun(const struct pins *pins, const char *device, const char *serial, int64_t now);
 
 /** The publication that the device reads, 0: any. */
 int64_t pins_get(const struct pins *pins, const char *device, const char *serial, int64_t now);

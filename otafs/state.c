@@ -52,6 +52,9 @@ static const char *const migrations[] = {
 	"CREATE INDEX ecu_running ON ecu (installed_sha256, hardware, device);",
 	/* 6 */
 	"CREATE INDEX assignment_file ON assignment (target, sha256, device);",
+	/* 7; 0 is for what is not known */
+	"ALTER TABLE certificate ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;"
+	"CREATE INDEX certificate_expiry ON certificate (expires_at);",
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -82,6 +85,9 @@ enum statement {
 	CERTIFICATE_ADD,
 	CERTIFICATE_REMOVE,
 	CERTIFICATE,
+	CERTIFICATE_EXPIRES,
+	EXPIRY_COUNT,
+	EXPIRY_FIRST,
 	ECUS,
 	ECU_PUT,
 	ECU_REMOVE,
@@ -139,7 +145,15 @@ static const char *const sql[STATEMENTS] = {
 	[CERTIFICATE_ADD] = "INSERT INTO certificate (device, serial, added_at) VALUES (?1, ?2, ?3)"
 			    " ON CONFLICT (device, serial) DO NOTHING",
 	[CERTIFICATE_REMOVE] = "DELETE FROM certificate WHERE device = ?1 AND serial = ?2",
-	[CERTIFICATE] = "SELECT added_at FROM certificate WHERE device = ?1 AND serial = ?2",
+	[CERTIFICATE] = "SELECT expires_at FROM certificate WHERE device = ?1 AND serial = ?2",
+	[CERTIFICATE_EXPIRES] = "UPDATE certificate SET expires_at = ?3 WHERE device = ?1 AND serial = ?2",
+	/* Each is a range of certificate_expiry. */
+	[EXPIRY_COUNT] = "SELECT (SELECT COUNT(*) FROM certificate),"
+			 " (SELECT COUNT(*) FROM certificate WHERE expires_at = 0),"
+			 " (SELECT COUNT(*) FROM certificate WHERE expires_at > 0 AND expires_at <= ?1),"
+			 " (SELECT COUNT(*) FROM certificate WHERE expires_at > ?1 AND expires_at <= ?2)",
+	[EXPIRY_FIRST] = "SELECT device, serial, expires_at FROM certificate WHERE expires_at > ?1"
+			 " ORDER BY expires_at LIMIT ?2",
 	[ECUS] =
 	    "SELECT serial, hardware, key, installed, installed_sha256, installed_at FROM ecu WHERE device = ?1"
 	    " ORDER BY position, serial",
@@ -185,6 +199,7 @@ struct state {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS]; /* prepared at first use */
 	int64_t needs;                        /* see state_needs() */
+	int64_t certificates;                 /* see state_certificate_changes() */
 };
 
 static int
@@ -261,6 +276,13 @@ is_about_needs(enum statement which)
 	       which == ECU_REMOVE || which == ECU_PUT || which == DEVICE_REMOVE;
 }
 
+static int
+is_about_certificates(enum statement which)
+{
+	return which == CERTIFICATE_ADD || which == CERTIFICATE_REMOVE || which == CERTIFICATE_EXPIRES ||
+	       which == DEVICE_REMOVE_CERTIFICATES;
+}
+
 /* Runs a statement that gives no rows. Returns how many rows it changed, or -errno. */
 static int
 change(struct state *state, enum statement which, struct err *err, const char *format, ...)
@@ -277,6 +299,7 @@ change(struct state *state, enum statement which, struct err *err, const char *f
 	r = sqlite3_step(statement) == SQLITE_DONE ? sqlite3_changes(state->db) : fail(state, sql[which], err);
 	done(statement);
 	state->needs += is_about_needs(which);
+	state->certificates += is_about_certificates(which);
 	return r;
 }
 
@@ -586,7 +609,7 @@ state_certificate_remove(struct state *state, const char *device, const char *se
 
 int
 state_certificate(
-    struct state *state, const char *device, const char *serial, int64_t *added_at, struct err *err)
+    struct state *state, const char *device, const char *serial, int64_t *expires_at, struct err *err)
 {
 	sqlite3_stmt *statement;
 	int r;
@@ -595,9 +618,61 @@ state_certificate(
 		return r;
 	r = step(state, statement, err);
 	if (r > 0)
-		*added_at = sqlite3_column_int64(statement, 0);
+		*expires_at = sqlite3_column_int64(statement, 0);
 	done(statement);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_certificate_expires(
+    struct state *state, const char *device, const char *serial, int64_t expires_at, struct err *err)
+{
+	return answer(change(state, CERTIFICATE_EXPIRES, err, "ssi", device, serial, expires_at), STATE_NONE);
+}
+
+int
+state_expiry_count(
+    struct state *state, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
+{
+	sqlite3_stmt *s;
+	int r;
+
+	if ((r = query(state, EXPIRY_COUNT, &s, err, "ii", now, until)) < 0)
+		return r;
+	r = step(state, s, err);
+	if (r > 0) {
+		out->certificates = sqlite3_column_int64(s, 0);
+		out->not_known = sqlite3_column_int64(s, 1);
+		out->expired = sqlite3_column_int64(s, 2);
+		out->expiring = sqlite3_column_int64(s, 3);
+	}
+	done(s);
+	return r < 0 ? r : 0;
+}
+
+int
+state_expiry_first(
+    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err)
+{
+	sqlite3_stmt *s;
+	int r;
+
+	if ((r = query(state, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)count)) < 0)
+		return r;
+	while ((r = step(state, s, err)) > 0) {
+		r = each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
+		    sqlite3_column_int64(s, 2), context);
+		if (r)
+			break;
+	}
+	done(s);
+	return r;
+}
+
+int64_t
+state_certificate_changes(const struct state *state)
+{
+	return state->certificates;
 }
 
 /* Makes room for one more element of @size bytes in *@array; NULL: no memory. */

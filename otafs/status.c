@@ -8,7 +8,9 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/expiry.h"
 #include "otafs/package.h"
+#include "otafs/sources.h"
 
 static const char readme[] =
     "otafs " STATUS_VERSION ": an OTA update server as a filesystem\n"
@@ -27,7 +29,8 @@ static const char readme[] =
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
     "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
     "  keys/                        roles, key ids, thresholds, expiry dates\n"
-    "  status/                      health.json, metrics, version, gc, limits\n"
+    "  status/                      health.json, expiring (what is to be renewed, and how), metrics, version, "
+    "gc, limits\n"
     "\n"
     "New packages come through the spool: copy an OSTree repository into %s/incoming/ and look at %s/status.\n";
 
@@ -70,23 +73,36 @@ status_print_report(struct core *core, const char *name, FILE *out, struct err *
 static int
 read_published(struct core *core, const char *name, json_t **out, struct err *err)
 {
-	AUTO(close_p) int fd = image_file(core->image, image_number(core->image), name, err);
 	AUTO(free_p) char *text = NULL;
-	char path[64];
 	size_t bytes;
-	int r;
+	int r = image_read(core->image, name, &text, &bytes, err);
 
-	if (fd < 0)
-		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if ((r = file_read(-1, path, IMAGE_FILE_MAX, &text, &bytes, err)) < 0)
+	if (r < 0)
 		return r;
 	return json_read(text, bytes, name, out, err);
 }
 
-/* "  targets: 1 of 1 keys" and the key ids. */
+/* " here", " elsewhere", " LOST" of key @id of a role, or "". */
+static const char *
+where_is(const json_t *role, const char *id)
+{
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(json_object_get(role, "keys"), i, key)
+	{
+		const char *where = json_text(key, "where");
+
+		if (strcmp(json_text(key, "keyid") ?: "", id) != 0)
+			continue;
+		return !strcmp(where, "here") ? " here" : !strcmp(where, "lost") ? " LOST" : " elsewhere";
+	}
+	return "";
+}
+
+/* "targets    1 of 1 keys" and the key ids, and where they are if the signer says so in @where. */
 static void
-print_roles(const json_t *root, FILE *out)
+print_roles(const json_t *root, const json_t *where, FILE *out)
 {
 	const json_t *roles = json_object_get(root, "roles"), *id;
 
@@ -97,7 +113,8 @@ print_roles(const json_t *root, FILE *out)
 
 		fprintf(out, "%-10s %lld of %zu keys\n", role_name(role),
 		    (long long)json_integer_value(json_object_get(entry, "threshold")), json_array_size(ids));
-		json_array_foreach(ids, i, id) fprintf(out, "           %s\n", json_string_value(id));
+		json_array_foreach(ids, i, id) fprintf(out, "           %s%s\n", json_string_value(id),
+		    where_is(json_object_get(where, role_name(role)), json_string_value(id)));
 	}
 }
 
@@ -115,6 +132,8 @@ print_expiry(const char *name, const json_t *file, FILE *out)
 static int
 print_image_keys(struct core *core, FILE *out, struct err *err)
 {
+	AUTO(json_decref_p) json_t *keys = sources_keys(core->signer, REPOSITORY_IMAGE);
+
 	for (enum role role = 0; role < ROLE_COUNT; role++) {
 		AUTO(json_decref_p) json_t *file = NULL;
 		char name[32];
@@ -125,7 +144,7 @@ print_image_keys(struct core *core, FILE *out, struct err *err)
 		if (r < 0)
 			return r == -ENOENT ? fprintf(out, "nothing was published yet\n") < 0 : r;
 		if (role == ROLE_ROOT)
-			print_roles(json_object_get(file, "signed"), out);
+			print_roles(json_object_get(file, "signed"), json_object_get(keys, "roles"), out);
 		print_expiry(role_name(role), file, out);
 	}
 	return 0;
@@ -135,6 +154,7 @@ static int
 print_director_keys(struct core *core, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(json_decref_p) json_t *keys = NULL;
 	const char *text;
 	int r;
 
@@ -143,7 +163,8 @@ print_director_keys(struct core *core, FILE *out, struct err *err)
 	text = core->roots.texts[core->roots.count - 1];
 	if ((r = json_read(text, strlen(text), "root", &root, err)) < 0)
 		return r;
-	print_roles(json_object_get(root, "signed"), out);
+	keys = sources_keys(core->signer, REPOSITORY_DIRECTOR);
+	print_roles(json_object_get(root, "signed"), json_object_get(keys, "roles"), out);
 	print_expiry("root", root, out);
 	return 0;
 }
@@ -155,7 +176,7 @@ status_print_keys(struct core *core, enum repository repository, FILE *out, stru
 					      : print_director_keys(core, out, err);
 }
 
-/* The lines of report/limits that warn. */
+/* The lines of report/limits that warn; of what expires expiry.h tells. */
 static json_t *
 read_warnings(struct core *core)
 {
@@ -169,9 +190,26 @@ read_warnings(struct core *core)
 		return list;
 	for (rest = text; (line = strsep(&rest, "\n"));) {
 		name_printable(line, shown, sizeof(shown));
-		if (strstr(shown, "warning: "))
+		if (strstr(shown, "warning: ") && !strstr(shown, ": expires "))
 			json_array_append_new(list, json_string(shown));
 	}
+	return list;
+}
+
+/* What is wrong now, as sentences. */
+static json_t *
+find_problems(struct core *core, const char *signer)
+{
+	json_t *list = json_array();
+	char text[ERR_TEXT_MAX + 64];
+
+	if (*signer) {
+		snprintf(text, sizeof(text), "no metadata can be signed: %s", signer);
+		json_array_append_new(list, json_string(text));
+	}
+	if (core->roots.count == 0)
+		json_array_append_new(
+		    list, json_string("the director has no root yet: ota-sign init makes it"));
 	return list;
 }
 
@@ -180,22 +218,29 @@ status_print_health(struct core *core, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(json_decref_p) json_t *warnings = NULL;
+	AUTO(json_decref_p) json_t *problems = NULL;
 	AUTO(free_p) char *root = NULL;
 	struct state_counts counts = { 0 };
+	struct err signer = { 0 };
 	char started[UTC_TEXT_SIZE];
-	int r, is_signing;
 	size_t targets;
+	int r;
 
 	if ((r = state_count(core->state, utc_now(), &counts, err)) < 0)
 		return r;
-	is_signing = client_root(core->signer, REPOSITORY_DIRECTOR, 0, &root, NULL, err) == 0;
+	if (client_root(core->signer, REPOSITORY_DIRECTOR, 0, &root, NULL, &signer) == 0)
+		signer.text[0] = '\0';
 	image_targets(core->image, &targets);
 	warnings = read_warnings(core);
+	problems = find_problems(core, signer.text);
+	if ((r = expiry_tell(core, utc_now(), problems, warnings, err)) < 0)
+		return r;
 	utc_format(core->started_at, started);
-	json = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "healthy",
-	    is_signing && core->roots.count > 0, "signer", is_signing ? "reachable" : err->text, "started",
-	    started, "publication", (json_int_t)image_number(core->image), "targets", (json_int_t)targets,
-	    "devices", (json_int_t)counts.devices, "ecus", (json_int_t)counts.ecus, "openAssignments",
+	json = json_pack("{s:b,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "healthy",
+	    json_array_size(problems) == 0, "problems", problems, "signer",
+	    signer.text[0] ? signer.text : "reachable", "started", started, "publication",
+	    (json_int_t)image_number(core->image), "targets", (json_int_t)targets, "devices",
+	    (json_int_t)counts.devices, "ecus", (json_int_t)counts.ecus, "openAssignments",
 	    (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day, "refused",
 	    (json_int_t)core->refused, "warnings", warnings);
 	if (!json)
@@ -219,6 +264,8 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 	size_t targets;
 	int r = state_count(core->state, utc_now(), &counts, err);
 
+	if (r < 0)
+		return r;
 	image_targets(core->image, &targets);
 	print_gauge(out, "otafs_devices", "Devices known.", counts.devices);
 	print_gauge(out, "otafs_ecus", "ECUs registered.", counts.ecus);
@@ -231,5 +278,5 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 	print_gauge(out, "otafs_deltas_bytes", "Bytes of all static deltas.", bytes);
 	print_gauge(out, "otafs_targets", "Targets in the image repository.", (int64_t)targets);
 	print_gauge(out, "otafs_publication", "Number of the loaded publication.", image_number(core->image));
-	return r;
+	return expiry_print_metrics(core, utc_now(), out, err);
 }

@@ -137,21 +137,31 @@ add_targets(struct targets *targets, const json_t *body, const struct role_above
 }
 
 static int
-read_document(
-    int dir, const char *name, const char *path, struct targets *targets, const json_t **body, struct err *err)
+read_document(int dir, const char *name, struct targets *targets, const json_t **body, struct err *err)
 {
 	AUTO(free_p) char *text = NULL;
 	json_t *json = NULL;
 	size_t bytes;
 	int r;
 
-	if ((r = file_read(dir, path, IMAGE_FILE_MAX, &text, &bytes, err)) < 0 ||
-	    (r = json_read(text, bytes, path, &json, err)) < 0)
+	if ((r = file_read(dir, name, IMAGE_FILE_MAX, &text, &bytes, err)) < 0 ||
+	    (r = json_read(text, bytes, name, &json, err)) < 0)
 		return r;
-	if (json_array_append_new(targets->documents, json) < 0 ||
-	    json_array_append_new(targets->names, json_string(name)) < 0)
-		return err_set(err, ENOMEM, "no memory for %s", path);
+	if (json_array_append_new(targets->documents, json) < 0)
+		return err_set(err, ENOMEM, "no memory for %s", name);
 	*body = json_object_get(json, "signed");
+	return 0;
+}
+
+static int
+note_role(struct targets *targets, const char *name, const json_t *body, const json_t *entry, struct err *err)
+{
+	struct target_role *more = realloc(targets->roles, (targets->role_count + 1) * sizeof(*more));
+
+	if (!more)
+		return err_set(err, ENOMEM, "no memory for %s", name);
+	targets->roles = more;
+	more[targets->role_count++] = (struct target_role){ name, body, entry };
 	return 0;
 }
 
@@ -173,7 +183,7 @@ read_role(
 
 	if (r == 0) {
 		snprintf(path, sizeof(path), "delegations/%s.json", role.name);
-		r = read_document(dir, role.name, path, targets, &body, &why);
+		r = read_document(dir, path, targets, &body, &why);
 	}
 	if (r == -ENOMEM)
 		return err_set(err, ENOMEM, "%s", why.text);
@@ -182,7 +192,8 @@ read_role(
 		    why.text);
 		return 0;
 	}
-	if ((r = add_targets(targets, body, &role, err)) < 0)
+	if ((r = note_role(targets, role.name, body, entry, err)) < 0 ||
+	    (r = add_targets(targets, body, &role, err)) < 0)
 		return r;
 	if (json_is_true(json_object_get(entry, "terminating")) || role.depth >= TARGET_DEPTH_MAX)
 		return 0;
@@ -199,9 +210,9 @@ read_roles(
 
 	json_array_foreach(json_object_get(json_object_get(body, "delegations"), "roles"), i, entry)
 	{
-		if (r < 0 || targets->roles >= TARGET_ROLES_MAX)
+		if (r < 0 || targets->roles_seen >= TARGET_ROLES_MAX)
 			break;
-		targets->roles++;
+		targets->roles_seen++;
 		r = read_role(dir, entry, above, targets, err);
 	}
 	return r;
@@ -286,10 +297,11 @@ targets_read(int dir, struct targets *out, struct err *err)
 	const json_t *body = NULL;
 	int r;
 
-	*out = (struct targets){ .documents = json_array(), .names = json_array() };
-	if (!out->documents || !out->names)
+	*out = (struct targets){ .documents = json_array() };
+	if (!out->documents)
 		return err_set(err, ENOMEM, "no memory for targets");
-	if ((r = read_document(dir, "targets", "targets.json", out, &body, err)) < 0 ||
+	if ((r = read_document(dir, "targets.json", out, &body, err)) < 0 ||
+	    (r = note_role(out, "targets", body, NULL, err)) < 0 ||
 	    (r = add_targets(out, body, NULL, err)) < 0 || (r = read_roles(dir, body, NULL, out, err)) < 0)
 		return r;
 	drop_doubles(out);
@@ -309,8 +321,8 @@ targets_free(struct targets *targets)
 {
 	free(targets->by_file);
 	free(targets->list);
+	free(targets->roles);
 	json_decref(targets->documents);
-	json_decref(targets->names);
 	*targets = (struct targets){ 0 };
 }
 

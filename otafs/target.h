@@ -43,13 +43,22 @@ struct target {
 	bool is_double; /**< there is another of that package and version, which is the one that is shown */
 };
 
+/** A document of a publication that offers targets; all is borrowed from the struct targets. */
+struct target_role {
+	const char *name;   /**< of the delegation; "targets" for targets.json */
+	const json_t *body; /**< its "signed" */
+	const json_t
+	    *entry; /**< what the document above says of it: keyids, threshold; NULL for targets.json */
+};
+
 struct targets {
 	struct target *list; /**< ordered by package, then time, then version */
 	size_t count;
 	struct target **by_file; /**< ordered by file */
-	json_t *documents;       /* array of what was read, in order: owns all texts */
-	json_t *names;           /* array of their names: "targets", and those of delegations */
-	size_t room, roles;      /* while reading */
+	struct target_role *roles;
+	size_t role_count;
+	json_t *documents;       /* array of what was read, as roles has it: owns all texts */
+	size_t room, roles_seen; /* while reading */
 };
 
 /**

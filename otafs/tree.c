@@ -10,10 +10,12 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
+#include "otafs/expiry.h"
 #include "otafs/manifest.h"
 #include "otafs/package.h"
 #include "otafs/report.h"
@@ -74,6 +76,18 @@ static int
 print_metrics(const struct node *node, FILE *out, struct err *err)
 {
 	return status_print_metrics(node->core, out, err);
+}
+
+static int
+print_expiring(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print(node->core, utc_now(), out, err);
+}
+
+static int
+print_expiring_json(const struct node *node, FILE *out, struct err *err)
+{
+	return expiry_print_json(node->core, utc_now(), out, err);
 }
 
 static int
@@ -302,15 +316,36 @@ monotonic_seconds(void)
 	return now.tv_sec;
 }
 
-/* timestamp.json begins a visit and says which set is read in it. */
+/*
+ * A visit begins when there is no next root: timestamp.json then has to be of the set in which that was so, or
+ * the device would meet signatures of a root that it has not seen. Without that, timestamp.json begins it.
+ * Roots are those of the newest set, whatever the last visit read.
+ */
 static int64_t
 choose_set(const struct node *node, const char *name)
 {
-	struct core *core = node->core;
+	const struct core *core = node->core;
+	const char *device = node->args[0], *serial = node->args[1];
+	int64_t now = monotonic_seconds();
 
-	if (!strcmp(name, "timestamp.json"))
+	if (root_version(name) >= 0)
 		return image_number(core->image);
-	return image_set(core->image, pins_get(&core->pins, node->args[0], node->args[1], monotonic_seconds()));
+	return image_set(core->image, strcmp(name, "timestamp.json")
+					  ? pins_get(&core->pins, device, serial, now)
+					  : pins_begun(&core->pins, device, serial, now));
+}
+
+static void
+pin_set(const struct node *node, const char *name, bool is_there)
+{
+	struct pins *pins = &node->core->pins;
+	const char *device = node->args[0], *serial = node->args[1];
+	int64_t now = monotonic_seconds();
+
+	if (root_version(name) > 0 && !is_there)
+		pins_begin(pins, device, serial, node->set, now);
+	if (!strcmp(name, "timestamp.json") && is_there && !pins_begun(pins, device, serial, now))
+		pins_set(pins, device, serial, node->set, now);
 }
 
 static int
@@ -321,11 +356,11 @@ settle_set(struct node *node, const char *name, struct err *err)
 	node->set = choose_set(node, name);
 	snprintf(node->shared, sizeof(node->shared), NODE_SETS "%lld/%s", (long long)node->set, name);
 	fd = image_file(node->core->image, node->set, name, err);
+	if (fd >= 0 || fd == -ENOENT)
+		pin_set(node, name, fd >= 0);
 	if (fd < 0)
 		return fd;
 	close(fd);
-	if (!strcmp(name, "timestamp.json"))
-		pins_set(&node->core->pins, node->args[0], node->args[1], node->set, monotonic_seconds());
 	return 0;
 }
 
@@ -492,6 +527,18 @@ static int
 remove_certificate(const struct node *node, struct err *err)
 {
 	return device_certificate_remove(node->core, &node->device, node->args[1], node->who, err);
+}
+
+static int
+print_expires(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_certificate_expires(node->core, &node->device, node->args[1], out, err);
+}
+
+static int
+write_expires(const struct node *node, const char *text, struct err *err)
+{
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
 }
 
 static int
@@ -725,6 +772,8 @@ const struct row tree_rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
+	ROW("devices/*/certificates/*/expires", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, SPEAKS, .flags = ROW_SHOWN,
+	    .print = print_expires, .write = write_expires, .room = DEVICE_EXPIRES_MAX),
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),
@@ -759,6 +808,8 @@ const struct row tree_rows[] = {
 	TEXT("keys/director", NEEDS_NOTHING, print_keys),
 	FOLDER("status", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("status/health.json", NEEDS_NOTHING, print_health),
+	TEXT("status/expiring", NEEDS_NOTHING, print_expiring),
+	TEXT("status/expiring.json", NEEDS_NOTHING, print_expiring_json),
 	TEXT("status/metrics", NEEDS_NOTHING, print_metrics),
 	TEXT("status/version", NEEDS_NOTHING, print_version),
 	TEXT("status/gc", NEEDS_NOTHING, print_reported),

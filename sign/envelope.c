@@ -108,36 +108,57 @@ is_first_of_key(char seen[][DIGEST_HEX_SIZE], int count, const char *id)
 	return true;
 }
 
-/* Sets @good to the number of different listed keys with a good signature. */
+/* Who may sign, and what is signed. */
+struct signers {
+	const char *what;
+	const json_t *keys, *ids;
+	const char *data; /* canonical */
+	size_t bytes;
+	char seen[ENVELOPE_SIGNATURES_MAX][DIGEST_HEX_SIZE]; /* by public value, of those that signed */
+	int good;
+};
+
+/* Counts one signature. @why: the reason if it does not count; that a listed key's is bad says more than that a
+ * stranger's is there. */
 static int
-count_signatures(
-    const json_t *json, const json_t *keys, const json_t *ids, const char *what, int *good, struct err *err)
+count_one(struct signers *signers, const json_t *signature, struct err *why, struct err *err)
 {
-	char seen[ENVELOPE_SIGNATURES_MAX][DIGEST_HEX_SIZE];
-	AUTO(free_p) char *canonical = NULL;
-	const json_t *signature;
-	size_t i, bytes;
+	const char *id = json_text(signature, "keyid"), *method = json_text(signature, "method");
+	AUTO(public_key_freep) struct public_key *key = NULL;
 	int r;
 
-	if ((r = canonical_write(json_object_get(json, "signed"), &canonical, &bytes, err)) < 0)
-		return err_context(err, r, "%s", what);
-	*good = 0;
-	json_array_foreach(json_object_get(json, "signatures"), i, signature)
-	{
-		const char *id = json_text(signature, "keyid"), *method = json_text(signature, "method");
-		AUTO(public_key_freep) struct public_key *key = NULL;
-		struct err ignored;
+	if (!is_known_method(method))
+		return err_set(err, EBADMSG,
+		    "%s: key %.12s...: signature method \"%.32s\" is unknown (TUF 1.0, 4.2)", signers->what, id,
+		    method);
+	if (!is_listed(signers->ids, id)) {
+		if (why->code == ENOKEY)
+			err_set(why, ENOKEY, "key %.12s... is none of them", id);
+		return 0;
+	}
+	if ((r = public_key_read(json_object_get(signers->keys, id), signers->what, &key, err)) < 0)
+		return err_context(err, r, "key %.12s...", id);
+	if (public_key_verify(key, method, json_text(signature, "sig"), signers->data, signers->bytes, why) < 0)
+		err_context(why, 0, "key %.12s...", id);
+	else if (!is_first_of_key(signers->seen, signers->good, public_key_id(key)))
+		err_set(why, EBADMSG, "key %.12s... signed under another id too", id);
+	else
+		signers->good++;
+	return 0;
+}
 
-		if (!is_known_method(method))
-			return err_set(err, EBADMSG, "%s: signature method \"%.32s\" is unknown", what, method);
-		if (!is_listed(ids, id))
-			continue;
-		if ((r = public_key_read(json_object_get(keys, id), what, &key, err)) < 0)
+static int
+count_signatures(struct signers *signers, const json_t *signatures, struct err *why, struct err *err)
+{
+	const json_t *signature;
+	size_t i;
+	int r;
+
+	err_set(why, ENOKEY, json_array_size(signatures) ? "the others are not there" : "it has none");
+	json_array_foreach(signatures, i, signature)
+	{
+		if ((r = count_one(signers, signature, why, err)) < 0)
 			return r;
-		if (public_key_verify(key, method, json_text(signature, "sig"), canonical, bytes, &ignored) ==
-			0 &&
-		    is_first_of_key(seen, *good, public_key_id(key)))
-			(*good)++;
 	}
 	return 0;
 }
@@ -146,17 +167,23 @@ int
 envelope_verify_keys(const json_t *json, const json_t *keys, const json_t *keyids, int threshold,
     const char *what, struct err *err)
 {
-	int r, good = 0;
+	struct signers signers = { .what = what, .keys = keys, .ids = keyids };
+	AUTO(free_p) char *canonical = NULL;
+	struct err why;
+	int r;
 
 	if ((r = envelope_check(json, what, err)) < 0)
 		return r;
 	if (threshold < 1 || threshold > ENVELOPE_THRESHOLD_MAX || !json_is_array(keyids))
 		return err_set(err, EBADMSG, "%s: nobody is named who may sign it", what);
-	if ((r = count_signatures(json, keys, keyids, what, &good, err)) < 0)
+	if ((r = canonical_write(json_object_get(json, "signed"), &canonical, &signers.bytes, err)) < 0)
+		return err_context(err, r, "%s", what);
+	signers.data = canonical;
+	if ((r = count_signatures(&signers, json_object_get(json, "signatures"), &why, err)) < 0)
 		return r;
-	if (good < threshold)
-		return err_set(err, EBADMSG, "%s: TUF 1.0, 5.3: %d of %d needed signatures are good", what,
-		    good, threshold);
+	if (signers.good < threshold)
+		return err_set(err, EBADMSG, "%s: TUF 1.0, 5.3: %d of %d needed signatures are good: %.200s",
+		    what, signers.good, threshold, why.text);
 	return 0;
 }
 
@@ -167,17 +194,19 @@ envelope_verify_role(const json_t *json, const json_t *root, enum role role, con
 	const json_t *ids = json_object_get(entry, "keyids");
 	const char *type;
 	int64_t threshold;
+	char named[32];
 	int r;
 
+	snprintf(named, sizeof(named), "root: role %s", role_name(role));
 	if ((r = envelope_check(json, what, err)) < 0 ||
-	    (r = json_need_integer(entry, "threshold", "root", ENVELOPE_THRESHOLD_MAX, &threshold, err)) < 0 ||
+	    (r = json_need_integer(entry, "threshold", named, ENVELOPE_THRESHOLD_MAX, &threshold, err)) < 0 ||
 	    (r = json_need_text(json_object_get(json, "signed"), "_type", what, &type, err)) < 0)
 		return r;
 	/* Clients take a root's type in any case, the others only as it is written. */
 	if (role == ROLE_ROOT ? strcasecmp(type, role_type(role)) : strcmp(type, role_type(role)))
 		return err_set(err, EBADMSG, "%s: _type is \"%.32s\", not %s", what, type, role_type(role));
 	if (threshold < 1 || !json_is_array(ids))
-		return err_set(err, EBADMSG, "root: role %s has no keys or no threshold", role_name(role));
+		return err_set(err, EBADMSG, "%s has no keys or no threshold", named);
 	r = envelope_verify_keys(json, json_object_get(root, "keys"), ids, (int)threshold, what, err);
 	return r < 0 ? err_context(err, r, "keys of the %s role", role_name(role)) : 0;
 }

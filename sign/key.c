@@ -6,7 +6,10 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -15,6 +18,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "sign/canonical.h"
 
 /** 64 hex digits of the seed and a newline. */
 #define SEED_FILE_BYTES (2 * crypto_sign_SEEDBYTES + 1)
@@ -41,16 +45,24 @@ key_start(struct err *err)
 static const unsigned char ed25519_spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21,
 	0x00 };
 
+#define ED25519_SPKI_BYTES (sizeof(ed25519_spki) + crypto_sign_PUBLICKEYBYTES)
+
+static void
+write_ed25519_spki(const struct public_key *key, unsigned char spki[static ED25519_SPKI_BYTES])
+{
+	memcpy(spki, ed25519_spki, sizeof(ed25519_spki));
+	memcpy(spki + sizeof(ed25519_spki), key->ed25519, sizeof(key->ed25519));
+}
+
 /* ota-tuf's key id: SHA-256 of the DER SubjectPublicKeyInfo. */
 static int
 make_id(struct public_key *key)
 {
-	unsigned char spki[sizeof(ed25519_spki) + sizeof(key->ed25519)], *der = NULL;
+	unsigned char spki[ED25519_SPKI_BYTES], *der = NULL;
 	int bytes;
 
 	if (!key->rsa) {
-		memcpy(spki, ed25519_spki, sizeof(ed25519_spki));
-		memcpy(spki + sizeof(ed25519_spki), key->ed25519, sizeof(key->ed25519));
+		write_ed25519_spki(key, spki);
 		digest_sha256_hex(spki, sizeof(spki), key->id);
 		return 0;
 	}
@@ -111,6 +123,83 @@ public_key_read(const json_t *json, const char *what, struct public_key **out, s
 	return 0;
 }
 
+static int
+read_made(const char *type, const char *value, const char *what, struct public_key **out, struct err *err)
+{
+	AUTO(json_decref_p)
+	json_t *json = value ? json_pack("{s:s,s:{s:s}}", "keytype", type, "keyval", "public", value) : NULL;
+
+	return json ? public_key_read(json, what, out, err) : err_set(err, ENOMEM, "%s: no memory", what);
+}
+
+int
+public_key_of_ed25519(const unsigned char *point, const char *what, struct public_key **out, struct err *err)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(point, crypto_sign_PUBLICKEYBYTES, hex);
+	return read_made("ED25519", hex, what, out, err);
+}
+
+static EVP_PKEY *
+make_rsa(BIGNUM *modulus, BIGNUM *exponent)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *parameters = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (context && builder && modulus && exponent &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1 &&
+	    (parameters = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(context) == 1)
+		EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
+	OSSL_PARAM_free(parameters);
+	OSSL_PARAM_BLD_free(builder);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+/* SubjectPublicKeyInfo as PEM; the caller frees it. NULL: no memory. */
+static char *
+spki_pem(EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data, *pem = NULL;
+	long bytes;
+
+	if (bio && key && PEM_write_bio_PUBKEY(bio, key) == 1 && (bytes = BIO_get_mem_data(bio, &data)) > 0)
+		pem = strndup(data, (size_t)bytes);
+	BIO_free(bio);
+	return pem;
+}
+
+int
+public_key_of_rsa(const unsigned char *modulus, size_t modulus_bytes, const unsigned char *exponent,
+    size_t exponent_bytes, const char *what, struct public_key **out, struct err *err)
+{
+	AUTO(free_p) char *pem = NULL;
+	BIGNUM *n, *e;
+	EVP_PKEY *key;
+
+	while (modulus_bytes && !*modulus)
+		modulus++, modulus_bytes--;
+	if ((modulus_bytes != 256 && modulus_bytes != 384 && modulus_bytes != KEY_SIGNATURE_MAX) ||
+	    exponent_bytes > KEY_SIGNATURE_MAX)
+		return err_set(err, EBADMSG, "%s: RSA key of %zu bits; 2048, 3072 and 4096 are allowed", what,
+		    8 * modulus_bytes);
+	n = BN_bin2bn(modulus, (int)modulus_bytes, NULL);
+	e = BN_bin2bn(exponent, (int)exponent_bytes, NULL);
+	key = make_rsa(n, e);
+	pem = spki_pem(key);
+	EVP_PKEY_free(key);
+	BN_free(n);
+	BN_free(e);
+	if (!pem)
+		return err_set(err, EBADMSG, "%s: not the numbers of an RSA key", what);
+	return read_made("RSA", pem, what, out, err);
+}
+
 void
 public_key_free(struct public_key *key)
 {
@@ -131,6 +220,56 @@ const char *
 public_key_id(const struct public_key *key)
 {
 	return key->id;
+}
+
+int
+public_key_aktualizr_id(const struct public_key *key, char id[static DIGEST_HEX_SIZE], struct err *err)
+{
+	const char *value = json_text(json_object_get(key->json, "keyval"), "public");
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *text = NULL;
+	size_t bytes = strlen(value);
+	int r;
+
+	while (bytes && value[bytes - 1] == '\n')
+		bytes--;
+	if (!(json = json_stringn(value, bytes)))
+		return err_set(err, ENOMEM, "no memory for a key id");
+	if ((r = canonical_write(json, &text, &bytes, err)) == 0)
+		digest_sha256_hex(text, bytes, id);
+	return r;
+}
+
+const char *
+public_key_kind(const struct public_key *key)
+{
+	if (!key->rsa)
+		return "ED25519";
+	switch (EVP_PKEY_get_bits(key->rsa)) {
+	case 2048:
+		return "RSA-2048";
+	case 3072:
+		return "RSA-3072";
+	default:
+		return "RSA-4096";
+	}
+}
+
+int
+public_key_pem(const struct public_key *key, char **out, struct err *err)
+{
+	unsigned char spki[ED25519_SPKI_BYTES];
+	AUTO(free_p) char *base64 = NULL;
+
+	if (key->rsa) {
+		*out = spki_pem(key->rsa);
+		return *out ? 0 : err_set(err, ENOMEM, "no memory for a key");
+	}
+	write_ed25519_spki(key, spki);
+	if (!(base64 = digest_base64(spki, sizeof(spki))) ||
+	    asprintf(out, "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n", base64) < 0)
+		return err_set(err, ENOMEM, "no memory for a key");
+	return 0;
 }
 
 json_t *
@@ -176,24 +315,18 @@ public_key_verify(const struct public_key *key, const char *method, const char *
 	return err_set(err, EBADMSG, "signature of key %.12s... does not match", key->id);
 }
 
-/* Completes a pair from its seed; crypto_sign's secret key is the seed and the public key. */
-static int
-from_seed(const unsigned char *seed, struct key_pair **out, struct err *err)
+int
+key_pair_from_seed(const unsigned char *seed, struct key_pair **out, struct err *err)
 {
 	AUTO(key_pair_freep) struct key_pair *pair = calloc(1, sizeof(*pair));
-	AUTO(json_decref_p) json_t *json = NULL;
 	unsigned char public[crypto_sign_PUBLICKEYBYTES];
-	char hex[DIGEST_HEX_SIZE];
 	int r;
 
+	/* crypto_sign's secret key is the seed and the public key. */
 	if (!pair || !(pair->secret = sodium_malloc(crypto_sign_SECRETKEYBYTES)))
 		return err_set(err, ENOMEM, "no lockable memory for a key");
 	crypto_sign_seed_keypair(public, pair->secret, seed);
-	digest_hex(public, sizeof(public), hex);
-	json = json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public", hex);
-	if (!json)
-		return err_set(err, ENOMEM, "no memory for a key");
-	r = public_key_read(json, "new key", &pair->public, err);
+	r = public_key_of_ed25519(public, "new key", &pair->public, err);
 	if (r == 0)
 		*out = MOVE(pair);
 	return r;
@@ -208,7 +341,7 @@ key_pair_new(struct key_pair **out, struct err *err)
 	if (!seed)
 		return err_set(err, ENOMEM, "no lockable memory for a key");
 	randombytes_buf(seed, crypto_sign_SEEDBYTES);
-	r = from_seed(seed, out, err);
+	r = key_pair_from_seed(seed, out, err);
 	sodium_free(seed);
 	return r;
 }
@@ -247,7 +380,7 @@ key_pair_load(int dir, const char *name, struct key_pair **out, struct err *err)
 		return err_set(err, ENOMEM, "%s: no lockable memory", name);
 	r = read_seed(fd, name, seed, err);
 	if (r == 0)
-		r = from_seed(seed, out, err);
+		r = key_pair_from_seed(seed, out, err);
 	sodium_free(seed);
 	return r;
 }

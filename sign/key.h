@@ -2,8 +2,8 @@
  * Keys: Ed25519 pairs that sign, and public keys (Ed25519, RSA) that verify.  (Uptane 2.1, 5.1; aktualizr's
  * forms)
  *
- * The secret half lives in memory that is locked, guarded and wiped when it is freed. This is the only file
- * that knows libsodium; RSA comes from libcrypto.
+ * The secret half lives in memory that is locked, guarded and wiped when it is freed. Ed25519 comes from
+ * libsodium, RSA from libcrypto.
  */
 #ifndef SIGN_KEY_H
 #define SIGN_KEY_H
@@ -19,6 +19,9 @@
 /** A signature of the largest RSA key in use, 4096 bit. */
 #define KEY_SIGNATURE_MAX 512
 
+/** What an Ed25519 pair is made from. */
+#define KEY_SEED_BYTES 32
+
 /** To be called once before anything else here; -EIO if libsodium cannot start. */
 int key_start(struct err *err);
 
@@ -30,6 +33,11 @@ struct public_key;
  * ED25519: 64 hex digits. RSA: SPKI PEM of 2048, 3072 or 4096 bits. Anything else is -EBADMSG, naming @what.
  */
 int public_key_read(const json_t *json, const char *what, struct public_key **out, struct err *err);
+/** Makes the same from raw numbers, big-endian, of an RSA key, or the 32 bytes of an Ed25519 key. */
+int public_key_of_rsa(const unsigned char *modulus, size_t modulus_bytes, const unsigned char *exponent,
+    size_t exponent_bytes, const char *what, struct public_key **out, struct err *err);
+int
+public_key_of_ed25519(const unsigned char *point, const char *what, struct public_key **out, struct err *err);
 void public_key_free(struct public_key *key);
 void public_key_freep(struct public_key **key);
 
@@ -39,6 +47,16 @@ void public_key_freep(struct public_key **key);
  * others from the same key).
  */
 const char *public_key_id(const struct public_key *key);
+
+/** The id that aktualizr makes of the key: SHA-256 of the canonical JSON string of its public value without the
+ * newline at the end.  (aktualizr-wire 2.5) -ENOMEM. */
+int public_key_aktualizr_id(const struct public_key *key, char id[static DIGEST_HEX_SIZE], struct err *err);
+
+/** "ED25519", "RSA-2048", ...; for people. */
+const char *public_key_kind(const struct public_key *key);
+
+/** SubjectPublicKeyInfo as PEM; the caller frees it. -ENOMEM. */
+int public_key_pem(const struct public_key *key, char **out, struct err *err);
 
 /** A new reference to the JSON that was read. */
 json_t *public_key_json(const struct public_key *key);
@@ -56,6 +74,9 @@ struct key_pair;
 
 /** Makes a new random pair. */
 int key_pair_new(struct key_pair **out, struct err *err);
+
+/** The pair of a seed of KEY_SEED_BYTES, which the caller wipes. */
+int key_pair_from_seed(const unsigned char *seed, struct key_pair **out, struct err *err);
 
 /** Reads a pair from @name below folder @dir, which has to be ours and 0600: 64 hex digits of the seed, a
  * newline. */

@@ -157,7 +157,7 @@ static void
 tell_new_root(const struct house *house, int before)
 {
 	if (house->root_version != before)
-		log_line(LOG_NOTICE, "new root from outside repository=%s version=%d",
+		log_line(LOG_NOTICE, "new root taken repository=%s version=%d",
 		    repository_name(house->repository), house->root_version);
 }
 

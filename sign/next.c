@@ -383,6 +383,9 @@ check_names(const json_t *roles, struct err *err)
 	return 0;
 }
 
+/** The public half of a key that is not there yet. */
+#define NO_PUBLIC "0000000000000000000000000000000000000000000000000000000000000000"
+
 /* New keys change at each preview: they are shown by their number. */
 static int
 rename_new(const struct plan *plan, struct err *err)
@@ -399,7 +402,8 @@ rename_new(const struct plan *plan, struct err *err)
 			if (!shown)
 				continue;
 			if (json_object_set_new(plan->keys, shown,
-				json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public", "")) < 0 ||
+				json_pack("{s:s,s:{s:s}}", "keytype", "ED25519", "keyval", "public",
+				    NO_PUBLIC)) < 0 ||
 			    json_object_del(plan->keys, id) < 0 ||
 			    json_array_set_new(ids, i, json_string(shown)) < 0)
 				return no_memory(err);

@@ -212,6 +212,29 @@ root_public_id(const json_t *root, const char *keyid, char public_id[static DIGE
 	return 0;
 }
 
+bool
+root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE])
+{
+	struct err ignored;
+
+	return root_public_id(root, keyid, public_id, &ignored) == 0;
+}
+
+const char *
+root_id_of(const json_t *root, enum role role, const char *public_id)
+{
+	const json_t *ids = root_keyids(root, role);
+
+	for (size_t i = 0; i < json_array_size(ids); i++) {
+		const char *id = json_string_value(json_array_get(ids, i));
+		char found[DIGEST_HEX_SIZE];
+
+		if (id && root_resolve(root, id, found) && !strcmp(found, public_id))
+			return id;
+	}
+	return NULL;
+}
+
 int
 root_threshold(const json_t *root, enum role role)
 {

@@ -9,6 +9,7 @@
 #define SIGN_ROOT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,10 +35,17 @@ int root_check(const json_t *root, int64_t now, struct err *err);
  */
 const json_t *root_keyids(const json_t *root, enum role role);
 
+/** The id by which @root gives @role to the key with @public_id, for what is shown only; NULL if it does not, or
+ * that cannot be said. Borrowed from @root. */
+const char *root_id_of(const json_t *root, enum role role, const char *public_id);
+
 /** Sets @public_id for the key that @root calls @keyid. -EBADMSG when there is none, or another -errno: a key
  * may be deleted for the answer. */
 int
 root_public_id(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE], struct err *err);
+
+/** The same for what is shown only; false when it cannot be said. */
+bool root_resolve(const json_t *root, const char *keyid, char public_id[static DIGEST_HEX_SIZE]);
 
 /** How many signatures @role needs; 0 when the root does not say. */
 int root_threshold(const json_t *root, enum role role);

@@ -448,44 +448,95 @@ image_retire(struct image *image, const char *const *files, size_t count, struct
 
 /* Whether what is signed here has to be signed anew. */
 static int
-is_stale(struct image *image, bool is_offline, bool *out, struct err *err)
+is_stale(struct image *image, bool *out, struct err *err)
 {
 	static const enum role roles[] = { ROLE_TIMESTAMP, ROLE_SNAPSHOT, ROLE_TARGETS };
 	int r = 0;
 
 	*out = false;
 	for (size_t i = 0; r == 0 && !*out && i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (roles[i] != ROLE_TARGETS || !is_offline)
+		if (roles[i] != ROLE_TARGETS || !image->is_offline)
 			r = state_is_stale(image, roles[i], out, err);
 	return r;
+}
+
+/* Which root is to be published with the present targets. */
+static int
+find_root(struct image *image, int newest, int *root, struct err *err)
+{
+	*root = newest;
+	if (!image->is_offline || newest == image->version[ROLE_ROOT])
+		return 0;
+	/* Targets that are signed elsewhere bind the root, and are renewed by those who have the keys. */
+	return state_fitting_root(image, NULL, root, NULL, err);
+}
+
+/* Whether there is nothing to do. However the clock jumps to and fro, and whatever fails after something was
+ * signed, what only age asks for waits a minute; without a publication the root is another. */
+static int
+is_fresh(struct image *image, int root, bool *out, struct err *err)
+{
+	bool stale;
+	int r = is_stale(image, &stale, err);
+
+	*out = image->version[ROLE_ROOT] == root && (!stale || due_steady() < image->quiet_until);
+	if (r < 0 || !*out || !stale || !image->failed.code)
+		return r;
+	*err = image->failed;
+	return -err->code;
+}
+
+static int
+publish_same(struct image *image, struct err *err)
+{
+	const struct change same = { 0 };
+	int r;
+
+	image->quiet_until = due_steady() + RENEW_PAUSE_SECONDS;
+	r = state_publish(image, &same, err);
+	if (r == DROP_BAD)
+		r = -(err->code = EFBIG);
+	image->failed = r < 0 ? *err : (struct err){ 0 };
+	return r;
+}
+
+int
+state_renew(struct image *image, struct err *err)
+{
+	int newest, root, is_offline, r;
+	bool fresh = false;
+
+	/* The newest root first: keys that change from here on come with a newer one, which is seen next time.
+	 */
+	if ((r = state_newest_root(image, &newest, NULL, err)) < 0)
+		return r;
+	is_offline = client_can_sign(image->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
+	if (is_offline < 0)
+		return is_offline;
+	image->is_offline = is_offline;
+	if ((r = find_root(image, newest, &root, err)) < 0 || (r = is_fresh(image, root, &fresh, err)) < 0 ||
+	    (!fresh && (r = publish_same(image, err)) < 0))
+		return r;
+	image->seen_root = newest;
+	return fresh ? IMAGE_FRESH : 0;
 }
 
 int
 image_renew(struct image *image, struct err *err)
 {
 	AUTO(state_unlock) struct image *locked = state_lock(image);
-	const struct change same = { 0 };
-	int root = 0, is_offline, r;
-	bool stale;
 
-	is_offline = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, err);
-	if (is_offline < 0)
-		return is_offline;
-	/* Offline targets bind the root that can be published, and are renewed by those who have the keys. */
-	if ((r = state_newest_root(locked, &root, NULL, err)) < 0)
-		return r;
-	if (is_offline && root != locked->version[ROLE_ROOT] &&
-	    (r = state_fitting_root(locked, NULL, &root, NULL, err)) < 0)
-		return r;
-	if ((r = is_stale(locked, is_offline, &stale, err)) < 0)
-		return r;
-	/* However the clock jumps to and fro, and whatever fails after something was signed. Without a
-	 * publication the root is another. */
-	if (locked->version[ROLE_ROOT] == root && (!stale || due_steady() < locked->quiet_until))
-		return IMAGE_FRESH;
-	locked->quiet_until = due_steady() + RENEW_PAUSE_SECONDS;
-	r = state_publish(locked, &same, err);
-	return r == DROP_BAD ? -EFBIG : r;
+	return state_renew(locked, err);
+}
+
+int
+image_look_for_root(struct image *image, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	AUTO(free_p) char *text = NULL;
+	int r = client_root(locked->client, REPOSITORY_IMAGE, locked->seen_root + 1, &text, NULL, err);
+
+	return r == CLIENT_NO_ROOT ? IMAGE_FRESH : r;
 }
 
 /* -- looking -- */

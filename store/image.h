@@ -19,6 +19,9 @@
 /** What is taken from a builder leaves room for the server's own next edition. */
 #define IMAGE_PUSHED_MAX (IMAGE_TARGETS_MAX - 64 * 1024)
 
+/** Words of image_warning() with their 0. */
+#define IMAGE_WARNING_SIZE 256
+
 struct image;
 
 /** Opens @repository/published and reads the current set; @client and @config outlive the image. */
@@ -58,6 +61,19 @@ int image_publish(struct image *image, const struct releases *releases, int *ver
  */
 int image_renew(struct image *image, struct err *err);
 
+/**
+ * Whether image_renew() has to be called because ota-signd has a root that it did not look at yet: 0,
+ * IMAGE_FRESH, or -errno. One short question, to be asked every second or so: keys that were rotated sign all
+ * that is published from then on.
+ */
+int image_look_for_root(struct image *image, struct err *err);
+
+/**
+ * Brings report/limits up to date and writes what is most urgent in it to @text: what has expired or soon will,
+ * and is not renewed here, or comes near what clients read. Returns whether there is anything.
+ */
+bool image_warning(struct image *image, char text[static IMAGE_WARNING_SIZE]);
+
 /* -- what builders and suppliers sign themselves -- */
 
 /** The builder did not say which targets.json he edited (428). */
@@ -85,11 +101,24 @@ int
 image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum, struct err *err);
 
 /**
+ * The same for targets that carry no word of what was edited: @version, which is set, has to be the present one
+ * + 1. 0, IMAGE_SAME when that is published already, IMAGE_OTHER_VERSION, DROP_BAD with words, or -errno.
+ */
+int image_put_next_targets(struct image *image, const char *text, size_t bytes, int *version, struct err *err);
+
+/** The newest root waits for targets that its keys signed; @err says whose. */
+#define IMAGE_HELD_BACK 7
+
+/**
  * Hands a signed root to ota-signd. It is published at once when the present targets.json verifies with it, or
- * can be signed anew; else it is held back until targets arrive that do. 0, DROP_BAD when it is refused, or
- * -errno.
+ * can be signed anew; else it is held back until targets arrive that do. 0, IMAGE_HELD_BACK, DROP_BAD when it
+ * is refused, or -errno.
  */
 int image_put_root(struct image *image, const char *text, size_t bytes, struct err *err);
+
+/** Publishes the newest root that ota-signd has, as far as that can be done now. 0 or IMAGE_HELD_BACK: trouble
+ * is logged, and the next renewal tries again. */
+int image_settle_root(struct image *image, struct err *err);
 
 /** The trusted delegations {"keys":{},"roles":[]} in targets.json: a new reference; and setting them, which
  * signs targets. -ENOKEY when targets keys are off line. DROP_BAD with words. */

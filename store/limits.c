@@ -14,13 +14,16 @@
 #define WARN_PERCENT 75
 /** A document signed elsewhere is announced this long before it expires. */
 #define WARN_SECONDS (14 * 86400)
+/** What ota-signd has the keys for: it expires only when that was away for long. */
+#define RENEWED "ota-watcher renews it as soon as ota-signd signs"
 /** A line for each of TRUST_NODES_MAX delegations. */
 #define REPORT_MAX (32 * 1024)
 
 struct report {
 	char text[REPORT_MAX];
 	size_t used;
-	char warning[256]; /* the first */
+	char warning[IMAGE_WARNING_SIZE]; /* the most urgent */
+	bool is_expired;                  /* something has expired; the warning says what */
 };
 
 static void add(struct report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -55,7 +58,7 @@ add_size(struct report *report, const char *name, size_t bytes, size_t max, cons
 }
 
 static void
-add_expiry(struct report *report, const char *name, int64_t expires, int64_t lifetime)
+add_expiry(struct report *report, const char *name, int64_t expires, int64_t lifetime, const char *advice)
 {
 	int64_t left = expires - utc_now(), soon = lifetime / 4 < WARN_SECONDS ? lifetime / 4 : WARN_SECONDS;
 	char text[UTC_TEXT_SIZE];
@@ -65,11 +68,13 @@ add_expiry(struct report *report, const char *name, int64_t expires, int64_t lif
 		add(report, "%s: expires %s, ok\n", name, text);
 		return;
 	}
-	add(report, "%s: expires %s, warning: %s; devices take no updates then\n", name, text,
-	    left < 0 ? "it has expired" : "soon, and is not renewed by itself");
-	if (!*report->warning)
-		snprintf(report->warning, sizeof(report->warning), "%s %s %s", name,
-		    left < 0 ? "has expired at" : "expires", text);
+	add(report, "%s: expires %s, warning: %s; devices take no updates then: %s\n", name, text,
+	    left < 0 ? "it has expired" : "soon, and is not renewed by itself", advice);
+	/* What has expired comes before what is going to. */
+	if (!*report->warning || (left < 0 && !report->is_expired))
+		snprintf(report->warning, sizeof(report->warning), "%s %s %s: %s", name,
+		    left < 0 ? "has expired at" : "expires", text, advice);
+	report->is_expired |= left < 0;
 }
 
 /* Clients skip a delegation that has expired, and with it all that its supplier offers. */
@@ -87,7 +92,7 @@ add_delegations(const struct image *image, struct report *report)
 
 		snprintf(what, sizeof(what), "delegation %.50s", name);
 		if (text && utc_parse(text, &expires) == 0)
-			add_expiry(report, what, expires, WARN_SECONDS * 4);
+			add_expiry(report, what, expires, WARN_SECONDS * 4, "its supplier has to sign it anew");
 	}
 }
 
@@ -101,23 +106,54 @@ write_report(const struct image *image, struct report *report)
 	add_size(report, "root.json", image->bytes[ROLE_ROOT], STATE_SMALL_MAX, "have fewer keys");
 	add(report, "targets: %zu\n", json_object_size(json_object_get(image->targets, "targets")));
 	add(report, "delegations: %zu\n", json_object_size(image->delegations));
-	add_expiry(report, "targets.json", image->expires[ROLE_TARGETS], state_lifetime(image, ROLE_TARGETS));
-	add_expiry(report, "root.json", image->expires[ROLE_ROOT], WARN_SECONDS * 4);
+	/* Who signs elsewhere decides how long it lives. */
+	add_expiry(report, "targets.json", image->expires[ROLE_TARGETS],
+	    image->is_offline ? WARN_SECONDS * 4 : state_lifetime(image, ROLE_TARGETS),
+	    image->is_offline ? "the holders of its keys have to sign it anew" : RENEWED);
+	add_expiry(report, "snapshot.json", image->expires[ROLE_SNAPSHOT], state_lifetime(image, ROLE_SNAPSHOT),
+	    RENEWED);
+	add_expiry(report, "timestamp.json", image->expires[ROLE_TIMESTAMP],
+	    state_lifetime(image, ROLE_TIMESTAMP), RENEWED);
+	add_expiry(report, "root.json", image->expires[ROLE_ROOT], WARN_SECONDS * 4,
+	    "the holders of root keys have to sign the next one");
 	add_delegations(image, report);
+}
+
+/* Once for each thing that is said. */
+static void
+tell(struct image *image, const struct report *report)
+{
+	if (*report->warning && strcmp(report->warning, image->warned))
+		log_line(report->is_expired ? LOG_ERR : LOG_WARNING, "limit reason=\"%s\"", report->warning);
+	snprintf(image->warned, sizeof(image->warned), "%s", report->warning);
 }
 
 void
 limits_report(struct image *image)
 {
 	struct report report = { .used = 0 };
+	char digest[DIGEST_HEX_SIZE];
 	struct err err;
 
 	if (!image->version[ROLE_TARGETS])
 		return;
 	write_report(image, &report);
+	tell(image, &report);
+	digest_sha256_hex(report.text, report.used, digest);
+	if (!strcmp(digest, image->reported))
+		return;
 	if (file_replace(image->repository, "report/limits", report.text, report.used, 0640, &err) < 0)
 		log_line(LOG_WARNING, "report/limits reason=\"%s\"", err.text);
-	if (*report.warning && !image->is_warned)
-		log_line(LOG_WARNING, "limit reason=\"%s\"", report.warning);
-	image->is_warned = *report.warning;
+	else
+		strcpy(image->reported, digest);
+}
+
+bool
+image_warning(struct image *image, char text[static IMAGE_WARNING_SIZE])
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+
+	limits_report(locked);
+	snprintf(text, IMAGE_WARNING_SIZE, "%s", locked->warned);
+	return *text;
 }

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/envelope.h"
+#include "sign/root.h"
 #include "store/offer.h"
 #include "store/publish.h"
 #include "store/state.h"
@@ -142,14 +143,13 @@ check_delegated(struct image *image, const json_t *signed_part, struct err *err)
 }
 
 static int
-check_targets(struct image *image, const json_t *json, int version, const char *checksum, struct err *err)
+check_targets(struct image *image, const json_t *json, int version, struct err *err)
 {
 	const json_t *signed_part = json_object_get(json, "signed");
 	AUTO(json_decref_p) json_t *root = NULL;
 	int newest, r;
 
-	if ((r = check_checksum(image, checksum, err)) ||
-	    (r = state_newest_root(image, &newest, &root, err)) < 0 ||
+	if ((r = state_newest_root(image, &newest, &root, err)) < 0 ||
 	    (r = or_bad(envelope_verify_role(
 		 json, json_object_get(root, "signed"), ROLE_TARGETS, "targets.json", err))))
 		return r;
@@ -175,20 +175,96 @@ image_put_targets(struct image *image, const char *text, size_t bytes, const cha
 		return r;
 
 	AUTO(state_unlock) struct image *locked = state_lock(image);
-	r = check_targets(locked, json, version, checksum, err);
+	if ((r = check_checksum(locked, checksum, err)) || (r = check_targets(locked, json, version, err)))
+		return r;
 	change.json = json;
-	return r ? r : state_publish(locked, &change, err);
+	return state_publish(locked, &change, err);
+}
+
+/* Whether @file is published as it is: a repeated push is no mistake. */
+static bool
+is_published(struct image *image, const char *file, const char *text, size_t bytes)
+{
+	AUTO(free_p) char *present = NULL;
+	struct err ignored;
+	size_t n;
+
+	return publish_read(image->dir, file, IMAGE_TARGETS_MAX, &present, &n, &ignored) == 0 && n == bytes &&
+	       !memcmp(present, text, n);
+}
+
+int
+image_put_next_targets(struct image *image, const char *text, size_t bytes, int *version, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	struct change change = { .text = text, .bytes = bytes };
+	int r = read_document(text, bytes, IMAGE_PUSHED_MAX, "targets.json", &json, version, err);
+
+	if (r)
+		return r;
+
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+	if (is_published(locked, "targets.json", text, bytes))
+		return IMAGE_SAME;
+	if ((r = check_targets(locked, json, *version, err)))
+		return r;
+	change.json = json;
+	return state_publish(locked, &change, err);
 }
 
 /* -- roots -- */
+
+/* The words of IMAGE_HELD_BACK. */
+static int
+tell_held_back(struct image *image, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(free_p) char *keys = NULL;
+	const json_t *role;
+	int newest, r;
+
+	if ((r = state_newest_root(image, &newest, &root, err)) < 0)
+		return r;
+	role = json_object_get(
+	    json_object_get(json_object_get(json_object_get(root, "signed"), "roles"), "targets"), "keyids");
+	keys = json_dumps(role, JSON_COMPACT);
+	err_set(err, EAGAIN,
+	    "root %d is held back until targets.json of version %d arrives, signed by %d of the keys %.300s; "
+	    "devices have root %d till then",
+	    newest, image->version[ROLE_TARGETS] + 1,
+	    root_threshold(json_object_get(root, "signed"), ROLE_TARGETS), keys ? keys : "",
+	    image->version[ROLE_ROOT]);
+	log_line(LOG_NOTICE, "%s", err->text);
+	return IMAGE_HELD_BACK;
+}
+
+/* A root is taken, whatever comes now: what fails here is done at the next renewal. */
+static int
+settle(struct image *image, struct err *err)
+{
+	struct err why;
+	int r = state_renew(image, &why);
+
+	if (r < 0)
+		log_line(LOG_WARNING, "root taken, not published yet reason=\"%s\"", why.text);
+	else if (image->version[ROLE_ROOT] < image->seen_root && tell_held_back(image, err) == IMAGE_HELD_BACK)
+		return IMAGE_HELD_BACK;
+	return 0;
+}
+
+int
+image_settle_root(struct image *image, struct err *err)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+
+	return settle(locked, err);
+}
 
 int
 image_put_root(struct image *image, const char *text, size_t bytes, struct err *err)
 {
 	AUTO(state_unlock) struct image *locked = state_lock(image);
-	const struct change same = { 0 };
-	struct err why;
-	int r, root;
+	int r;
 
 	if (bytes > STATE_SMALL_MAX)
 		return drop_bad(
@@ -196,19 +272,7 @@ image_put_root(struct image *image, const char *text, size_t bytes, struct err *
 	r = client_put_root(locked->client, REPOSITORY_IMAGE, text, bytes, err);
 	if (r < 0)
 		return r == -EBADMSG || r == -EINVAL ? DROP_BAD : r;
-	/* It is taken, whatever comes now: what fails here is done at the next renewal. */
-	r = client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, &why);
-	if (r == CLIENT_OFFLINE && (r = state_fitting_root(locked, NULL, &root, NULL, &why)) == 0 &&
-	    root == locked->version[ROLE_ROOT]) {
-		log_line(LOG_NOTICE,
-		    "root held back until targets arrive that its keys signed; published is %d", root);
-		return 0;
-	}
-	if (r == 0)
-		r = state_publish(locked, &same, &why);
-	if (r)
-		log_line(LOG_WARNING, "root taken, not published yet reason=\"%s\"", why.text);
-	return 0;
+	return settle(locked, err);
 }
 
 /* -- delegations -- */
@@ -378,27 +442,13 @@ check_delegation(struct image *image, const struct trust *trust, int number, con
 	return check_packages(image, trust, number, signed_part, err);
 }
 
-/* Whether that is published as it is: a repeated push is no mistake. */
-static bool
-is_published(struct image *image, const struct change *change)
-{
-	AUTO(free_p) char *text = NULL;
-	char file[PUBLISH_NAME_SIZE];
-	struct err ignored;
-	size_t bytes;
-
-	snprintf(file, sizeof(file), "delegations/%s.json", change->delegation);
-	return json_object_get(image->delegations, change->delegation) &&
-	       publish_read(image->dir, file, IMAGE_TARGETS_MAX, &text, &bytes, &ignored) == 0 &&
-	       bytes == change->delegation_bytes && !memcmp(text, change->delegation_text, bytes);
-}
-
 /* 0 when it is to be published, IMAGE_SAME when it is. */
 static int
 admit(struct image *image, const struct change *change, int version, struct err *err)
 {
 	AUTO(free_p) struct trust *trust = malloc(sizeof(*trust));
 	const char *name = change->delegation;
+	char file[PUBLISH_NAME_SIZE];
 	int number;
 
 	if (!trust)
@@ -412,7 +462,9 @@ admit(struct image *image, const struct change *change, int version, struct err 
 		err_set(err, ENOENT, "there is no trusted delegation \"%s\"", shown);
 		return IMAGE_NO_DELEGATION;
 	}
-	if (is_published(image, change))
+	snprintf(file, sizeof(file), "delegations/%s.json", name);
+	if (json_object_get(image->delegations, name) &&
+	    is_published(image, file, change->delegation_text, change->delegation_bytes))
 		return IMAGE_SAME;
 	return check_delegation(image, trust, number, change->delegation_json, version, err);
 }

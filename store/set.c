@@ -94,7 +94,9 @@ int
 state_no_key(struct err *err)
 {
 	return err_set(err, ENOKEY,
-	    "the keys of targets.json are off line: add it with garage-sign (targets pull, add, sign, push)");
+	    "the keys of targets.json are off line: add it where they are, with ota-sign targets or "
+	    "garage-sign, "
+	    "and hand the signed targets in");
 }
 
 /* -- roots -- */
@@ -106,7 +108,9 @@ fetch_root(struct image *image, int version, char **data, size_t *bytes, struct 
 
 	if (r == CLIENT_NO_ROOT)
 		return version ? err_set(err, EBADMSG, "ota-signd has no image root of version %d", version)
-			       : err_set(err, EAGAIN, "ota-signd has no image root yet");
+			       : err_set(err, EAGAIN,
+				     "ota-signd has no keys of the image repository yet: ota-sign init makes "
+				     "them");
 	if (r == 0 && *bytes > STATE_SMALL_MAX) {
 		free(MOVE(*data));
 		return err_set(err, EFBIG, "image root.json has more than the %d bytes that clients read",
@@ -147,7 +151,9 @@ read_targets(struct image *image, json_t **out, struct err *err)
 
 	if (r == PUBLISH_NONE)
 		return err_set(err, ENOKEY,
-		    "nothing was published yet and the keys of targets.json are off line: push a signed one");
+		    "nothing was published yet and the keys of targets.json are off line: hand a signed one "
+		    "in, of "
+		    "version 1");
 	return r < 0 ? r : json_read(text, bytes, "published targets.json", out, err);
 }
 
@@ -258,7 +264,8 @@ sign(struct image *image, enum role role, json_t *signed_part, struct set *set, 
 	return set_add(set, name, data, bytes, err);
 }
 
-/* A held-back root must not have other keys for what is signed here than the newest one. */
+/* What is signed here is signed with the keys of the newest root; when that is held back, or new since a moment
+ * ago, these may not be the keys of the root in the set. Both pass: the one with the next targets. */
 static int
 check_last(const struct set *set, enum role role, struct err *err)
 {
@@ -271,7 +278,14 @@ check_last(const struct set *set, enum role role, struct err *err)
 		    file->name, file->bytes, STATE_SMALL_MAX);
 	if ((r = json_read(file->data, file->bytes, file->name, &json, err)) < 0)
 		return r;
-	return envelope_verify_role(json, json_object_get(set->root, "signed"), role, file->name, err);
+	r = envelope_verify_role(json, json_object_get(set->root, "signed"), role, file->name, err);
+	if (r != -EBADMSG)
+		return r;
+	err_context(err, 0,
+	    "the keys of ota-signd are not those of root %d, which is published with these targets",
+	    set->version[ROLE_ROOT]);
+	err->code = EAGAIN;
+	return -EAGAIN;
 }
 
 static int
@@ -303,6 +317,18 @@ add_timestamp(struct image *image, struct set *set, struct err *err)
 
 /* -- targets -- */
 
+/* A root that came while targets were signed may have other keys for them: then all is made anew. Reading 8 MiB
+ * once more to verify them would cost more. */
+static int
+check_root(struct image *image, const struct set *set, struct err *err)
+{
+	int newest, r = state_newest_root(image, &newest, NULL, err);
+
+	if (r == 0 && newest != set->version[ROLE_ROOT])
+		return err_set(err, EAGAIN, "the image root was changed while targets.json was signed");
+	return r;
+}
+
 static int
 sign_targets(struct image *image, json_t *targets, struct set *set, struct err *err)
 {
@@ -311,6 +337,8 @@ sign_targets(struct image *image, json_t *targets, struct set *set, struct err *
 
 	if (r == 0)
 		r = sign(image, ROLE_TARGETS, targets, set, err);
+	if (r == 0)
+		r = check_root(image, set, err);
 	if (r)
 		return r;
 	file = &set->files[set->count - 1];

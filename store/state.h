@@ -29,7 +29,11 @@ struct image {
 	size_t bytes[ROLE_COUNT];    /* of the files */
 	image_retired_fn *retired;
 	void *retired_data;
-	bool is_warned;      /* the log knows that a limit is near */
+	int seen_root;   /* the newest that a renewal looked at; it may be held back from what is published */
+	bool is_offline; /* the keys of targets are not here, as of the last renewal */
+	char reported[DIGEST_HEX_SIZE];  /* sha256 of report/limits, which is written when it changes */
+	char warned[IMAGE_WARNING_SIZE]; /* the limit or expiry that the log knows to be near; "" for none */
+	struct err failed;   /* why the last renewal did, to be told until the next one; code 0: it did not */
 	int64_t quiet_until; /* no renewal but for a new root before; seconds of the clock that nobody sets */
 };
 
@@ -62,6 +66,8 @@ int state_fitting_root(struct image *image, const json_t *json, int *version, js
 /** Life of a document of @role that is signed here, in seconds. */
 int64_t state_lifetime(const struct image *image, enum role role);
 
+/** image.c: image_renew() with the lock held. */
+int state_renew(struct image *image, struct err *err);
 /**
  * Whether the document of @role, which is signed here, has to be signed anew: half of its life is over; or it
  * expires later than it may, signed while the clock was ahead; or a higher version was signed and not

@@ -17,13 +17,19 @@ struct drop {
 	struct stat identity;  /* of the folder or file that was staged */
 	struct source *source; /* an OSTree repository; NULL: a parcel */
 	struct parcel parcel;
-	struct releases releases; /* empty for a delegation */
+	struct releases releases; /* empty for a document */
 	struct ingest_counts counts;
 	int targets_version;
 	bool was_published; /* all of it, before this drop */
 	double started, seconds;
 	double publish_seconds; /* of these: signing and publishing */
 };
+
+static bool
+is_document(const struct drop *drop)
+{
+	return drop->parcel.handed.kind != HANDED_NONE;
+}
 
 static double
 seconds_now(void)
@@ -127,7 +133,7 @@ stage_parcel(struct drop *drop, struct image *image, int dir, const char *name, 
 		drop->counts.bytes += drop->parcel.binaries[i] ? binary_length(drop->parcel.binaries[i]) : 0;
 	}
 	drop->counts.imported = drop->counts.objects;
-	return *drop->parcel.delegation ? 0 : image_check(image, &drop->releases, err);
+	return is_document(drop) ? 0 : image_check(image, &drop->releases, err);
 }
 
 static int
@@ -193,7 +199,7 @@ int
 drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err)
 {
 	/* Another drop may have been published since this one was staged; its refs must not be set then. */
-	int r = *drop->parcel.delegation ? 0 : image_check(image, &drop->releases, err);
+	int r = is_document(drop) ? 0 : image_check(image, &drop->releases, err);
 
 	if (r)
 		return r;
@@ -205,22 +211,20 @@ drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struc
 }
 
 int
-drop_publish(struct drop *drop, struct image *image, struct err *err)
+drop_publish(struct drop *drop, struct image *image, struct client *signer, struct err *err)
 {
-	const struct parcel *parcel = &drop->parcel;
 	double started = seconds_now();
 	int r;
 
-	if (*parcel->delegation)
-		r = image_put_delegation(
-		    image, parcel->delegation, parcel->document, parcel->document_bytes, err);
+	if (is_document(drop))
+		r = handed_publish(&drop->parcel.handed, image, signer, err);
 	else
 		r = image_publish(image, &drop->releases, &drop->targets_version, err);
 	drop->was_published = r == IMAGE_SAME;
 	drop->seconds = seconds_now() - drop->started;
 	drop->publish_seconds = seconds_now() - started;
 	/* Keys that are off line stay so, however long the drop waits. */
-	if (r == IMAGE_NO_DELEGATION || r == -ENOKEY)
+	if (r == -ENOKEY)
 		return DROP_BAD;
 	return r == IMAGE_SAME ? 0 : r;
 }
@@ -251,13 +255,14 @@ lines_of(json_t *json)
 }
 
 static char *
-delegation_receipt(const struct drop *drop)
+document_lines(const struct drop *drop)
 {
+	json_t *json = handed_receipt(&drop->parcel.handed);
 	char finished[UTC_TEXT_SIZE];
 
 	utc_format(utc_now(), finished);
-	return lines_of(json_pack("{s:s, s:s, s:f, s:s}", "result", "published", "delegation",
-	    drop->parcel.delegation, "seconds", drop->seconds, "finished", finished));
+	json_object_update_new(json, json_pack("{s:f, s:s}", "seconds", drop->seconds, "finished", finished));
+	return lines_of(json);
 }
 
 char *
@@ -267,8 +272,8 @@ drop_receipt(const struct drop *drop)
 	char next[512], finished[UTC_TEXT_SIZE];
 	json_t *published;
 
-	if (*drop->parcel.delegation)
-		return delegation_receipt(drop);
+	if (is_document(drop))
+		return document_lines(drop);
 	published = json_array();
 	for (size_t i = 0; i < drop->releases.count; i++)
 		json_array_append_new(published, receipt_of(&drop->releases.list[i]));
@@ -288,8 +293,8 @@ drop_summary(const struct drop *drop, char *text, size_t room)
 	const struct release *first = drop->releases.list;
 	int n;
 
-	if (*drop->parcel.delegation) {
-		snprintf(text, room, "delegation %s", drop->parcel.delegation);
+	if (is_document(drop)) {
+		handed_summary(&drop->parcel.handed, text, room);
 		return;
 	}
 	n = snprintf(text, room, "%s %s", first->name, first->version);

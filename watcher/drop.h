@@ -1,6 +1,6 @@
 /**
  * One drop on its way: read and checked, staged, imported, published. It is an OSTree repository, or a parcel
- * (see parcel.h) of binaries or of one delegation.
+ * (see parcel.h) of binaries or of one signed document.
  */
 #ifndef WATCHER_DROP_H
 #define WATCHER_DROP_H
@@ -29,8 +29,9 @@ bool drop_is_same(const struct drop *drop, int dir, const char *name);
 /** Brings the staged objects into the repository. After a failure the drop has to be staged again. */
 int drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err);
 
-/** Publishes what was imported. 0, DROP_BAD, or -errno, when it may be repeated. */
-int drop_publish(struct drop *drop, struct image *image, struct err *err);
+/** Publishes what was imported; @signer takes the director's roots. 0, DROP_BAD, or -errno, when it may be
+ * repeated. */
+int drop_publish(struct drop *drop, struct image *image, struct client *signer, struct err *err);
 
 /** The receipt as JSON text; the caller frees it. NULL: no memory. */
 char *drop_receipt(const struct drop *drop);

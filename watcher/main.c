@@ -129,7 +129,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	    (r = space_new(config->repository, config, &space, err)) < 0 ||
 	    (r = image_start(config->repository, config, client, &image, err)) < 0 ||
 	    (r = binary_start(image_repository(image), space, err)) < 0 ||
-	    (r = spool_new(config, &open->mover, ingest, image, &status, &spool, err)) < 0 ||
+	    (r = spool_new(config, &open->mover, ingest, image, signer, &status, &spool, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0 || (r = upkeep_start(config, &upkeep, err)) < 0)
 		return r;
 	ingest_use_space(ingest, space);

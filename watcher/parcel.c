@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "sign/draft.h"
 #include "store/image.h"
 #include "store/offer.h"
 #include "store/source.h"
@@ -47,7 +48,8 @@ parcel_is_one(int dir, const char *name)
 		return true;
 	snprintf(beside, sizeof(beside), "%s.push.json", name);
 	return S_ISDIR(st.st_mode) && !is_in(dir, name, "config") && !is_in(dir, name, "objects") &&
-	       (is_in(dir, name, "push.json") || faccessat(dir, beside, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	       (is_in(dir, name, "push.json") || handed_is_draft(dir, name) ||
+		   faccessat(dir, beside, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
 void
@@ -56,7 +58,7 @@ parcel_done(struct parcel *parcel)
 	for (size_t i = 0; parcel->binaries && i < parcel->releases->count; i++)
 		binary_free(parcel->binaries[i]);
 	free(parcel->binaries);
-	free(parcel->document);
+	handed_done(&parcel->handed);
 	*parcel = (struct parcel){ 0 };
 }
 
@@ -337,27 +339,12 @@ take_releases(struct parcel *parcel, const struct place *place, int repository, 
 }
 
 static int
-take_delegation(struct parcel *parcel, const struct place *place, json_t *json, const char *sole, size_t count,
-    struct err *err)
+take_document(struct parcel *parcel, const struct place *place, const json_t *json, const char *sole,
+    size_t count, struct err *err)
 {
-	AUTO(json_decref_p) json_t *document = NULL;
-	const char *name = NULL;
-	int r;
-
-	if ((r = push_members(json, " delegation ", err)) || (r = push_text(json, "delegation", &name, err)))
-		return r;
-	if (!trust_is_name(name))
-		return drop_bad(err, "push.json: \"%.64s\" is no name of a delegation", name);
 	if (count != 1)
-		return drop_bad(err, "there are %zu files in the drop; a delegation is one", count);
-	snprintf(parcel->delegation, sizeof(parcel->delegation), "%s", name);
-	r = source_read(place->folder < 0 ? place->dir : place->folder, sole, IMAGE_TARGETS_MAX,
-	    &parcel->document, &parcel->document_bytes, err);
-	if (r)
-		return r == SOURCE_MISSING ? drop_bad(err, "the signed document is not in the drop") : r;
-	/* The rest is checked when it is published; what is half copied is no JSON. */
-	return json_read(parcel->document, parcel->document_bytes, "delegation", &document, err) < 0 ? DROP_BAD
-												     : 0;
+		return drop_bad(err, "there are %zu files in the drop; a signed document is one", count);
+	return handed_read(&parcel->handed, place->folder < 0 ? place->dir : place->folder, sole, json, err);
 }
 
 static int
@@ -373,8 +360,8 @@ take(struct parcel *parcel, const struct place *place, int repository, json_t *j
 		return drop_bad(err, "push.json: is no JSON object");
 	if ((r = find_sole(place, sole, &count, err)))
 		return r;
-	if (json_object_get(json, "delegation"))
-		return take_delegation(parcel, place, json, sole, count, err);
+	if (handed_is_meant(json))
+		return take_document(parcel, place, json, sole, count, err);
 	if (!json_object_get(json, "releases"))
 		list = json_pack("[O]", json);
 	else if ((r = push_members(json, " releases ", err)))
@@ -392,6 +379,10 @@ parcel_open(struct parcel *parcel, int repository, int dir, const char *name, in
 	const struct place place = { dir, folder, name };
 	AUTO(json_decref_p) json_t *json = NULL;
 
+	if (folder >= 0 && handed_is_draft(dir, name))
+		return text ? drop_bad(err,
+				  "this is a draft (" DRAFT_FILE "), which needs no push.json: remove that")
+			    : handed_read_draft(&parcel->handed, dir, name, err);
 	if (!text)
 		return drop_bad(err, "a file needs NAME.push.json beside it, which says what it is; else what "
 				     "is taken is a folder that is "

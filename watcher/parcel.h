@@ -1,5 +1,5 @@
 /**
- * A drop that is no OSTree repository: binaries, or a delegation that its supplier signed.
+ * A drop that is no OSTree repository: binaries, or a document that was signed elsewhere (see handed.h).
  *
  * One file NAME with NAME.push.json beside it, or a folder with push.json and files in it. push.json is one of
  *
@@ -8,7 +8,6 @@
  *     {"name":"fw","version":"1.0","hardwareIds":["mcu"],"uri":"https://...","sha256":"<64
  * hex>","length":20000}
  *     {"releases":[{...},{...}]}
- *     {"delegation":"supplier"}
  *
  * "file" may be left out when there is one file only. sha256 and length, where given, have to be those of the
  * file.
@@ -20,7 +19,7 @@
 
 #include "store/binary.h"
 #include "store/ingest.h"
-#include "store/trust.h"
+#include "watcher/handed.h"
 
 /** Releases of one drop: more than twice what one product line has. */
 #define PARCEL_RELEASES_MAX 10000
@@ -28,15 +27,13 @@
 #define PARCEL_FILE_MAX (256LL << 30)
 
 struct parcel {
-	struct releases *releases; /**< what it makes, borrowed; empty for a delegation */
+	struct releases *releases; /**< what it makes, borrowed; empty for a document */
 	struct binary **binaries;  /**< one for each release; NULL: its bytes are elsewhere */
-	char delegation[TRUST_NAME_MAX + 1];
-	char *document; /**< of the delegation */
-	size_t document_bytes;
+	struct handed handed;      /**< kind 0: there is none */
 };
 
-/** Whether @name below @dir is to be read as one: a file, or a folder with push.json in it or beside it that is
- * no OSTree repository. */
+/** Whether @name below @dir is to be read as one: a file, or a folder that is no OSTree repository, with
+ * push.json in it or beside it, or that is a draft. */
 bool parcel_is_one(int dir, const char *name);
 
 /**

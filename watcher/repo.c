@@ -210,7 +210,7 @@ post_root(struct api_request *request, const char *rest)
 	if (api_body(request, ROOT_BODY_MAX, &text, &bytes) < 0)
 		return;
 	r = image_put_root(request->api->image, text, bytes, &err);
-	if (r == 0)
+	if (r == 0 || r == IMAGE_HELD_BACK)
 		reply_done(request);
 	else
 		repo_refuse(request, r, "400 Bad Request", "invalid_root_role", &err);

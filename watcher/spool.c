@@ -29,6 +29,8 @@
  * root.
  */
 #define RENEW_SOON_SECONDS 5
+/** How often ota-signd is asked for a new root. A look costs it a lookup and no signature. */
+#define ROOT_MS 1000
 
 struct entry {
 	char name[NAME_MAX + 1];
@@ -55,14 +57,16 @@ struct spool {
 	struct entry *entries;
 	size_t count;
 	int inotify;
-	int incoming_watch;     /* of its folder */
-	struct due renewal;     /* when to look at the age of the metadata */
-	struct err renewal_why; /* why that failed; empty: it did not */
+	int incoming_watch;               /* of its folder */
+	int64_t root_ms;                  /* when to ask for a new root */
+	struct due renewal;               /* when to look at the age of the metadata */
+	struct err renewal_why;           /* why that failed; empty: it did not */
+	char warning[IMAGE_WARNING_SIZE]; /* what nobody here can renew; empty: nothing */
 };
 
 int
 spool_new(const struct config *config, struct mover *mover, struct ingest *ingest, struct image *image,
-    struct status *status, struct spool **out, struct err *err)
+    struct client *signer, struct status *status, struct spool **out, struct err *err)
 {
 	AUTO(spool_freep) struct spool *spool = calloc(1, sizeof(*spool));
 	char path[64];
@@ -75,7 +79,7 @@ spool_new(const struct config *config, struct mover *mover, struct ingest *inges
 		.image = image,
 		.status = status,
 		.inotify = -1 };
-	spool->work = work_new(mover, ingest, image, status);
+	spool->work = work_new(mover, ingest, image, signer, status);
 	if (!spool->work)
 		return err_set(err, ENOMEM, "no memory");
 	spool->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -460,22 +464,58 @@ incoming_pass(struct spool *spool)
 
 /* -- the rest of a round -- */
 
+/* Keys that were rotated, or made for the first time, sign all that is published from now on: at once. A signer
+ * that hangs must not take more than a quarter of the time. */
 static void
+look_for_root(struct spool *spool)
+{
+	int64_t started = status_clock_ms(), cost;
+	struct err ignored;
+
+	/* While a renewal fails it is tried again by itself, which asks for the root as well. */
+	if (spool->root_ms > started || *spool->renewal_why.text)
+		return;
+	if (image_look_for_root(spool->image, &ignored) == 0)
+		spool->renewal = (struct due){ 0 };
+	cost = status_clock_ms() - started;
+	spool->root_ms = started + ROOT_MS + 4 * cost;
+}
+
+static void
+renew(struct spool *spool)
+{
+	struct err err = { 0 };
+	int r = image_renew(spool->image, &err);
+
+	if (r == 0)
+		log_line(LOG_NOTICE, "metadata renewed");
+	if (r < 0 && strcmp(err.text, spool->renewal_why.text))
+		log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
+	if (r >= 0)
+		err.text[0] = '\0';
+	spool->renewal_why = err;
+	image_warning(spool->image, spool->warning);
+	due_in(&spool->renewal, utc_now(), r == IMAGE_FRESH ? RENEW_SECONDS : RENEW_SOON_SECONDS);
+}
+
+/* Returns when to ask for a root again. */
+static int64_t
 renewal_pass(struct spool *spool)
 {
-	if (due_is(&spool->renewal, utc_now())) {
-		struct err err = { 0 };
-		int r = image_renew(spool->image, &err);
-
-		if (r == 0)
-			log_line(LOG_NOTICE, "metadata renewed");
-		if (r < 0 && strcmp(err.text, spool->renewal_why.text))
-			log_line(LOG_WARNING, "metadata cannot be renewed reason=\"%s\"", err.text);
-		spool->renewal_why = err;
-		due_in(&spool->renewal, utc_now(), r == IMAGE_FRESH ? RENEW_SECONDS : RENEW_SOON_SECONDS);
-	}
+	look_for_root(spool);
+	if (due_is(&spool->renewal, utc_now()))
+		renew(spool);
 	if (*spool->renewal_why.text)
 		status_line(spool->status, "metadata cannot be renewed: %s", spool->renewal_why.text);
+	if (*spool->warning)
+		status_line(spool->status, "warning: %s", spool->warning);
+	return *spool->renewal_why.text ? INT64_MAX : spool->root_ms;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* A drop that was renamed into the folder is looked at now; every other event only wakes. */
@@ -510,12 +550,6 @@ read_events(struct spool *spool)
 }
 
 static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
 pass(struct spool *spool)
 {
 	int64_t next;
@@ -525,7 +559,7 @@ pass(struct spool *spool)
 	next = earlier(next, incoming_pass(spool));
 	work_tell(spool->work);
 	next = earlier(next, requests_pass(spool->requests));
-	renewal_pass(spool);
+	next = earlier(next, renewal_pass(spool));
 	status_write(spool->status);
 	return spool->status->is_stale ? earlier(next, spool->status->written_ms + STATUS_MS) : next;
 }

@@ -18,7 +18,7 @@ struct spool;
 
 /** What is borrowed outlives the spool. */
 int spool_new(const struct config *config, struct mover *mover, struct ingest *ingest, struct image *image,
-    struct status *status, struct spool **out, struct err *err);
+    struct client *signer, struct status *status, struct spool **out, struct err *err);
 void spool_free(struct spool *spool);
 void spool_freep(struct spool **spool);
 

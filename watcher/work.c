@@ -32,17 +32,19 @@ struct work {
 	struct mover *mover;
 	struct ingest *ingest;
 	struct image *image;
+	struct client *signer; /* for the director's roots */
 	struct status *status;
 	struct job *jobs;
 };
 
 struct work *
-work_new(struct mover *mover, struct ingest *ingest, struct image *image, struct status *status)
+work_new(struct mover *mover, struct ingest *ingest, struct image *image, struct client *signer,
+    struct status *status)
 {
 	struct work *work = calloc(1, sizeof(*work));
 
 	if (work)
-		*work = (struct work){ mover, ingest, image, status, NULL };
+		*work = (struct work){ mover, ingest, image, signer, status, NULL };
 	return work;
 }
 
@@ -182,7 +184,7 @@ carry_on(struct work *work, struct job *job, struct err *err)
 		}
 		job->is_imported = true;
 	}
-	r = drop_publish(job->drop, work->image, err);
+	r = drop_publish(job->drop, work->image, work->signer, err);
 	return r ? r : succeed(work, job, err);
 }
 

@@ -16,7 +16,8 @@
 struct work;
 
 /** What is borrowed outlives the work. NULL: no memory. */
-struct work *work_new(struct mover *mover, struct ingest *ingest, struct image *image, struct status *status);
+struct work *work_new(struct mover *mover, struct ingest *ingest, struct image *image, struct client *signer,
+    struct status *status);
 void work_free(struct work *work);
 void work_freep(struct work **work);
 

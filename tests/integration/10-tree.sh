@@ -64,6 +64,18 @@ ok "an id of 300 bytes is refused" refuses "File name too long|Invalid argument"
 	mkdir "$m/devices/$(printf "%0300d" 0)"
 ok "mkdir elsewhere means nothing" refuses "not permitted" mkdir "$m/packages/x"
 ok "mkdir accepts a certificate" mkdir "$car/certificates/$serial"
+expires=$car/certificates/$serial/expires
+ok "when it expires is not known" is "$(cat "$expires")" "not known"
+ok "and can be told" sh -c "echo 2046-11-22T08:00:00Z >$expires"
+ok "is known then" is "$(cat "$expires")" "2046-11-22T08:00:00Z"
+ok "as openssl tells it" sh -c "echo 'notAfter=Nov  2 08:00:00 2047 GMT' >$expires"
+ok "too" is "$(cat "$expires")" "2047-11-02T08:00:00Z"
+ok "and as a day" sh -c "echo 2048-02-29 >$expires"
+ok "which is a day" is "$(cat "$expires")" "2048-02-29T00:00:00Z"
+ok "another is refused" refuses "Invalid argument" sh -c "/bin/echo 2047-02-29 >$expires"
+ok "in words" has "$m/why" 'expires: "2047-02-29" is no time: 2046-11-22T08:00:00Z, '
+ok "so is no time" refuses "Invalid argument" sh -c "/bin/echo tomorrow >$expires"
+ok "and stays what it was" is "$(cat "$expires")" "2048-02-29T00:00:00Z"
 ok "a serial in lower case is refused" refuses "Invalid argument" mkdir "$car/certificates/ab"
 ok "the device registers its ECUs" says '^Status: 201 Created' \
 	transact "$m/gate/car7/$serial/ecus" "$top/tests/vectors/device/ecus.json"
@@ -219,6 +231,14 @@ ok "a device that has read timestamp.json goes on in that set" is \
 ok "one that has not gets the new one" is "$(version "$repo8/snapshot.json")" "$((published + 1))"
 ok "and so does the first when it begins anew" is "$(version "$repo/timestamp.json") $(version "$repo/targets.json")" \
 	"$((published + 1)) $((published + 1))"
+not test -e "$repo/2.root.json"
+ok "a publication between roots and timestamp" push app 4.0
+ok "a device that has read all roots goes on in their set" is \
+	"$(version "$repo/timestamp.json") $(version "$repo/snapshot.json") $(version "$repo/timestamp.json")" \
+	"$((published + 1)) $((published + 1)) $((published + 1))"
+not test -e "$repo/2.root.json"
+ok "and in the next one when it begins anew" is "$(version "$repo/timestamp.json") $(version "$repo/targets.json")" \
+	"$((published + 2)) $((published + 2))"
 ok "whose inode is another" not test "$inode" = "$(stat -c %i "$repo/targets.json")"
 ok "no set is found by the names that inodes have inside" not test -e "$w/sets/$published/targets.json"
 ok "nothing else is below repo" not cat "$repo/$published" "$repo/delegations/x.json" "$repo/3.root.json"
@@ -285,6 +305,7 @@ ok "while those of the full tree are seen by the same count" test \
 mkdir "$car/certificates/0D"
 other=$w/devices/car7/0D/director
 cat "$other/targets.json" >/dev/null
+echo 2048-02-29 >"$car/certificates/0D/expires"
 rmdir "$car/certificates/0D"
 ok "a revoked certificate is gone at once" not cat "$other/targets.json"
 ok "and the other stays" test -e "$docs/targets.json"
@@ -294,6 +315,7 @@ gone=$(version "$w/devices/gone/AA/director/targets.json")
 rmdir "$m/devices/gone"
 ok "a deleted device is gone at once" not cat "$w/devices/gone/AA/director/targets.json"
 mkdir "$m/devices/gone" "$m/devices/gone/certificates/AA"
+ok "its certificate is another" is "$(cat "$m/devices/gone/certificates/AA/expires")" "not known"
 ok "made again it goes on above its old version" test \
 	"$(version "$w/devices/gone/AA/director/targets.json")" -gt "$gone"
 

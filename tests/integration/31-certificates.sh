@@ -27,6 +27,8 @@ ok "and only what aktualizr imports" is "$(files "$T/car1")" "client.pem pkey.pe
 ok "with a key for its owner alone" is "$(mode "$T/car1/pkey.pem")" "600 root"
 ok "that the CA stands for" openssl verify -x509_strict -purpose sslclient -CAfile "$T/pki/device-ca.pem" "$T/car1/client.pem"
 ok "and the tree accepts" test -d "$devices/car1/certificates/$(serial_of car1)"
+end_of() { date -u -d "$(openssl x509 -in "$T/$1/client.pem" -noout -enddate | cut -d= -f2)" +%FT%TZ; }
+ok "and knows when it expires" is "$(cat "$devices/car1/certificates/$(serial_of car1)/expires")" "$(end_of car1)"
 ok "under 16 octets" sh -c "printf %s $(serial_of car1) | grep -Eqx '[0-9A-F]{32}'"
 ok "it is the device" gives 200 car1 /director/1.root.json
 ok "makes one for an id with a plus sign" device_cert --ca-dir "$T/pki" a+b:c.d_e-f "$T/plus"
@@ -128,6 +130,32 @@ host=$(printf 'a%.0s' $(seq 60)).example.$(printf 'b%.0s' $(seq 60)).example
 ok "makes a certificate for a long name" "$pki" "$T/pki2" "$host"
 ok "with the name in it" openssl verify -verify_hostname "$host" -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 
+# ---- the same for longer
+openssl x509 -in "$T/pki2/device-ca.pem" -signkey "$T/pki2/device-ca.key" -days 1 -out "$T/pki2/short.pem"
+mv "$T/pki2/short.pem" "$T/pki2/device-ca.pem"
+ok "renews a CA" "$pki" --renew device-ca "$T/pki2"
+ok "for long" openssl x509 -in "$T/pki2/device-ca.pem" -noout -checkend 600000000
+ok "which is still a CA" openssl verify -x509_strict -CAfile "$T/pki2/device-ca.pem" "$T/pki2/device-ca.pem"
+"$pki" "$T/pki3" localhost
+cp "$T/pki/device-ca.pem" "$T/pki/device-ca.key" "$T/pki3"
+ok "renews the CA of devices" "$pki" --renew device-ca "$T/pki3"
+ok "and what it signed stays good" openssl verify -x509_strict -CAfile "$T/pki3/device-ca.pem" "$T/car1/client.pem"
+before=$(openssl x509 -in "$T/pki2/server.pem" -noout -serial)
+ok "renews the server's" "$pki" --renew server "$T/pki2"
+ok "another one" not is "$(openssl x509 -in "$T/pki2/server.pem" -noout -serial)" "$before"
+ok "for the same name" openssl verify -x509_strict -purpose sslserver -verify_hostname "$host" -CAfile "$T/pki2/server-ca.pem" \
+	"$T/pki2/server.pem"
+ok "with its CA behind it" is "$(grep -c BEGIN "$T/pki2/server.pem")" 2
+ok "keeps the old one" is "$(openssl x509 -in "$T/pki2/server.pem.old" -noout -serial)" "$before"
+ok "renews nothing else" refuses "is none of" "$pki" --renew ../server "$T/pki2"
+rm "$T/pki2/build-ca.key"
+ok "nor without the key" refuses "build-ca.key cannot be read" "$pki" --renew build-ca "$T/pki2"
+
+# ---- a builder's
+ok "makes a builder's" "$top/scripts/ota-builder" -c "$conf" --url https://x --certificate --ca-dir "$T/pki" ci "$T/ci-cert.zip"
+ok "and keeps a copy" openssl verify -purpose sslclient -CAfile "$T/pki/build-ca.pem" "$T/build.certificates/ci.pem"
+ok "for all to read" is "$(stat -c %a "$T/build.certificates" "$T/build.certificates/ci.pem" | tr '\n' ' ')" "755 644 "
+
 # ---- what the server and the gate get
 sed 's/^device_address.*/device_address = ::1/' "$conf" >"$T/six.conf"
 ok "renders an IPv6 address" "$gateway" render lighttpd -c "$T/six.conf" "$T/six"
@@ -145,6 +173,25 @@ start gate2 "$OTA_BIN/ota-gate" -c "$T/shared.conf"
 ok "the gate makes its socket in a folder of others" wait_for 10 test -S "$T/shared/gate.sock"
 ok "for the web server" is "$(stat -c '%a %u %g' "$T/shared/gate.sock")" "660 64104 64105"
 ok "and leaves the folder as it is" is "$(mode "$T/shared")" "1777 root"
+
+# ---- what its CA revokes is refused before anybody hears of it
+printf '%s\n' '[ca]' 'default_ca = x' '[x]' "database = $T/index" 'default_md = sha256' 'default_crl_days = 30' >"$T/ca.conf"
+: >"$T/index"
+crl() { openssl ca -config "$T/ca.conf" -cert "$T/pki/device-ca.pem" -keyfile "$T/pki/device-ca.key" "$@"; }
+ok "(makes a certificate)" device_cert --ca-dir "$T/pki" car3 "$T/car3"
+ok "(its CA revokes it)" crl -revoke "$T/car3/client.pem"
+ok "(and says so)" crl -gencrl -out "$T/device.crl"
+chmod 644 "$T/device.crl"
+echo "device_crl = $T/device.crl" >>"$conf"
+ok "renders a list" "$gateway" render lighttpd -c "$conf" "$T/lighttpd"
+ok "without it the device is served" gives 200 car3 /director/1.root.json
+stop lighttpd
+start_lighttpd
+ok "with it the device is not" gives 000 car3 /director/1.root.json
+ok "all others are" gives 200 car1 /director/1.root.json
+sed "s|^device_crl.*|device_crl = $T/none.crl|" "$conf" >"$T/none.conf"
+ok "refuses to render a list that is not there" refuses "none.crl: cannot be read" "$gateway" render lighttpd -c "$T/none.conf" \
+	"$T/none"
 
 # nonsense SOCKET: a request that ends early; returns when it is answered
 nonsense() { perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ARGV[0]) or exit 1; shutdown $s, 1; () = <$s>' "$1"; }

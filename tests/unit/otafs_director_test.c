@@ -331,6 +331,40 @@ goes_on_above_the_old_version_when_a_device_is_made_again(void **state)
 }
 
 static void
+has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *before = document(f, ROLE_TARGETS);
+	AUTO(json_decref_p) json_t *roles = json_loads("{\"targets\":{\"new\":1}}", 0, NULL);
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(json_decref_p) json_t *file = NULL;
+	AUTO(free_p) char *unsigned_root = NULL;
+	AUTO(free_p) char *kept = NULL;
+	AUTO(free_p) char *after = NULL;
+	int64_t version = version_of(f);
+	struct err err = { 0 };
+	size_t bytes;
+
+	if (getuid() != 0)
+		skip(); /* to the signer, who asks for a root has to be root of the machine */
+	assert_int_equal(client_begin(f->core.signer, REPOSITORY_DIRECTOR, roles, NULL, false, &root, &err), 0);
+	file = json_pack("{s:[],s:O}", "signatures", "signed", root);
+	unsigned_root = json_write(file);
+	assert_int_equal(client_finish(f->core.signer, REPOSITORY_DIRECTOR, unsigned_root,
+			     strlen(unsigned_root), &kept, NULL, &err),
+	    0);
+	f->core.changes.is_all = false;
+	assert_int_equal(director_document(&f->core, &f->device, ROLE_TARGETS, &after, &bytes, &err), -EAGAIN);
+	assert_reason(err, "the director has a new root");
+	assert_int_equal(f->core.roots.count, 2);
+	/* The kernel holds the folder of the name that it looks up. */
+	assert_true(f->core.is_forgetting_due && !f->core.changes.is_all);
+	assert_int_equal(version_of(f), version + 1);
+	after = document(f, ROLE_TARGETS);
+	assert_string_not_equal(before, after);
+}
+
+static void
 refuses_the_very_document_when_no_root_is_known(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +412,7 @@ main(void)
 		SIGNED(tells_when_no_version_is_left),
 		SIGNED(gets_a_new_version_when_the_lifetime_is_changed),
 		SIGNED(goes_on_above_the_old_version_when_a_device_is_made_again),
+		SIGNED(has_one_content_for_a_version_when_the_signer_has_a_new_root),
 		TEST(refuses_the_very_document_when_no_root_is_known),
 		SIGNED(foresees_the_size_within_a_few_bytes_and_never_below),
 	};

@@ -44,6 +44,21 @@ keeps_a_set_for_one_visit_and_not_for_longer(void **state)
 	assert_int_equal(pins_get(&pins, "car7", "0A", 1001), 42);
 }
 
+/* Signatures by other keys must not come before the root that brings these keys. */
+static void
+begins_where_the_roots_end(void **state)
+{
+	(void)state;
+	pins_set(&pins, "car7", "0A", 41, 1000);
+	assert_int_equal(pins_begun(&pins, "car7", "0A", 1000), 0);
+	pins_begin(&pins, "car7", "0A", 42, 1001);
+	assert_int_equal(pins_begun(&pins, "car7", "0A", 1002), 42);
+	assert_int_equal(pins_get(&pins, "car7", "0A", 1002), 42);
+	assert_int_equal(pins_begun(&pins, "car7", "0A", 1001 + PIN_SECONDS), 0);
+	pins_set(&pins, "car7", "0A", 43, 1003);
+	assert_int_equal(pins_begun(&pins, "car7", "0A", 1004), 0);
+}
+
 static void
 tells_devices_and_their_certificates_apart(void **state)
 {
@@ -86,6 +101,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(knows_nobody_at_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_a_set_for_one_visit_and_not_for_longer, setup, teardown),
+		cmocka_unit_test_setup_teardown(begins_where_the_roots_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_devices_and_their_certificates_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    gives_nobody_anothers_set_however_many_there_are, setup, teardown),

@@ -105,6 +105,60 @@ takes_a_transaction_back_as_a_whole(void **unused)
 	state_free(state);
 }
 
+/* "DEVICE SERIAL TIME;" of each. */
+static int
+note_expiry(const char *device, const char *serial, int64_t expires_at, void *context)
+{
+	char *text = context;
+
+	snprintf(text + strlen(text), 100, "%s %s %lld;", device, serial, (long long)expires_at);
+	return 0;
+}
+
+static void
+knows_which_certificates_expire_next(void **unused)
+{
+	struct state_expiry_counts counts = { 0 };
+	struct state *state = opened();
+	struct err err = { 0 };
+	int64_t at = -1, changes = state_certificate_changes(state);
+	char text[500] = "";
+
+	(void)unused;
+	for (int i = 0; i < 5; i++) {
+		char id[8] = { 'c', (char)('0' + i), 0 };
+
+		assert_int_equal(state_device_add(state, id, 1, &err), 0);
+		assert_int_equal(state_certificate_add(state, id, "AB", 1, &err), 0);
+	}
+	assert_int_equal(state_certificate(state, "c1", "AB", &at, &err), 0);
+	assert_int_equal(at, 0);
+	assert_int_equal(state_certificate_expires(state, "c1", "AB", 300, &err), 0);
+	assert_int_equal(state_certificate_expires(state, "c2", "AB", 200, &err), 0);
+	assert_int_equal(state_certificate_expires(state, "c3", "AB", 100, &err), 0);
+	assert_int_equal(state_certificate_expires(state, "c3", "CD", 100, &err), STATE_NONE);
+	assert_int_equal(state_certificate(state, "c1", "AB", &at, &err), 0);
+	assert_int_equal(at, 300);
+	assert_true(state_certificate_changes(state) > changes);
+	changes = state_certificate_changes(state);
+	assert_int_equal(state_expiry_count(state, 100, 200, &counts, &err), 0);
+	assert_int_equal(counts.certificates, 5);
+	assert_int_equal(counts.not_known, 2);
+	assert_int_equal(counts.expired, 1);
+	assert_int_equal(counts.expiring, 1);
+	assert_int_equal(state_expiry_first(state, 100, 10, note_expiry, text, &err), 0);
+	assert_string_equal(text, "c2 AB 200;c1 AB 300;");
+	*text = '\0';
+	assert_int_equal(state_expiry_first(state, 0, 1, note_expiry, text, &err), 0);
+	assert_string_equal(text, "c3 AB 100;");
+	assert_int_equal(state_certificate_changes(state), changes);
+	assert_int_equal(state_device_remove(state, "c2", &err), 0);
+	assert_true(state_certificate_changes(state) > changes);
+	assert_int_equal(state_expiry_count(state, 100, 200, &counts, &err), 0);
+	assert_int_equal(counts.expiring, 0);
+	state_free(state);
+}
+
 static void
 refuses_a_newer_schema_and_touches_nothing(void **unused)
 {
@@ -134,7 +188,8 @@ takes_the_steps_of_the_schema_that_are_missing(void **unused)
 	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
 	state_free(state);
 	execute("ALTER TABLE fleet DROP COLUMN basis; ALTER TABLE device DROP COLUMN failure; DROP INDEX "
-		"event_number; DROP INDEX ecu_running; DROP INDEX assignment_file; DELETE FROM "
+		"event_number; DROP INDEX ecu_running; DROP INDEX assignment_file; DROP INDEX "
+		"certificate_expiry; ALTER TABLE certificate DROP COLUMN expires_at; DELETE FROM "
 		"schema WHERE version >= 2");
 	state = opened();
 	assert_int_equal(state_basis(state, basis, &err), 0);
@@ -166,6 +221,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_everything_across_restarts),
 		TEST(takes_a_transaction_back_as_a_whole),
+		TEST(knows_which_certificates_expire_next),
 		TEST(refuses_a_newer_schema_and_touches_nothing),
 		TEST(takes_the_steps_of_the_schema_that_are_missing),
 		TEST(names_a_file_that_is_no_database),

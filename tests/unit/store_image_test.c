@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/due.h"
@@ -21,7 +22,7 @@
 
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HASH_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define ROOTS_MAX 8
+#define ROOTS_MAX 16
 
 /* -- a signer -- */
 
@@ -30,6 +31,7 @@ static struct {
 	char *roots[ROOTS_MAX + 1];
 	int newest, last[ROLE_COUNT];
 	bool is_offline; /* the newest root gives targets to the offline key */
+	int rotate_at;   /* all keys are replaced after so many more signatures */
 } signer;
 
 /* NULL: a fault was injected on the way. */
@@ -76,6 +78,8 @@ make_root(bool is_offline)
 	signer.roots[signer.newest] = seal(root, signer.online, &bytes);
 }
 
+static void rotate(void);
+
 int
 client_sign(struct client *client, enum repository repository, enum role role, const json_t *signed_part,
     char **envelope, size_t *bytes, struct err *err)
@@ -86,6 +90,8 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 		return err_set(err, ENOKEY, "off line");
 	signer.last[role] = (int)json_integer_value(json_object_get(signed_part, "version"));
 	*envelope = seal(signed_part, signer.online, bytes);
+	if (signer.rotate_at && --signer.rotate_at == 0)
+		rotate();
 	return *envelope ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
@@ -98,7 +104,8 @@ client_root(struct client *client, enum repository repository, int version, char
 	if (version > signer.newest)
 		return CLIENT_NO_ROOT;
 	*envelope = strdup(signer.roots[version ? version : signer.newest]);
-	*bytes = strlen(signer.roots[version ? version : signer.newest]);
+	if (*envelope && bytes)
+		*bytes = strlen(*envelope);
 	return *envelope ? 0 : err_set(err, ENOMEM, "no memory");
 }
 
@@ -605,7 +612,11 @@ holds_a_root_back_until_targets_fit_it(void **state)
 
 	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), 0);
 	assert_int_equal(image_put_root(f->image, "{}", 2, &err), DROP_BAD);
-	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), 0);
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
+	assert_reason(
+	    err, "root 2 is held back until targets.json of version 3 arrives, signed by 1 of the keys [\"");
+	assert_non_null(strstr(err.text, id_of(signer.offline)));
+	assert_reason(err, "devices have root 1 till then");
 	assert_int_equal(version_of(f, "root.json"), 1);
 	assert_consistent(f);
 	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
@@ -632,6 +643,188 @@ holds_a_root_back_until_targets_fit_it(void **state)
 	open_image(f);
 	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
 	assert_int_equal(push_targets(f, targets_document(4), signer.offline, &err), 0);
+}
+
+/* As they come out of the spool: nothing but their version says what they are to follow. */
+static void
+takes_the_next_targets_once(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *second = targets_document(2), *fourth = targets_document(4);
+	AUTO(free_p) char *next = NULL, *far = NULL;
+	size_t bytes, far_bytes;
+	struct err err;
+	int version;
+
+	next = seal(second, signer.online, &bytes);
+	far = seal(fourth, signer.online, &far_bytes);
+	assert_int_equal(image_put_next_targets(f->image, far, far_bytes, &version, &err), IMAGE_OTHER_VERSION);
+	assert_reason(err, "targets.json: has version 4, the next one is 2");
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), 0);
+	assert_int_equal(version, 2);
+	assert_consistent(f);
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), IMAGE_SAME);
+	assert_int_equal(version_of(f, "targets.json"), 2);
+	assert_int_equal(offer(f, "fw", "10", HASH_A, &err), 0);
+	assert_int_equal(image_put_next_targets(f->image, next, bytes, &version, &err), IMAGE_OTHER_VERSION);
+	assert_reason(err, "targets.json: has version 2, the next one is 4");
+}
+
+static int64_t
+life_of(struct fixture *f, const char *name)
+{
+	AUTO(json_decref_p) json_t *json = published(f, name);
+	int64_t expires;
+	struct err err;
+
+	assert_int_equal(envelope_expires(json_object_get(json, "signed"), name, &expires, &err), 0);
+	return expires - utc_now();
+}
+
+/* Targets that live until 2098 must not hand that on: who stole a snapshot could freeze devices as long. */
+static void
+gives_snapshot_and_timestamp_lives_of_their_own(void **state)
+{
+	struct fixture *f = *state;
+	const char *root = "{\"offline\":true}";
+	char warning[IMAGE_WARNING_SIZE];
+	struct err err;
+
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
+	assert_int_equal(push_targets(f, targets_document(2), signer.offline, &err), 0);
+	assert_true(life_of(f, "targets.json") > 365 * 86400);
+	for (int i = 0; i < 2; i++) {
+		assert_true(life_of(f, "snapshot.json") <= 7 * 86400);
+		assert_true(life_of(f, "timestamp.json") <= 86400);
+		f->config.timestamp_days = 1 + 2 * i;
+		steady += 60;
+		assert_int_equal(image_renew(f->image, &err), i ? 0 : IMAGE_FRESH);
+	}
+	assert_int_equal(version_of(f, "targets.json"), 2);
+	assert_false(image_warning(f->image, warning));
+}
+
+/* A new key for everything that is signed here, in a new root. */
+static void
+rotate(void)
+{
+	key_pair_free(signer.online);
+	signer.online = NULL;
+	assert_int_equal(key_pair_new(&signer.online, &(struct err){ 0 }), 0);
+	make_root(signer.is_offline);
+}
+
+static void
+signs_all_anew_when_keys_were_rotated(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), 0);
+	assert_int_equal(image_look_for_root(f->image, &err), IMAGE_FRESH);
+	rotate();
+	rotate();
+	assert_int_equal(image_look_for_root(f->image, &err), 0);
+	assert_int_equal(version_of(f, "root.json"), 1);
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(image_look_for_root(f->image, &err), IMAGE_FRESH);
+	assert_int_equal(version_of(f, "root.json"), 3);
+	assert_int_equal(version_of(f, "targets.json"), 3);
+	assert_consistent(f);
+	assert_true(is_offered(f, "fw-1"));
+}
+
+/* A try a minute, but the reason stays. */
+static void
+says_why_it_cannot_renew_until_it_can(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->config.timestamp_days = 10;
+	steady += 60;
+	signer.rotate_at = 1;
+	assert_int_equal(image_renew(f->image, &err), -EAGAIN);
+	memset(&err, 0, sizeof(err));
+	signer.newest--; /* ota-signd was restored from a backup: the root is the published one */
+	assert_int_equal(image_renew(f->image, &err), -EAGAIN);
+	assert_reason(err, "the keys of ota-signd are not those of root 1");
+	free(signer.roots[++signer.newest]);
+	signer.newest--;
+	rotate();
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_consistent(f);
+}
+
+/* What is held back is looked at once, not every second. */
+static void
+looks_at_a_root_once(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	make_root(true);
+	assert_int_equal(image_look_for_root(f->image, &err), 0);
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_int_equal(image_look_for_root(f->image, &err), IMAGE_FRESH);
+	assert_int_equal(version_of(f, "root.json"), 1);
+}
+
+/* Half of a set under the old keys would be refused by every device. */
+static void
+publishes_nothing_when_keys_change_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	/* After targets, and after snapshot. */
+	for (int i = 1; i <= 2; i++) {
+		signer.rotate_at = i;
+		assert_int_equal(offer(f, "fw", "1", HASH_A, &err), -EAGAIN);
+		assert_int_equal(version_of(f, "root.json"), 2 * i - 1);
+		assert_consistent(f);
+		rotate();
+		assert_int_equal(image_renew(f->image, &err), 0);
+		assert_int_equal(version_of(f, "root.json"), 2 * i + 1);
+		assert_consistent(f);
+	}
+	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), 0);
+	assert_consistent(f);
+}
+
+static void
+warns_of_targets_that_expire_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	char warning[IMAGE_WARNING_SIZE], expires[UTC_TEXT_SIZE], path[128];
+	const char *root = "{\"offline\":true}";
+	json_t *document = targets_document(2);
+	struct err err;
+	size_t bytes;
+
+	utc_format(utc_now() + 2, expires);
+	json_object_set_new(document, "expires", json_string(expires));
+	assert_int_equal(image_put_root(f->image, root, strlen(root), &err), IMAGE_HELD_BACK);
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_int_equal(push_targets(f, document, signer.offline, &err), 0);
+	assert_true(image_warning(f->image, warning));
+	assert_non_null(strstr(warning, "targets.json expires 20"));
+	assert_non_null(strstr(warning, "the holders of its keys have to sign it anew"));
+	while (life_of(f, "targets.json") >= 0)
+		usleep(100000);
+
+	/* It is served on, and what is signed here goes on. */
+	f->config.timestamp_days = 10;
+	steady += 60;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_consistent(f);
+	assert_true(image_warning(f->image, warning));
+	assert_non_null(strstr(warning, "targets.json has expired at 20"));
+	snprintf(path, sizeof(path), "%s/report/limits", f->path);
+	assert_int_equal(file_read(AT_FDCWD, path, 4096, &text, &bytes, &err), 0);
+	assert_non_null(strstr(text, "warning: it has expired; devices take no updates then"));
 }
 
 /* -- time -- */
@@ -955,6 +1148,13 @@ main(void)
 		TEST(publishes_targets_byte_for_byte),
 		TEST(refuses_targets_that_clients_would_choke_on),
 		TEST(holds_a_root_back_until_targets_fit_it),
+		TEST(takes_the_next_targets_once),
+		TEST(gives_snapshot_and_timestamp_lives_of_their_own),
+		TEST(signs_all_anew_when_keys_were_rotated),
+		TEST(looks_at_a_root_once),
+		TEST(says_why_it_cannot_renew_until_it_can),
+		TEST(publishes_nothing_when_keys_change_meanwhile),
+		TEST(warns_of_targets_that_expire_elsewhere),
 		TEST(renews_what_was_signed_while_the_clock_was_ahead),
 		TEST(renews_once_in_a_minute_however_the_clock_jumps),
 		TEST(publishes_anew_when_the_ledger_has_jumped),

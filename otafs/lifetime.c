@@ -1,0 +1,579 @@
+#include "otafs/lifetime.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/utc.h"
+#include "otafs/image.h"
+
+#define DAY_SECONDS 86400
+#define HOUR_SECONDS 3600
+
+/* Appends to text in a buffer of @room bytes; what does not fit is cut. */
+static void append(char *out, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void
+append(char *out, size_t room, const char *format, ...)
+{
+	size_t used = strlen(out);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out + used, room - used, format, args);
+	va_end(args);
+}
+
+/* ---- devices */
+
+static int
+note_device(const char *device, const char *serial, int64_t expires_at, void *context)
+{
+	struct lifetime_devices *devices = context;
+	size_t i = devices->count++;
+
+	snprintf(devices->first[i].device, sizeof(devices->first[i].device), "%s", device);
+	snprintf(devices->first[i].serial, sizeof(devices->first[i].serial), "%s", serial);
+	devices->first[i].expires_at = expires_at;
+	return 0;
+}
+
+int
+lifetimes_count_devices(struct core *core, int64_t now, struct lifetime_devices *out, struct err *err)
+{
+	int r;
+
+	*out = (struct lifetime_devices){ .at = now };
+	if ((r = state_expiry_count(
+		 core->state, now, now + LIFETIME_DEVICE_DAYS * DAY_SECONDS, &out->counts, err)) < 0)
+		return r;
+	return state_expiry_first(core->state, now, LIFETIME_DEVICES_NAMED, note_device, out, err);
+}
+
+/* ---- the list */
+
+static int add(struct lifetimes *list, struct lifetime **out, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int
+add(struct lifetimes *list, struct lifetime **out, struct err *err, const char *format, ...)
+{
+	struct lifetime *more = realloc(list->list, (list->count + 1) * sizeof(*more));
+	char what[sizeof(more->what)];
+	va_list args;
+
+	if (!more)
+		return err_set(err, ENOMEM, "no memory for what expires");
+	list->list = more;
+	more += list->count++;
+	memset(more, 0, sizeof(*more));
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	name_printable(what, more->what, sizeof(more->what));
+	*out = more;
+	return 0;
+}
+
+void
+lifetimes_free(struct lifetimes *lifetimes)
+{
+	for (size_t i = 0; i < lifetimes->count; i++)
+		json_decref(lifetimes->list[i].keys);
+	free(lifetimes->list);
+	*lifetimes = (struct lifetimes){ 0 };
+}
+
+/* ---- documents */
+
+void
+lifetime_print_keys(const json_t *role_keys, char *out, size_t room)
+{
+	const json_t *list = json_object_get(role_keys, "keys"), *key;
+	size_t i;
+
+	snprintf(out, room, "%lld of the key%s",
+	    (long long)json_integer_value(json_object_get(role_keys, "threshold")),
+	    json_array_size(list) == 1 ? "" : "s");
+	json_array_foreach(list, i, key)
+	{
+		const char *where = json_text(key, "where"), *id = json_text(key, "keyid");
+
+		append(out, room, "%s%s%s%s%s", i ? ", " : " ", id ? id : "?", where ? " (" : "",
+		    where ? where : "", where ? ")" : "");
+	}
+}
+
+static int64_t
+count_keys(const json_t *role_keys, const char *where)
+{
+	const json_t *key;
+	int64_t n = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(role_keys, "keys"), i, key) n +=
+	    !strcmp(json_text(key, "where") ?: "", where);
+	return n;
+}
+
+static enum lifetime_care
+care_of(const json_t *role_keys)
+{
+	int64_t threshold = json_integer_value(json_object_get(role_keys, "threshold")),
+		here = count_keys(role_keys, "here");
+
+	if (here >= threshold)
+		return LIFETIME_ITSELF;
+	return here + count_keys(role_keys, "elsewhere") >= threshold ? LIFETIME_PERSON : LIFETIME_LOST;
+}
+
+static json_t *
+keys_of(const struct sources *sources, enum repository repository, enum role role)
+{
+	return json_object_get(json_object_get(sources->keys[repository], "roles"), role_name(role));
+}
+
+/* What somebody calls who has the keys. */
+static void
+say_command(struct lifetime *out, enum repository repository, enum role role)
+{
+	const char *name = repository_name(repository);
+
+	if (out->care == LIFETIME_LOST && role == ROLE_ROOT)
+		snprintf(out->command, sizeof(out->command), "# put the backup of the signer's keys back");
+	else if (out->care == LIFETIME_LOST)
+		snprintf(out->command, sizeof(out->command), "ota-sign rotate %s %s", name, role_name(role));
+	else if (role == ROLE_ROOT)
+		snprintf(out->command, sizeof(out->command), "ota-sign root begin %s DRAFT", name);
+	else
+		snprintf(out->command, sizeof(out->command), "ota-sign targets sign targets.json --key KEY");
+}
+
+static void
+say_care(struct lifetime *out, enum repository repository, enum role role, const json_t *role_keys)
+{
+	char keys[sizeof(out->who) - 64];
+
+	/* What the signer does not tell: these have to be on line, of the others it is not known. */
+	if (role_keys)
+		out->care = care_of(role_keys);
+	else
+		out->care = role == ROLE_ROOT || (role == ROLE_TARGETS && repository == REPOSITORY_IMAGE)
+				? LIFETIME_PERSON
+				: LIFETIME_ITSELF;
+	out->keys = json_incref((json_t *)(uintptr_t)role_keys);
+	if (out->care == LIFETIME_ITSELF) {
+		strcpy(out->who, "itself");
+		return;
+	}
+	say_command(out, repository, role);
+	if (!role_keys) {
+		strcpy(out->who, "not known: ota-signd does not say where the keys are");
+		return;
+	}
+	lifetime_print_keys(role_keys, keys, sizeof(keys));
+	snprintf(out->who, sizeof(out->who), "%s %s",
+	    out->care == LIFETIME_LOST ? "nobody: it takes" : "who has", keys);
+}
+
+/* @expires: of the document, may be missing; its renewal begins @before seconds earlier. */
+static void
+say_document(struct lifetime *out, const char *expires, int64_t before)
+{
+	out->is_needed = true;
+	if (!expires || utc_parse(expires, &out->expires_at) < 0)
+		snprintf(out->trouble, sizeof(out->trouble), "says no time at which it expires");
+	else
+		out->renew_at = out->expires_at - before;
+}
+
+/* A root is made when a quarter of its life is left; that and its publication are looked at now and then. */
+static int64_t
+root_before(const struct core *core)
+{
+	return core->config->root_days * DAY_SECONDS / 4 - HOUR_SECONDS;
+}
+
+static int
+add_director_root(struct core *core, const struct sources *sources, struct lifetimes *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	struct lifetime *entry;
+	const char *text;
+	int r;
+
+	if ((r = add(out, &entry, err, "director root")) < 0)
+		return r;
+	if (core->roots.count == 0) {
+		entry->is_needed = true;
+		entry->care = LIFETIME_PERSON;
+		snprintf(entry->trouble, sizeof(entry->trouble), "ota-signd has none yet, or does not answer");
+		strcpy(entry->who, "an administrator");
+		strcpy(entry->command, "ota-sign init");
+		return 0;
+	}
+	text = core->roots.texts[core->roots.count - 1];
+	if ((r = json_read(text, strlen(text), "root", &root, err)) < 0)
+		return r;
+	say_care(entry, REPOSITORY_DIRECTOR, ROLE_ROOT, keys_of(sources, REPOSITORY_DIRECTOR, ROLE_ROOT));
+	say_document(entry, json_text(json_object_get(root, "signed"), "expires"), root_before(core));
+	return 0;
+}
+
+/* The three documents of each device are made together, and by the one role that is worst off. */
+static int
+add_director_documents(struct core *core, const struct sources *sources, struct lifetimes *out, struct err *err)
+{
+	int64_t epoch, raised_at, life = core->config->director_targets_days * DAY_SECONDS;
+	enum role worst = ROLE_TARGETS;
+	struct lifetime *entry;
+	int r;
+
+	if (core->roots.count == 0)
+		return 0;
+	if ((r = add(out, &entry, err, "director documents")) < 0 ||
+	    (r = state_epoch(core->state, &epoch, &raised_at, err)) < 0)
+		return r;
+	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
+		const json_t *keys = keys_of(sources, REPOSITORY_DIRECTOR, role);
+
+		if (keys && care_of(keys) != LIFETIME_ITSELF)
+			worst = role;
+	}
+	say_care(entry, REPOSITORY_DIRECTOR, worst, keys_of(sources, REPOSITORY_DIRECTOR, worst));
+	entry->is_needed = true;
+	entry->expires_at = raised_at + life;
+	entry->renew_at = raised_at + life / 2;
+	return 0;
+}
+
+static int
+read_set_file(struct core *core, enum role role, json_t **out, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	char name[32];
+	size_t bytes;
+	int r;
+
+	snprintf(name, sizeof(name), "%s.json", role_name(role));
+	if ((r = image_read(core->image, name, &text, &bytes, err)) < 0)
+		return r;
+	return json_read(text, bytes, name, out, err);
+}
+
+static int64_t
+image_before(const struct core *core, enum role role)
+{
+	const struct config *config = core->config;
+
+	if (role == ROLE_ROOT)
+		return root_before(core);
+	return (role == ROLE_TARGETS       ? config->image_targets_days
+		   : role == ROLE_SNAPSHOT ? config->snapshot_days
+					   : config->timestamp_days) *
+	       DAY_SECONDS / 2;
+}
+
+static int
+add_image_document(struct core *core, const struct sources *sources, enum role role, const char *expires,
+    struct lifetimes *out, struct err *err)
+{
+	struct lifetime *entry;
+	int r = add(out, &entry, err, "image %s", role_name(role));
+
+	if (r < 0)
+		return r;
+	say_care(entry, REPOSITORY_IMAGE, role, keys_of(sources, REPOSITORY_IMAGE, role));
+	say_document(entry, expires, image_before(core, role));
+	return 0;
+}
+
+/* What a supplier signs. */
+static int
+add_delegation(const struct target_role *role, struct lifetimes *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *keys = json_array();
+	struct lifetime *entry;
+	char words[sizeof(entry->who) - 64];
+	const json_t *id;
+	size_t i;
+	int r = add(out, &entry, err, "delegation %s", role->name);
+
+	if (r < 0)
+		return r;
+	json_array_foreach(json_object_get(role->entry, "keyids"), i, id)
+	    json_array_append_new(keys, json_pack("{s:O,s:s}", "keyid", id, "where", "elsewhere"));
+	entry->keys =
+	    json_pack("{s:O?,s:O}", "threshold", json_object_get(role->entry, "threshold"), "keys", keys);
+	say_document(entry, json_text(role->body, "expires"), 0);
+	entry->care = LIFETIME_PERSON;
+	lifetime_print_keys(entry->keys, words, sizeof(words));
+	snprintf(entry->who, sizeof(entry->who), "who has %s", words);
+	snprintf(
+	    entry->command, sizeof(entry->command), "ota-sign delegation sign %s.json --key KEY", role->name);
+	return 0;
+}
+
+static bool
+is_listed(const struct lifetimes *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strncmp(list->list[i].what, "delegation ", 11) && !strcmp(list->list[i].what + 11, name))
+			return true;
+	return false;
+}
+
+static int
+add_image_targets(struct core *core, const struct sources *sources, struct lifetimes *out, struct err *err)
+{
+	const struct target_role *roles;
+	size_t count;
+	int r = 0;
+
+	roles = image_roles(core->image, &count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!roles[i].entry)
+			r = add_image_document(
+			    core, sources, ROLE_TARGETS, json_text(roles[i].body, "expires"), out, err);
+		else if (!is_listed(out, roles[i].name))
+			r = add_delegation(&roles[i], out, err);
+	return r;
+}
+
+/* A root that the signer took and that is not published: targets.json has no signatures of its keys yet. */
+static int
+add_held_root(const struct sources *sources, int64_t published, struct lifetimes *out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	const json_t *keys = keys_of(sources, REPOSITORY_IMAGE, ROLE_TARGETS);
+	struct lifetime *entry;
+	const json_t *body;
+	int64_t version;
+	int r;
+
+	if (!sources->image_root)
+		return 0;
+	if ((r = json_read(sources->image_root, strlen(sources->image_root), "root", &root, err)) < 0)
+		return r;
+	body = json_object_get(root, "signed");
+	version = json_integer_value(json_object_get(body, "version"));
+	if (version <= published || (keys && care_of(keys) == LIFETIME_ITSELF))
+		return 0;
+	if ((r = add(out, &entry, err, "image root %lld, held back", (long long)version)) < 0)
+		return r;
+	say_care(entry, REPOSITORY_IMAGE, ROLE_TARGETS, keys);
+	say_document(entry, json_text(body, "expires"), 0);
+	entry->is_needed = false;
+	return 0;
+}
+
+static int
+add_image(struct core *core, const struct sources *sources, struct lifetimes *out, struct err *err)
+{
+	static const enum role roles[] = { ROLE_ROOT, ROLE_SNAPSHOT, ROLE_TIMESTAMP };
+	int64_t version = 0;
+	int r;
+
+	if (!image_number(core->image))
+		return 0;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		AUTO(json_decref_p) json_t *file = NULL;
+		const json_t *body;
+		struct err why;
+
+		/* What is not there says so by having no time. */
+		if ((r = read_set_file(core, roles[i], &file, &why)) == -ENOMEM)
+			return err_set(err, ENOMEM, "%s", why.text);
+		body = json_object_get(file, "signed");
+		if (roles[i] == ROLE_ROOT)
+			version = json_integer_value(json_object_get(body, "version"));
+		if ((r = add_image_document(core, sources, roles[i], json_text(body, "expires"), out, err)) < 0)
+			return r;
+	}
+	if ((r = add_image_targets(core, sources, out, err)) < 0)
+		return r;
+	return add_held_root(sources, version, out, err);
+}
+
+/* ---- certificates */
+
+/* The name under which ota-pki(8) made the file, or NULL; @folder is where. */
+static const char *
+pki_name(const struct source_file *file, char folder[static sizeof(file->path)])
+{
+	static const char *const names[][2] = { { "server_certificate", "server" },
+		{ "device_ca", "device-ca" }, { "build_ca", "build-ca" } };
+	char copy[sizeof(file->path)];
+	const char *base;
+
+	strcpy(copy, file->path);
+	strcpy(folder, file->path);
+	base = basename(copy);
+	memmove(folder, dirname(folder), strlen(folder) + 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i][1]);
+
+		if (!strcmp(names[i][0], file->setting) && !strncmp(names[i][1], base, n) &&
+		    !strcmp(base + n, ".pem"))
+			return names[i][1];
+	}
+	return NULL;
+}
+
+static void
+say_file_command(struct lifetime *out, const struct source_file *file, const struct certificate *certificate)
+{
+	char folder[sizeof(file->path)];
+	const char *pki = pki_name(file, folder);
+	bool is_above = pki && !strcmp(pki, "server") && certificate->is_ca;
+
+	if (certificate->is_list)
+		snprintf(out->command, sizeof(out->command), "openssl ca -gencrl -config CA.conf -out %s",
+		    file->path);
+	else if (file->name[0])
+		snprintf(out->command, sizeof(out->command), "ota-builder --certificate %s CREDENTIALS.zip",
+		    file->name);
+	else if (is_above)
+		snprintf(out->command, sizeof(out->command),
+		    "ota-pki --renew server-ca %.255s && ota-pki --renew server %.255s", folder, folder);
+	else if (pki)
+		snprintf(out->command, sizeof(out->command), "ota-pki --renew %s %s", pki, folder);
+	else
+		snprintf(out->command, sizeof(out->command), "# put a new one into %.400s", file->path);
+}
+
+static void
+say_certificate(struct lifetime *out, const struct source_file *file, const struct certificate *certificate)
+{
+	bool is_server = !strcmp(file->setting, "server_certificate");
+
+	out->care = LIFETIME_PERSON;
+	out->expires_at = certificate->expires_at;
+	out->is_needed = is_server || !strncmp(file->setting, "device_", 7);
+	for (size_t i = 0; i < file->count; i++)
+		out->is_replaced = out->is_replaced || (file->list[i].expires_at > certificate->expires_at &&
+							   file->list[i].is_list == certificate->is_list &&
+							   !strcmp(file->list[i].name, certificate->name));
+	snprintf(out->who, sizeof(out->who), "who has the key of %s%s", certificate->issuer,
+	    is_server && certificate->is_ca ? "; devices have to get it as their root.crt before, and the web "
+					      "server has to be started again"
+	    : file->name[0]                 ? "; the builder gets the credentials"
+					    : "; the web server has to be started again");
+	if (out->is_replaced)
+		snprintf(out->who, sizeof(out->who), "nobody: a later one of that name is in the file");
+	say_file_command(out, file, certificate);
+}
+
+static int
+add_file_entries(const struct source_file *file, struct lifetimes *out, struct err *err)
+{
+	struct lifetime *entry;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < file->count; i++) {
+		r = add(
+		    out, &entry, err, "%s %s", file->setting, file->name[0] ? file->name : file->list[i].name);
+		if (r == 0)
+			say_certificate(entry, file, &file->list[i]);
+	}
+	if (r < 0 || file->list)
+		return r;
+	if ((r = add(out, &entry, err, "%s%s%s", file->setting, file->name[0] ? " " : "", file->name)) < 0)
+		return r;
+	entry->care = LIFETIME_PERSON;
+	strcpy(entry->trouble, file->trouble);
+	snprintf(entry->who, sizeof(entry->who), "an administrator");
+	snprintf(
+	    entry->command, sizeof(entry->command), "# user otafs has to be able to read %.400s", file->path);
+	return 0;
+}
+
+static int
+add_devices(const struct lifetime_devices *devices, struct lifetimes *out, struct err *err)
+{
+	const struct state_expiry_counts *counts = &devices->counts;
+	struct lifetime *entry;
+	int r;
+
+	if (!counts->certificates)
+		return 0;
+	if ((r = add(out, &entry, err, "device certificates")) < 0)
+		return r;
+	entry->care = LIFETIME_PERSON;
+	entry->is_summary = true;
+	entry->expires_at = devices->count ? devices->first[0].expires_at : 0;
+	if (!devices->count)
+		snprintf(entry->trouble, sizeof(entry->trouble),
+		    "of none that is still good it is known when it expires");
+	snprintf(entry->who, sizeof(entry->who),
+	    "who has the key of the device CA; of %lld: %lld expire within %d days, %lld have expired, of %lld "
+	    "it is not known",
+	    (long long)counts->certificates, (long long)counts->expiring, LIFETIME_DEVICE_DAYS,
+	    (long long)counts->expired, (long long)counts->not_known);
+	snprintf(entry->command, sizeof(entry->command), "ota-device-cert --ca-dir DIR %s OUT",
+	    devices->count ? devices->first[0].device : "ID");
+	return 0;
+}
+
+/* ---- order */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct lifetime *x = a, *y = b;
+	int r = strcmp(x->what, y->what);
+
+	return r ? r : (x->expires_at > y->expires_at) - (x->expires_at < y->expires_at);
+}
+
+/* What is not known may be over already. */
+static int
+by_time(const void *a, const void *b)
+{
+	const struct lifetime *x = a, *y = b;
+	int r = (x->expires_at > y->expires_at) - (x->expires_at < y->expires_at);
+
+	return r ? r : strcmp(x->what, y->what);
+}
+
+/* Two CAs may have one name. */
+static void
+number_doubles(struct lifetimes *list)
+{
+	char last[sizeof(list->list->what)] = "";
+	int n = 1;
+
+	qsort(list->list, list->count, sizeof(*list->list), by_name);
+	for (size_t i = 0; i < list->count; i++) {
+		struct lifetime *entry = &list->list[i];
+
+		n = strcmp(last, entry->what) ? 1 : n + 1;
+		strcpy(last, entry->what);
+		if (n > 1)
+			append(entry->what, sizeof(entry->what), " #%d", n);
+	}
+}
+
+int
+lifetimes_list(struct core *core, const struct sources *sources, const struct lifetime_devices *devices,
+    struct lifetimes *out, struct err *err)
+{
+	int r;
+
+	*out = (struct lifetimes){ 0 };
+	if ((r = add_director_root(core, sources, out, err)) < 0 ||
+	    (r = add_director_documents(core, sources, out, err)) < 0 ||
+	    (r = add_image(core, sources, out, err)) < 0 || (r = add_devices(devices, out, err)) < 0)
+		return r;
+	for (size_t i = 0; i < sources->count; i++)
+		if ((r = add_file_entries(&sources->files[i], out, err)) < 0)
+			return r;
+	number_doubles(out);
+	qsort(out->list, out->count, sizeof(*out->list), by_time);
+	return 0;
+}
