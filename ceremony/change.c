@@ -88,6 +88,13 @@ print_role(FILE *to, const json_t *current, const json_t *next, const char *role
 	}
 }
 
+void
+change_print_roles(FILE *to, const json_t *current, const json_t *next)
+{
+	for (enum role role = 0; role < ROLE_COUNT; role++)
+		print_role(to, current, next, role_name(role));
+}
+
 static void
 print_expiry(FILE *to, const json_t *current, const json_t *next, int64_t now)
 {
@@ -112,8 +119,7 @@ change_print(FILE *to, const json_t *current, const json_t *next, int64_t now)
 		fprintf(to, ", was %lld", (long long)json_integer_value(json_object_get(current, "version")));
 	fputc('\n', to);
 	print_expiry(to, current, next, now);
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		print_role(to, current, next, role_name(role));
+	change_print_roles(to, current, next);
 }
 
 /* One line for the threshold and one for each key. Returns how many are missing. */

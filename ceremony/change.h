@@ -16,6 +16,9 @@
  */
 void change_print(FILE *to, const json_t *current, const json_t *next, int64_t now);
 
+/** The roles alone. */
+void change_print_roles(FILE *to, const json_t *current, const json_t *next);
+
 /** Prints who has signed the draft and who has not, by old and new thresholds. Returns how many signatures are
  * missing. */
 int change_print_signatures(FILE *to, const struct draft *draft);

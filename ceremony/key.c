@@ -73,6 +73,16 @@ take_option(struct arguments *arguments, int option)
 	}
 }
 
+static const char *
+option_name(int letter)
+{
+	size_t i = 0;
+
+	while (options[i].val != letter)
+		i++;
+	return options[i].name;
+}
+
 /* @allowed: the letters of options that the command has; @words: how many other arguments at most, and @least.
  */
 static int
@@ -90,7 +100,7 @@ parse(int argc, char **argv, const char *allowed, int least, int words, struct a
 		if (option == '?')
 			return err_set(err, EINVAL, "%s: option %.32s is unknown", argv[0], argv[optind - 1]);
 		if (!strchr(allowed, option))
-			return err_set(err, EINVAL, "%s: has no option %.32s", argv[0], argv[optind - 1]);
+			return err_set(err, EINVAL, "%s: has no option --%s", argv[0], option_name(option));
 		take_option(arguments, option);
 	}
 	arguments->count = argc - optind;
@@ -152,7 +162,7 @@ run_list(int argc, char **argv, struct err *err)
 	size_t i;
 	int r;
 
-	if ((r = parse(argc, argv, "k", 0, 1, &arguments, err)) < 0)
+	if ((r = parse(argc, argv, "kp", 0, 1, &arguments, err)) < 0)
 		return r;
 	if (arguments.count && token_is_uri(arguments.words[0]))
 		return token_list(arguments.words[0], print_seen, NULL, err);

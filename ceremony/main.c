@@ -8,8 +8,8 @@
 #include "ceremony/private.h"
 #include "sign/key.h"
 
-static const struct command *const tables[] = { key_commands, root_commands, approve_commands,
-	online_commands, log_commands };
+static const struct command *const tables[] = { key_commands, root_commands, approve_commands, targets_commands,
+	delegation_commands, document_commands, online_commands, log_commands };
 
 static void
 print_help(void)

@@ -478,24 +478,25 @@ write_value(const struct private_key *key, struct secret **out, struct err *err)
 int
 private_json(const struct private_key *key, struct secret **out, struct err *err)
 {
-	AUTO(secret_freep) struct secret *value = NULL;
+	AUTO(secret_freep) struct secret *value = NULL, *text = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
-	char *text;
+	size_t bytes;
 	int r = write_value(key, &value, err);
 
 	if (r < 0)
 		return r;
 	json = json_pack("{s:s,s:{s:s}}", "keytype", key->rsa ? "RSA" : "ED25519", "keyval", "private",
 	    (const char *)value->data);
-	text = json ? json_write(json) : NULL;
-	if (!text)
+	bytes = json ? json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
+	if (bytes == 0)
 		return err_set(err, ENOMEM, "no memory for a key");
-	if ((r = secret_new(strlen(text) + 1, out, err)) == 0) {
-		memcpy((*out)->data, text, strlen(text));
-		(*out)->data[strlen(text)] = '\n';
-	}
-	wipe_and_free(text);
-	return r;
+	if ((r = secret_new(bytes + 1, &text, err)) < 0)
+		return r;
+	if (json_dumpb(json, (char *)text->data, bytes, JSON_COMPACT | JSON_SORT_KEYS) != bytes)
+		return err_set(err, ENOMEM, "no memory for a key");
+	text->data[bytes] = '\n';
+	*out = MOVE(text);
+	return 0;
 }
 
 int

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -26,6 +27,42 @@ digest_sha256_hex(const void *data, size_t bytes, char hex[static DIGEST_HEX_SIZ
 
 	SHA256(data, bytes, hash);
 	digest_hex(hash, sizeof(hash), hex);
+}
+
+static int
+feed(EVP_MD_CTX *context, int fd, int64_t *bytes)
+{
+	char piece[65536];
+
+	*bytes = 0;
+	for (;;) {
+		ssize_t n = read(fd, piece, sizeof(piece));
+
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && EVP_DigestUpdate(context, piece, (size_t)n) != 1)
+			return -ENOMEM;
+		*bytes += n > 0 ? n : 0;
+	}
+}
+
+int
+digest_sha256_fd(int fd, char hex[static DIGEST_HEX_SIZE], int64_t *bytes)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	unsigned char hash[DIGEST_SHA256_BYTES];
+	int r = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = feed(context, fd, bytes);
+	if (r == 0 && EVP_DigestFinal_ex(context, hash, NULL) != 1)
+		r = -ENOMEM;
+	EVP_MD_CTX_free(context);
+	if (r == 0)
+		digest_hex(hash, sizeof(hash), hex);
+	return r;
 }
 
 int

@@ -12,6 +12,9 @@
 /** Writes the SHA-256 of @data as lower-case hex. */
 void digest_sha256_hex(const void *data, size_t bytes, char hex[static DIGEST_HEX_SIZE]);
 
+/** The same for what is read from @fd until its end, of any length, which @bytes is set to; -errno. */
+int digest_sha256_fd(int fd, char hex[static DIGEST_HEX_SIZE], int64_t *bytes);
+
 /** Whether @text is 64 lower-case hex digits. */
 int digest_is_sha256_hex(const char *text);
 

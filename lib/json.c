@@ -1,6 +1,7 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How deep arrays and objects lie in one another, and how many values there are at most, without looking
@@ -88,8 +89,50 @@ json_need_integer(
 	return 0;
 }
 
+/* A text that grows. */
+struct growing {
+	char *data;
+	size_t bytes, room;
+	int is_short; /* of memory */
+};
+
+static int
+append(const char *piece, size_t bytes, void *context)
+{
+	struct growing *text = context;
+
+	if (text->is_short)
+		return -1;
+	if (text->bytes + bytes >= text->room) {
+		size_t room = 2 * text->room > text->bytes + bytes ? 2 * text->room : text->bytes + bytes + 256;
+		char *data = realloc(text->data, room);
+
+		if (!data) {
+			text->is_short = 1;
+			return -1;
+		}
+		text->data = data;
+		text->room = room;
+	}
+	memcpy(text->data + text->bytes, piece, bytes);
+	text->bytes += bytes;
+	text->data[text->bytes] = '\0';
+	return 0;
+}
+
+char *
+json_write_as(const json_t *json, size_t flags)
+{
+	struct growing text = { 0 };
+
+	if (json_dump_callback(json, append, &text, flags) == 0 && !text.is_short)
+		return text.data;
+	free(text.data);
+	return NULL;
+}
+
 char *
 json_write(const json_t *json)
 {
-	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return json_write_as(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 }

@@ -47,6 +47,10 @@ int json_need_text(const json_t *object, const char *name, const char *what, con
 int json_need_integer(
     const json_t *object, const char *name, const char *what, int64_t max, int64_t *out, struct err *err);
 
+/** json_dumps() that gives a whole text or none: when jansson has no memory while it writes a member's name, it
+ * goes on without the name. The caller frees it. NULL: no memory. */
+char *json_write_as(const json_t *json, size_t flags);
+
 /** Compact text with sorted members, for storing and serving; the caller frees it. NULL: no memory. */
 char *json_write(const json_t *json);
 

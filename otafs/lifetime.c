@@ -261,7 +261,7 @@ read_set_file(struct core *core, enum role role, json_t **out, struct err *err)
 	int r;
 
 	snprintf(name, sizeof(name), "%s.json", role_name(role));
-	if ((r = image_read(core->image, name, &text, &bytes, err)) < 0)
+	if ((r = image_text(core->image, name, &text, &bytes, err)) < 0)
 		return r;
 	return json_read(text, bytes, name, out, err);
 }

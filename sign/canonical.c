@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/json.h"
+
 /* jansson refuses to parse deeper than this, so a document cannot exhaust our stack. */
 #define DEPTH_MAX 2048
 
@@ -44,7 +46,7 @@ canonical_write(const json_t *json, char **out, size_t *bytes, struct err *err)
 {
 	if (find_real(json, 0))
 		return err_set(err, EBADMSG, "a real number has no canonical form; use an integer or a text");
-	*out = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	*out = json_write_as(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	if (!*out)
 		return err_set(err, ENOMEM, "no memory for canonical JSON");
 	lower_escapes(*out);

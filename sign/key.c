@@ -133,11 +133,11 @@ read_made(const char *type, const char *value, const char *what, struct public_k
 }
 
 int
-public_key_of_ed25519(const unsigned char *point, const char *what, struct public_key **out, struct err *err)
+public_key_of_ed25519(const unsigned char *raw, const char *what, struct public_key **out, struct err *err)
 {
 	char hex[DIGEST_HEX_SIZE];
 
-	digest_hex(point, crypto_sign_PUBLICKEYBYTES, hex);
+	digest_hex(raw, crypto_sign_PUBLICKEYBYTES, hex);
 	return read_made("ED25519", hex, what, out, err);
 }
 

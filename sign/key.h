@@ -33,11 +33,11 @@ struct public_key;
  * ED25519: 64 hex digits. RSA: SPKI PEM of 2048, 3072 or 4096 bits. Anything else is -EBADMSG, naming @what.
  */
 int public_key_read(const json_t *json, const char *what, struct public_key **out, struct err *err);
+
 /** Makes the same from raw numbers, big-endian, of an RSA key, or the 32 bytes of an Ed25519 key. */
 int public_key_of_rsa(const unsigned char *modulus, size_t modulus_bytes, const unsigned char *exponent,
     size_t exponent_bytes, const char *what, struct public_key **out, struct err *err);
-int
-public_key_of_ed25519(const unsigned char *point, const char *what, struct public_key **out, struct err *err);
+int public_key_of_ed25519(const unsigned char *raw, const char *what, struct public_key **out, struct err *err);
 void public_key_free(struct public_key *key);
 void public_key_freep(struct public_key **key);
 

@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "sign/canonical.h"
+#include "tests/unit/fault.h"
 
 static char *
 canonical(const char *text)
@@ -98,6 +99,39 @@ agrees_with_files_made_by_another_implementation(void **state)
 	}
 }
 
+/* jansson leaves the name of a member out when it has no memory for it, and says that all is well. */
+static void
+is_whole_or_not_there_when_memory_is_short(void **state)
+{
+	AUTO(json_decref_p) json_t *json = json_object();
+	AUTO(free_p) char *expected = NULL;
+	struct err err;
+	int calls, r;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "a rather long name %d", i);
+		json_object_set_new(json, name, json_integer(i));
+	}
+	assert_int_equal(canonical_write(json, &expected, NULL, &err), 0);
+	for (calls = 0;; calls++) {
+		AUTO(free_p) char *text = NULL;
+
+		fault_after(calls);
+		r = canonical_write(json, &text, NULL, &err);
+		if (!fault_stop())
+			break;
+		if (r == 0)
+			assert_string_equal(text, expected);
+		else
+			assert_int_equal(r, -ENOMEM);
+	}
+	assert_int_equal(r, 0);
+	assert_true(calls >= 3);
+}
+
 int
 main(void)
 {
@@ -108,7 +142,10 @@ main(void)
 		cmocka_unit_test(keeps_integers_of_64_bits),
 		cmocka_unit_test(refuses_real_numbers_wherever_they_are),
 		cmocka_unit_test(agrees_with_files_made_by_another_implementation),
+		cmocka_unit_test(is_whole_or_not_there_when_memory_is_short),
 	};
 
+	/* Through the calls that can be made to fail. */
+	json_set_alloc_funcs(malloc, free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

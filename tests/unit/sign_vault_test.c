@@ -2,15 +2,14 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "sign/key.h"
 #include "sign/vault.h"
 #include "tests/unit/fault.h"
+#include "tests/unit/memory.h"
 
 /** As little as libsodium does: these tests open some thousand containers. */
 static const struct vault_cost quick = { .passes = 1, .memory_bytes = 8192 };
@@ -249,39 +248,6 @@ leaves_nothing_behind_whatever_fails(void **state)
 	assert_int_equal(fault_open_fds(), fds);
 }
 
-/* How often the bytes stand anywhere in memory that can be read and written; @masked is each byte ^ 0xff, so
- * that the question itself is not found. */
-static int
-count_in_memory(const unsigned char *masked, size_t n)
-{
-	AUTO(fclose_p) FILE *maps = fopen("/proc/self/maps", "r");
-	AUTO(close_p) int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	static unsigned char page[4096];
-	unsigned long from, to;
-	char line[512], mode[8];
-	int found = 0;
-
-	assert_true(maps && mem >= 0);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || strncmp(mode, "rw", 2) ||
-		    to - from > (64UL << 20))
-			continue;
-		for (; from < to; from += sizeof(page)) {
-			if (pread(mem, page, sizeof(page), (off_t)from) != (ssize_t)sizeof(page))
-				continue;
-			for (size_t i = 0; i + n <= sizeof(page); i++) {
-				size_t same = 0;
-
-				while (same < n && page[i + same] == (masked[same] ^ 0xff))
-					same++;
-				found += same == n;
-			}
-			memset(page, 0, sizeof(page));
-		}
-	}
-	return found;
-}
-
 static void
 leaves_no_copy_of_a_secret_in_memory(void **state)
 {
@@ -301,10 +267,10 @@ leaves_no_copy_of_a_secret_in_memory(void **state)
 	assert_int_equal(vault_seal("key", passphrase, seed, &quick, &sealed, &n, &err), 0);
 	assert_int_equal(vault_open(sealed, n, "key", "f", passphrase, &back, &err), 0);
 	/* Proof that the search finds: the one that went in and the one that came out. */
-	assert_int_equal(count_in_memory(masked, sizeof(masked)), 2);
+	assert_int_equal(memory_count(masked, sizeof(masked)), 2);
 	secret_free(back);
 	secret_free(MOVE(seed));
-	assert_int_equal(count_in_memory(masked, sizeof(masked)), 0);
+	assert_int_equal(memory_count(masked, sizeof(masked)), 0);
 }
 
 int
