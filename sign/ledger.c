@@ -103,11 +103,12 @@ save(const struct ledger *ledger, struct err *err)
 	    (json_int_t)ledger->offer.since);
 	AUTO(free_p) char *text = NULL;
 
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		if (ledger->image[role].version)
-			json_object_set_new(json, role_name(role),
-			    json_pack("{s:i,s:s}", "version", ledger->image[role].version, "sha256",
-				ledger->image[role].digest));
+	for (enum role role = 0; json && role < ROLE_COUNT; role++)
+		if (ledger->image[role].version &&
+		    json_object_set_new(json, role_name(role),
+			json_pack("{s:i,s:s}", "version", ledger->image[role].version, "sha256",
+			    ledger->image[role].digest)) < 0)
+			return err_set(err, ENOMEM, "%s: no memory", LEDGER_FILE);
 	text = json ? json_write(json) : NULL;
 	if (!text)
 		return err_set(err, ENOMEM, "%s: no memory", LEDGER_FILE);

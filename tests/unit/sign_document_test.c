@@ -109,6 +109,8 @@ ask(struct fixture *f, uid_t uid, json_t *request, char **out)
 
 	json_decref(request);
 	f->err = (struct err){ 0 };
+	if (!text)
+		return -ENOMEM; /* a fault that was meant for the signer */
 	r = server_answer(f->server, uid, text, strlen(text), &payload, &bytes, &f->err);
 	if (out)
 		*out = MOVE(payload);

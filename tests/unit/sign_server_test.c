@@ -119,6 +119,8 @@ ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json
 	size_t bytes;
 
 	*out = NULL;
+	if (!text)
+		return -ENOMEM; /* a fault that was meant for the signer */
 	return server_answer(f->server, uid, text, strlen(text), out, &bytes, err);
 }
 
