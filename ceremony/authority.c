@@ -108,7 +108,8 @@ authority_open(const struct arguments *arguments, const char *file, const json_t
 	int r = 0;
 
 	if (role < 0)
-		return err_set(err, EBADMSG, "%.200s: has none of the types that devices know", file);
+		return err_set(err, EBADMSG, "%.200s: _type is \"%.32s\", none that devices know", file,
+		    json_text(json_object_get(envelope, "signed"), "_type") ?: "");
 	if (arguments_text(arguments, "parent"))
 		r = from_parent(arguments, file, &authority, err);
 	else if (root || role == ROLE_ROOT)

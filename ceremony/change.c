@@ -47,22 +47,27 @@ threshold_of(const json_t *root, const char *role)
 	    json_object_get(json_object_get(json_object_get(root, "roles"), role), "threshold"));
 }
 
-/* Whether @root gives @role to the key that @from calls @keyid: the key itself, whatever its id there. */
-static bool
-gives(const json_t *root, const char *role, const json_t *from, const char *keyid)
+/* The id by which @root gives @role to the key that @from calls @keyid; NULL: it does not. */
+static const char *
+id_in(const json_t *root, const char *role, const json_t *from, const char *keyid)
 {
 	char public_id[DIGEST_HEX_SIZE];
 
-	return root && root_resolve(from, keyid, public_id) &&
-	       root_id_of(root, (enum role)role_of(role), public_id);
+	return root && root_resolve(from, keyid, public_id)
+		   ? root_id_of(root, (enum role)role_of(role), public_id)
+		   : NULL;
 }
 
+/* @before: the id that it had, if it was there. */
 static void
-print_key(FILE *to, char mark, const json_t *root, const char *keyid)
+print_key(FILE *to, char mark, const json_t *root, const char *keyid, const char *before)
 {
+	bool is_renamed = before && strcmp(before, keyid) != 0;
 	char kind[24];
 
-	fprintf(to, "  %c %s  %s\n", mark, keyid, change_key_kind(json_object_get(root, "keys"), keyid, kind));
+	fprintf(to, "  %c %s  %s%s%s\n", mark, keyid,
+	    change_key_kind(json_object_get(root, "keys"), keyid, kind), is_renamed ? ", was called " : "",
+	    is_renamed ? before : "");
 }
 
 static void
@@ -77,14 +82,15 @@ print_role(FILE *to, const json_t *current, const json_t *next, const char *role
 	fputc('\n', to);
 	for (size_t i = 0; i < json_array_size(ids); i++) {
 		const char *id = json_string_value(json_array_get(ids, i)) ?: "";
+		const char *had = id_in(current, role, next, id);
 
-		print_key(to, gives(current, role, next, id) ? ' ' : '+', next, id);
+		print_key(to, had ? ' ' : '+', next, id, had);
 	}
 	for (size_t i = 0; i < json_array_size(before); i++) {
 		const char *id = json_string_value(json_array_get(before, i)) ?: "";
 
-		if (!gives(next, role, current, id))
-			print_key(to, '-', current, id);
+		if (!id_in(next, role, current, id))
+			print_key(to, '-', current, id, NULL);
 	}
 }
 

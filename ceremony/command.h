@@ -18,11 +18,11 @@ struct command {
 extern const struct command key_commands[];
 /** Drafts of roots: made and changed (root.c), shown, signed and assembled (approve.c). */
 extern const struct command root_commands[], approve_commands[];
-/** The keys and roots of ota-signd, on its machine. (online.c) */
-extern const struct command online_commands[];
 /** Targets of the image repository, delegations, and documents of any type. (targets.c, delegation.c,
  * inspect.c) */
 extern const struct command targets_commands[], delegation_commands[], document_commands[];
+/** The keys and roots of ota-signd, on its machine. (online.c) */
+extern const struct command online_commands[];
 
 /** The log of signatures, and what the administrator tells ota-signd. (log.c) */
 extern const struct command log_commands[];

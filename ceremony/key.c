@@ -1,12 +1,12 @@
 /* ota-sign key: keys in files and tokens. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ceremony/arguments.h"
 #include "ceremony/backup.h"
 #include "ceremony/command.h"
 #include "ceremony/keys.h"
@@ -17,111 +17,49 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 
-/* What the commands take. */
-struct arguments {
+/** The options of all commands here. */
+#define WHERE "keys=", "passphrase-file="
+
+static const char *const where_names[] = { WHERE, NULL };
+
+/* What a command was given. */
+struct given {
+	struct arguments arguments;
 	struct signer_options where;
-	const char *type, *keyid, *private, *form; /* of --type, --keyid, --private, --form */
-	const char *new_passphrase_file, *pem_passphrase_file;
-	bool is_pem;
-	int count;
-	char **words; /* what is no option */
+	const char *name; /* the first word; NULL: there is none */
 };
 
-static const struct option options[] = {
-	{ "keys", required_argument, NULL, 'k' },
-	{ "passphrase-file", required_argument, NULL, 'p' },
-	{ "type", required_argument, NULL, 't' },
-	{ "keyid", required_argument, NULL, 'i' },
-	{ "pem", no_argument, NULL, 'm' },
-	{ "private", required_argument, NULL, 's' },
-	{ "form", required_argument, NULL, 'f' },
-	{ "new-passphrase-file", required_argument, NULL, 'n' },
-	{ "pem-passphrase-file", required_argument, NULL, 'e' },
-	{ 0 },
-};
-
-static void
-take_option(struct arguments *arguments, int option)
+static int
+parse(int argc, char **argv, const char *const *names, size_t least, size_t most, struct given *given,
+    struct err *err)
 {
-	switch (option) {
-	case 'k':
-		arguments->where.folder = optarg;
-		break;
-	case 'p':
-		arguments->where.passphrase_file = optarg;
-		break;
-	case 't':
-		arguments->type = optarg;
-		break;
-	case 'i':
-		arguments->keyid = optarg;
-		break;
-	case 'm':
-		arguments->is_pem = true;
-		break;
-	case 's':
-		arguments->private = optarg;
-		break;
-	case 'f':
-		arguments->form = optarg;
-		break;
-	case 'n':
-		arguments->new_passphrase_file = optarg;
-		break;
-	default:
-		arguments->pem_passphrase_file = optarg;
-	}
+	int r = arguments_parse(argc, argv, names, least, most, &given->arguments, err);
+
+	if (r < 0)
+		return r;
+	given->where = arguments_signer(&given->arguments);
+	given->name = given->arguments.word_count ? given->arguments.words[0] : NULL;
+	return 0;
 }
 
 static const char *
-option_name(int letter)
+option(const struct given *given, const char *name)
 {
-	size_t i = 0;
-
-	while (options[i].val != letter)
-		i++;
-	return options[i].name;
-}
-
-/* @allowed: the letters of options that the command has; @words: how many other arguments at most, and @least.
- */
-static int
-parse(int argc, char **argv, const char *allowed, int least, int words, struct arguments *arguments,
-    struct err *err)
-{
-	int option;
-
-	memset(arguments, 0, sizeof(*arguments));
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (option == ':')
-			return err_set(err, EINVAL, "%s: %.32s needs a value", argv[0], argv[optind - 1]);
-		if (option == '?')
-			return err_set(err, EINVAL, "%s: option %.32s is unknown", argv[0], argv[optind - 1]);
-		if (!strchr(allowed, option))
-			return err_set(err, EINVAL, "%s: has no option --%s", argv[0], option_name(option));
-		take_option(arguments, option);
-	}
-	arguments->count = argc - optind;
-	arguments->words = argv + optind;
-	if (arguments->count < least || arguments->count > words)
-		return err_set(err, EINVAL, "%s: %s; see ota-sign --help", argv[0],
-		    arguments->count < least ? "something is missing" : "too many arguments");
-	return 0;
+	return arguments_text(&given->arguments, name);
 }
 
 static int
 run_new(int argc, char **argv, struct err *err)
 {
+	static const char *const names[] = { WHERE, "type=", NULL };
 	AUTO(signer_freep) struct signer *signer = NULL;
 	enum private_type type = PRIVATE_ED25519;
-	struct arguments arguments;
+	struct given given;
 	int r;
 
-	if ((r = parse(argc, argv, "kpt", 1, 1, &arguments, err)) < 0 ||
-	    (arguments.type && (r = private_type(arguments.type, &type, err)) < 0) ||
-	    (r = signer_new_of(&arguments.where, arguments.words[0], type, &signer, err)) < 0)
+	if ((r = parse(argc, argv, names, 1, 1, &given, err)) < 0 ||
+	    (option(&given, "type") && (r = private_type(option(&given, "type"), &type, err)) < 0) ||
+	    (r = signer_new_of(&given.where, given.name, type, &signer, err)) < 0)
 		return r;
 	puts(signer_id(signer));
 	return 0;
@@ -157,18 +95,18 @@ run_list(int argc, char **argv, struct err *err)
 {
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(json_decref_p) json_t *names = NULL;
-	struct arguments arguments;
+	struct given given;
 	const json_t *name;
 	size_t i;
 	int r;
 
-	if ((r = parse(argc, argv, "kp", 0, 1, &arguments, err)) < 0)
+	if ((r = parse(argc, argv, where_names, 0, 1, &given, err)) < 0)
 		return r;
-	if (arguments.count && token_is_uri(arguments.words[0]))
-		return token_list(arguments.words[0], print_seen, NULL, err);
-	if (arguments.count)
-		return err_set(err, EINVAL, "key list: \"%.32s\" is no \"pkcs11:\" URI", arguments.words[0]);
-	if ((r = keys_open(arguments.where.folder, false, &keys, err)) < 0 ||
+	if (given.name && token_is_uri(given.name))
+		return token_list(given.name, print_seen, NULL, err);
+	if (given.name)
+		return err_set(err, EINVAL, "key list: \"%.32s\" is no \"pkcs11:\" URI", given.name);
+	if ((r = keys_open(given.where.folder, false, &keys, err)) < 0 ||
 	    (r = keys_names(keys, &names, err)) < 0)
 		return r;
 	json_array_foreach(names, i, name)
@@ -180,12 +118,12 @@ run_list(int argc, char **argv, struct err *err)
 
 /* Opens the token with its PIN, since only that finds the key which signs. */
 static int
-find_public_in_token(const struct arguments *arguments, const char *uri, struct public_key **out,
+find_public_in_token(const struct given *given, const char *uri, struct public_key **out,
     char keyid[static DIGEST_HEX_SIZE], struct err *err)
 {
 	AUTO(token_freep) struct token *token = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
-	int r = token_open(uri, arguments->where.passphrase_file, &token, err);
+	int r = token_open(uri, given->where.passphrase_file, &token, err);
 
 	if (r < 0)
 		return r;
@@ -196,7 +134,7 @@ find_public_in_token(const struct arguments *arguments, const char *uri, struct 
 
 /* The public half of a key, and the id it was given. */
 static int
-find_public(const struct arguments *arguments, const char *name, struct public_key **out,
+find_public(const struct given *given, const char *name, struct public_key **out,
     char keyid[static DIGEST_HEX_SIZE], struct err *err)
 {
 	AUTO(keys_freep) struct keys *keys = NULL;
@@ -205,8 +143,8 @@ find_public(const struct arguments *arguments, const char *name, struct public_k
 	int r;
 
 	if (token_is_uri(name))
-		return find_public_in_token(arguments, name, out, keyid, err);
-	if ((r = keys_open(arguments->where.folder, false, &keys, err)) < 0 ||
+		return find_public_in_token(given, name, out, keyid, err);
+	if ((r = keys_open(given->where.folder, false, &keys, err)) < 0 ||
 	    (r = keys_public(keys, name, &json, err)) < 0 ||
 	    (r = json_need_text(json, "keyid", name, &id, err)) < 0)
 		return r;
@@ -220,11 +158,11 @@ run_show(int argc, char **argv, struct err *err)
 	AUTO(public_key_freep) struct public_key *public = NULL;
 	char keyid[DIGEST_HEX_SIZE], aktualizr[DIGEST_HEX_SIZE];
 	AUTO(free_p) char *pem = NULL;
-	struct arguments arguments;
+	struct given given;
 	int r;
 
-	if ((r = parse(argc, argv, "kp", 1, 1, &arguments, err)) < 0 ||
-	    (r = find_public(&arguments, arguments.words[0], &public, keyid, err)) < 0 ||
+	if ((r = parse(argc, argv, where_names, 1, 1, &given, err)) < 0 ||
+	    (r = find_public(&given, given.name, &public, keyid, err)) < 0 ||
 	    (r = public_key_aktualizr_id(public, aktualizr, err)) < 0 ||
 	    (r = public_key_pem(public, &pem, err)) < 0)
 		return r;
@@ -240,30 +178,29 @@ run_check(int argc, char **argv, struct err *err)
 	static const char nothing[] = "ota-sign key check";
 	AUTO(signer_freep) struct signer *signer = NULL;
 	AUTO(json_decref_p) json_t *signature = NULL;
-	struct arguments arguments;
+	struct given given;
 	int r;
 
-	if ((r = parse(argc, argv, "kp", 1, 1, &arguments, err)) < 0 ||
-	    (r = signer_open(&arguments.where, arguments.words[0], &signer, err)) < 0 ||
+	if ((r = parse(argc, argv, where_names, 1, 1, &given, err)) < 0 ||
+	    (r = signer_open(&given.where, given.name, &signer, err)) < 0 ||
 	    (r = signer_sign(signer, nothing, strlen(nothing), &signature, err)) < 0)
 		return r;
-	printf(
-	    "%s signs: %s %s\n", arguments.words[0], public_key_kind(signer_public(signer)), signer_id(signer));
+	printf("%s signs: %s %s\n", given.name, public_key_kind(signer_public(signer)), signer_id(signer));
 	return 0;
 }
 
 static int
-print_public(const struct arguments *arguments, struct err *err)
+print_public(const struct given *given, struct err *err)
 {
 	AUTO(public_key_freep) struct public_key *public = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(free_p) char *text = NULL;
 	char keyid[DIGEST_HEX_SIZE];
-	int r = find_public(arguments, arguments->words[0], &public, keyid, err);
+	int r = find_public(given, given->name, &public, keyid, err);
 
 	if (r < 0)
 		return r;
-	if (arguments->is_pem) {
+	if (option(given, "pem")) {
 		if ((r = public_key_pem(public, &text, err)) == 0)
 			fputs(text, stdout);
 		return r;
@@ -277,7 +214,7 @@ print_public(const struct arguments *arguments, struct err *err)
 
 /* Opens key @name of the folder with its passphrase. */
 static int
-load(const struct arguments *arguments, bool for_writing, const char *name, struct keys **keys,
+load(const struct given *given, bool for_writing, const char *name, struct keys **keys,
     struct private_key **out, char keyid[static DIGEST_HEX_SIZE], struct err *err)
 {
 	AUTO(secret_freep) struct secret *passphrase = NULL, *container = NULL;
@@ -285,44 +222,48 @@ load(const struct arguments *arguments, bool for_writing, const char *name, stru
 	int r;
 
 	snprintf(what, sizeof(what), "passphrase of key %.*s", KEYS_NAME_MAX, name);
-	if ((r = keys_open(arguments->where.folder, for_writing, keys, err)) < 0 ||
+	if ((r = keys_open(given->where.folder, for_writing, keys, err)) < 0 ||
 	    (r = keys_container(*keys, name, &container, err)) < 0 ||
-	    (r = prompt_secret(arguments->where.passphrase_file, what, &passphrase, err)) < 0)
+	    (r = prompt_secret(given->where.passphrase_file, what, &passphrase, err)) < 0)
 		return r;
 	return keys_load(*keys, name, passphrase, out, keyid, err);
 }
 
 static int
-export_private(const struct arguments *arguments, struct err *err)
+export_private(const struct given *given, struct err *err)
 {
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(private_freep) struct private_key *key = NULL;
 	AUTO(secret_freep) struct secret *text = NULL;
-	bool is_json = arguments->form && !strcmp(arguments->form, "garage-sign");
+	const char *path = option(given, "private"), *form = option(given, "form");
+	bool is_json = form && !strcmp(form, "garage-sign");
 	char keyid[DIGEST_HEX_SIZE];
 	int r;
 
-	if (arguments->form && !is_json && strcmp(arguments->form, "pkcs8") != 0)
-		return err_set(err, EINVAL, "form \"%.32s\" is neither pkcs8 nor garage-sign", arguments->form);
-	if ((r = load(arguments, false, arguments->words[0], &keys, &key, keyid, err)) < 0 ||
+	if (form && !is_json && strcmp(form, "pkcs8") != 0)
+		return err_set(err, EINVAL, "form \"%.32s\" is neither pkcs8 nor garage-sign", form);
+	if ((r = load(given, false, given->name, &keys, &key, keyid, err)) < 0 ||
 	    (r = is_json ? private_json(key, &text, err) : private_pem(key, &text, err)) < 0 ||
-	    (r = secret_file_make(arguments->private, text, err)) < 0)
+	    (r = secret_file_make(path, text, err)) < 0)
 		return r;
-	fprintf(stderr, "ota-sign: %s holds the private key without a passphrase\n", arguments->private);
+	fprintf(stderr, "ota-sign: %s holds the private key without a passphrase\n", path);
 	return 0;
 }
 
 static int
 run_export(int argc, char **argv, struct err *err)
 {
-	struct arguments arguments;
-	int r = parse(argc, argv, "kpmsf", 1, 1, &arguments, err);
+	static const char *const names[] = { WHERE, "pem", "private=", "form=", NULL };
+	struct given given;
+	int r = parse(argc, argv, names, 1, 1, &given, err);
 
 	if (r < 0)
 		return r;
-	if (arguments.form && !arguments.private)
+	if (option(&given, "form") && !option(&given, "private"))
 		return err_set(err, EINVAL, "--form is the form of a private key (--private FILE)");
-	return arguments.private ? export_private(&arguments, err) : print_public(&arguments, err);
+	if (option(&given, "private") && token_is_uri(given.name))
+		return err_set(err, EINVAL, "a private key does not come out of its token");
+	return option(&given, "private") ? export_private(&given, err) : print_public(&given, err);
 }
 
 /* What ask_pem() needs. */
@@ -341,10 +282,10 @@ ask_pem(void *context, struct secret **out, struct err *err)
 }
 
 static int
-read_import(const struct arguments *arguments, struct private_key **out, struct err *err)
+read_import(const struct given *given, struct private_key **out, struct err *err)
 {
 	AUTO(secret_freep) struct secret *text = NULL;
-	struct pem pem = { arguments->words[1], arguments->pem_passphrase_file };
+	struct pem pem = { given->arguments.words[1], option(given, "pem-passphrase-file") };
 	int r = secret_file_read(AT_FDCWD, pem.path, PRIVATE_FILE_MAX, false, &text, err);
 
 	return r < 0 ? r : private_read(text, pem.path, ask_pem, &pem, out, err);
@@ -353,26 +294,27 @@ read_import(const struct arguments *arguments, struct private_key **out, struct 
 static int
 run_import(int argc, char **argv, struct err *err)
 {
+	static const char *const names[] = { WHERE, "keyid=", "pem-passphrase-file=", NULL };
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(private_freep) struct private_key *key = NULL;
 	AUTO(secret_freep) struct secret *passphrase = NULL;
-	struct arguments arguments;
+	const char *keyid;
+	struct given given;
 	char what[KEYS_NAME_MAX + 32];
 	int r;
 
-	if ((r = parse(argc, argv, "kpie", 2, 2, &arguments, err)) < 0 ||
-	    (r = keys_check_name(arguments.words[0], err)) < 0)
+	if ((r = parse(argc, argv, names, 2, 2, &given, err)) < 0 || (r = keys_check_name(given.name, err)) < 0)
 		return r;
-	if (arguments.keyid && !digest_is_sha256_hex(arguments.keyid))
+	keyid = option(&given, "keyid");
+	if (keyid && !digest_is_sha256_hex(keyid))
 		return err_set(err, EINVAL, "--keyid: a key id has 64 hex digits in lower case");
-	snprintf(what, sizeof(what), "passphrase of key %s", arguments.words[0]);
-	if ((r = keys_open(arguments.where.folder, true, &keys, err)) < 0 ||
-	    (r = keys_check_free(keys, arguments.words[0], err)) < 0 ||
-	    (r = read_import(&arguments, &key, err)) < 0 ||
-	    (r = prompt_new_secret(arguments.where.passphrase_file, what, &passphrase, err)) < 0 ||
-	    (r = keys_add(keys, arguments.words[0], key, arguments.keyid, passphrase, err)) < 0)
+	snprintf(what, sizeof(what), "passphrase of key %s", given.name);
+	if ((r = keys_open(given.where.folder, true, &keys, err)) < 0 ||
+	    (r = keys_check_free(keys, given.name, err)) < 0 || (r = read_import(&given, &key, err)) < 0 ||
+	    (r = prompt_new_secret(given.where.passphrase_file, what, &passphrase, err)) < 0 ||
+	    (r = keys_add(keys, given.name, key, keyid, passphrase, err)) < 0)
 		return r;
-	puts(arguments.keyid ? arguments.keyid : public_key_id(private_public(key)));
+	puts(keyid ? keyid : public_key_id(private_public(key)));
 	return 0;
 }
 
@@ -381,20 +323,20 @@ run_backup(int argc, char **argv, struct err *err)
 {
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(secret_freep) struct secret *passphrase = NULL;
-	struct arguments arguments;
+	struct given given;
 	struct stat st;
 	int r, count;
 
-	if ((r = parse(argc, argv, "kp", 1, 1, &arguments, err)) < 0 ||
-	    (r = keys_open(arguments.where.folder, false, &keys, err)) < 0)
+	if ((r = parse(argc, argv, where_names, 1, 1, &given, err)) < 0 ||
+	    (r = keys_open(given.where.folder, false, &keys, err)) < 0)
 		return r;
-	if (lstat(arguments.words[0], &st) == 0)
-		return err_set(err, EEXIST, "%s: exists already; it is not touched", arguments.words[0]);
-	if ((r = prompt_new_secret(
-		 arguments.where.passphrase_file, "passphrase of the backup", &passphrase, err)) < 0 ||
-	    (r = backup_make(keys, passphrase, arguments.words[0], &count, err)) < 0)
+	if (lstat(given.name, &st) == 0)
+		return err_set(err, EEXIST, "%s: exists already; it is not touched", given.name);
+	if ((r = prompt_new_secret(given.where.passphrase_file, "passphrase of the backup", &passphrase, err)) <
+		0 ||
+	    (r = backup_make(keys, passphrase, given.name, &count, err)) < 0)
 		return r;
-	printf("%s: %d keys, written, read back and compared\n", arguments.words[0], count);
+	printf("%s: %d keys, written, read back and compared\n", given.name, count);
 	return 0;
 }
 
@@ -409,34 +351,35 @@ run_restore(int argc, char **argv, struct err *err)
 {
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(secret_freep) struct secret *passphrase = NULL;
-	struct arguments arguments;
+	struct given given;
 	int r;
 
-	if ((r = parse(argc, argv, "kp", 1, 1, &arguments, err)) < 0 ||
-	    (r = prompt_secret(arguments.where.passphrase_file, "passphrase of the backup", &passphrase, err)) <
+	if ((r = parse(argc, argv, where_names, 1, 1, &given, err)) < 0 ||
+	    (r = prompt_secret(given.where.passphrase_file, "passphrase of the backup", &passphrase, err)) <
 		0 ||
-	    (r = keys_open(arguments.where.folder, true, &keys, err)) < 0)
+	    (r = keys_open(given.where.folder, true, &keys, err)) < 0)
 		return r;
-	return backup_restore(keys, passphrase, arguments.words[0], tell_restored, err);
+	return backup_restore(keys, passphrase, given.name, tell_restored, err);
 }
 
 static int
 run_passphrase(int argc, char **argv, struct err *err)
 {
+	static const char *const names[] = { WHERE, "new-passphrase-file=", NULL };
 	AUTO(keys_freep) struct keys *keys = NULL;
 	AUTO(private_freep) struct private_key *key = NULL;
 	AUTO(secret_freep) struct secret *passphrase = NULL;
 	char keyid[DIGEST_HEX_SIZE], what[KEYS_NAME_MAX + 32];
-	struct arguments arguments;
+	struct given given;
 	int r;
 
-	if ((r = parse(argc, argv, "kpn", 1, 1, &arguments, err)) < 0 ||
-	    (r = load(&arguments, true, arguments.words[0], &keys, &key, keyid, err)) < 0)
+	if ((r = parse(argc, argv, names, 1, 1, &given, err)) < 0 ||
+	    (r = load(&given, true, given.name, &keys, &key, keyid, err)) < 0)
 		return r;
-	snprintf(what, sizeof(what), "passphrase of key %s", arguments.words[0]);
-	if ((r = prompt_new_secret(arguments.new_passphrase_file, what, &passphrase, err)) < 0)
+	snprintf(what, sizeof(what), "passphrase of key %s", given.name);
+	if ((r = prompt_new_secret(option(&given, "new-passphrase-file"), what, &passphrase, err)) < 0)
 		return r;
-	return keys_reseal(keys, arguments.words[0], key, keyid, passphrase, err);
+	return keys_reseal(keys, given.name, key, keyid, passphrase, err);
 }
 
 const struct command key_commands[] = {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/due.h"
@@ -14,6 +16,10 @@
 #include "otafs/restore.h"
 
 #define DAY_SECONDS 86400
+/** Between two questions for a new root, which devices cause by the hundred; and after one without an answer.
+ */
+#define ROOT_ASK_MS 50
+#define ROOT_RETRY_MS 60000
 /** Between two raises that age or clock ask for. */
 #define RAISE_PAUSE_SECONDS 60
 /** A clock is set back by so much without a word: documents live that much longer. The signer grants a day. */
@@ -111,6 +117,15 @@ core_take_changes(struct core *core, struct changes *out)
 	core->changes = (struct changes){ 0 };
 }
 
+static int64_t
+steady_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int
 add_root(struct roots *roots, char *text, struct err *err)
 {
@@ -187,6 +202,17 @@ refresh_epoch(struct core *core, int64_t now, struct err *err)
 	return 0;
 }
 
+/* Names cannot be forgotten while one is being looked up. */
+static void
+forget_soon(struct core *core)
+{
+	const uint64_t one = 1;
+
+	core->is_forgetting_due = true;
+	if (core->wake && write(core->wake, &one, sizeof(one)) < 0)
+		log_line(LOG_WARNING, "main loop not woken reason=\"%s\"", strerror(errno));
+}
+
 int
 core_follow_root(struct core *core, struct err *err)
 {
@@ -196,8 +222,24 @@ core_follow_root(struct core *core, struct err *err)
 	if ((r = refresh_roots(core, err)) == 0)
 		r = refresh_epoch(core, utc_now(), err);
 	core->changes.is_all = is_all;
-	core->is_forgetting_due = true;
+	forget_soon(core);
 	return r;
+}
+
+void
+core_look_for_root(struct core *core)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err;
+	int r;
+
+	if (steady_ms() < core->root_ask_ms)
+		return;
+	r = client_root(core->signer, REPOSITORY_DIRECTOR, core->roots.count + 1, &text, NULL, &err);
+	/* One that hangs holds up everybody: it is left alone for as long as core_refresh() does. */
+	core->root_ask_ms = steady_ms() + (r < 0 ? ROOT_RETRY_MS : ROOT_ASK_MS);
+	if (r == 0 && core_follow_root(core, &err) < 0)
+		log_line(LOG_WARNING, "root not followed yet reason=\"%s\"", err.text);
 }
 
 int

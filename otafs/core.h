@@ -69,6 +69,9 @@ struct core {
 	uid_t uid; /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
+	int wake; /**< an eventfd that wakes the main loop; 0: there is none */
+	int64_t
+	    root_ask_ms; /**< the signer is asked for a new root no earlier; of the clock that nobody sets */
 	bool is_forgetting_due; /**< all generated names are to be forgotten, by the main loop */
 	int64_t
 	    quiet_until; /**< age raises no epoch before; seconds of the clock that nobody sets (lib/due.h) */
@@ -96,6 +99,13 @@ void core_take_changes(struct core *core, struct changes *out);
  * names that are old with it are forgotten later, since the kernel holds their folder.
  */
 int core_follow_root(struct core *core, struct err *err);
+
+/**
+ * Asks the signer whether the director has a new root, if it was not asked just now, and follows it. To be
+ * called when a device asks for the next root: what it reads after that may be signed with new keys. Failures
+ * are left to core_refresh().
+ */
+void core_look_for_root(struct core *core);
 
 /**
  * What is due: new publications, new roots, and the epoch before documents expire.  (DESIGN 5.1)

@@ -27,6 +27,7 @@ static const char *const state_names[STATES] = { "fine", "soon", "due", "EXPIRED
 struct told {
 	char what[sizeof(((struct lifetime *)0)->what)];
 	int64_t expires_at, at;
+	int64_t late_at; /* when it was first seen that the programs have not renewed it; 0: they have */
 	int level;
 };
 
@@ -231,13 +232,26 @@ level_told(const struct told *before, const struct lifetime *entry, int level, i
 	return LEVEL_NONE;
 }
 
+/* A machine that wakes up, or whose clock was set, renews at once, but not before it is looked at. */
+static int64_t
+late_since(const struct told *before, const struct lifetime *entry, int level, int64_t now)
+{
+	if (entry->care != LIFETIME_ITSELF || level == LEVEL_NONE)
+		return 0;
+	return before && before->late_at && before->late_at <= now ? before->late_at : now;
+}
+
 static struct told
 tell(const struct told *before, const struct lifetime *entry, int64_t now)
 {
 	int level = level_of(entry, now), was = level_told(before, entry, level, now);
-	struct told told = { .expires_at = entry->expires_at, .at = before ? before->at : now };
+	struct told told = { .expires_at = entry->expires_at,
+		.at = before ? before->at : now,
+		.late_at = late_since(before, entry, level, now) };
 
 	strcpy(told.what, entry->what);
+	if (told.late_at && now < told.late_at + EXPIRY_SECONDS)
+		level = was;
 	if (level > was) {
 		log_entry(entry, level, now);
 		told.at = now;

@@ -28,8 +28,9 @@ void expiry_close(struct core *core);
 
 /**
  * Reads what is in files when that is due, and logs what has come nearer: once each at 30, 14, 7, 3 and 1 days,
- * and at the end. To be called now and then. Files are read and the signer is asked without @lock, the core's;
- * only one thread may call this.
+ * and at the end; of what the programs renew when that is overdue at two looks, a minute apart. To be called
+ * now and then. Files are read and the signer is asked without @lock, the core's; only one thread may call
+ * this.
  */
 void expiry_look(struct core *core, pthread_mutex_t *lock, int64_t now);
 

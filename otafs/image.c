@@ -319,7 +319,7 @@ image_report(const struct image *image, const char *name, char **text, size_t *b
 }
 
 int
-image_text(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err)
+image_read_file(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err)
 {
 	const struct set *set = newest(image);
 

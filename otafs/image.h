@@ -78,7 +78,7 @@ int image_file(const struct image *image, int64_t set, const char *name, struct 
 
 /** Reads file @name of the loaded publication, a root, snapshot or the like; the caller frees @text. -ENOENT.
  */
-int image_text(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err);
+int image_read_file(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err);
 
 /** Opens the bytes of a binary target, by its sha256, or what stands beside them under @suffix; -ENOENT. */
 int image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err);

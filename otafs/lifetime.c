@@ -97,9 +97,11 @@ lifetime_print_keys(const json_t *role_keys, char *out, size_t room)
 	const json_t *list = json_object_get(role_keys, "keys"), *key;
 	size_t i;
 
-	snprintf(out, room, "%lld of the key%s",
-	    (long long)json_integer_value(json_object_get(role_keys, "threshold")),
-	    json_array_size(list) == 1 ? "" : "s");
+	if (json_array_size(list) == 1)
+		snprintf(out, room, "the key");
+	else
+		snprintf(out, room, "%lld of the keys",
+		    (long long)json_integer_value(json_object_get(role_keys, "threshold")));
 	json_array_foreach(list, i, key)
 	{
 		const char *where = json_text(key, "where"), *id = json_text(key, "keyid");
@@ -138,47 +140,71 @@ keys_of(const struct sources *sources, enum repository repository, enum role rol
 	return json_object_get(json_object_get(sources->keys[repository], "roles"), role_name(role));
 }
 
-/* What somebody calls who has the keys. */
+/* What somebody calls who has the keys, and what comes after it. */
 static void
-say_command(struct lifetime *out, enum repository repository, enum role role)
+say_command(struct lifetime *out, const struct sources *sources, enum repository repository, enum role role)
 {
 	const char *name = repository_name(repository);
+	bool is_root_here = care_of(keys_of(sources, repository, ROLE_ROOT)) == LIFETIME_ITSELF;
 
 	if (out->care == LIFETIME_LOST && role == ROLE_ROOT)
 		snprintf(out->command, sizeof(out->command), "# put the backup of the signer's keys back");
-	else if (out->care == LIFETIME_LOST)
+	else if (out->care == LIFETIME_LOST && is_root_here)
 		snprintf(out->command, sizeof(out->command), "ota-sign rotate %s %s", name, role_name(role));
+	else if (out->care == LIFETIME_LOST)
+		snprintf(out->command, sizeof(out->command), "ota-sign root begin %s --rotate %s DRAFT", name,
+		    role_name(role));
 	else if (role == ROLE_ROOT)
 		snprintf(out->command, sizeof(out->command), "ota-sign root begin %s DRAFT", name);
 	else
-		snprintf(out->command, sizeof(out->command), "ota-sign targets sign targets.json --key KEY");
+		snprintf(out->command, sizeof(out->command),
+		    "ota-sign targets renew targets.json && ota-sign targets sign targets.json --key KEY");
+}
+
+/* Roots and the image repository's targets may be somebody's whose keys are elsewhere. */
+static bool
+may_be_elsewhere(enum repository repository, enum role role)
+{
+	return role == ROLE_ROOT || (role == ROLE_TARGETS && repository == REPOSITORY_IMAGE);
 }
 
 static void
-say_care(struct lifetime *out, enum repository repository, enum role role, const json_t *role_keys)
+say_who(struct lifetime *out, enum role role)
 {
-	char keys[sizeof(out->who) - 64];
+	const char *then = role == ROLE_ROOT
+			       ? "; the draft is signed where they are, and comes back through spool/incoming"
+			       : "; of a copy of repo/targets.json, which comes back through spool/incoming";
+	char keys[sizeof(out->who) - 128];
 
-	/* What the signer does not tell: these have to be on line, of the others it is not known. */
-	if (role_keys)
-		out->care = care_of(role_keys);
-	else
-		out->care = role == ROLE_ROOT || (role == ROLE_TARGETS && repository == REPOSITORY_IMAGE)
-				? LIFETIME_PERSON
-				: LIFETIME_ITSELF;
-	out->keys = json_incref((json_t *)(uintptr_t)role_keys);
 	if (out->care == LIFETIME_ITSELF) {
 		strcpy(out->who, "itself");
 		return;
 	}
-	say_command(out, repository, role);
-	if (!role_keys) {
+	if (!out->keys) {
 		strcpy(out->who, "not known: ota-signd does not say where the keys are");
 		return;
 	}
-	lifetime_print_keys(role_keys, keys, sizeof(keys));
-	snprintf(out->who, sizeof(out->who), "%s %s",
-	    out->care == LIFETIME_LOST ? "nobody: it takes" : "who has", keys);
+	lifetime_print_keys(out->keys, keys, sizeof(keys));
+	if (out->care == LIFETIME_LOST)
+		snprintf(out->who, sizeof(out->who), "nobody: it takes %s", keys);
+	else
+		snprintf(out->who, sizeof(out->who), "who has %s%s", keys, then);
+}
+
+/* What the signer does not tell of is taken to renew itself if it has to be able to. */
+static void
+say_care(struct lifetime *out, const struct sources *sources, enum repository repository, enum role role)
+{
+	json_t *keys = keys_of(sources, repository, role);
+
+	if (keys)
+		out->care = care_of(keys);
+	else
+		out->care = may_be_elsewhere(repository, role) ? LIFETIME_PERSON : LIFETIME_ITSELF;
+	out->keys = json_incref(keys);
+	say_who(out, role);
+	if (out->care != LIFETIME_ITSELF)
+		say_command(out, sources, repository, role);
 }
 
 /* @expires: of the document, may be missing; its renewal begins @before seconds earlier. */
@@ -220,7 +246,7 @@ add_director_root(struct core *core, const struct sources *sources, struct lifet
 	text = core->roots.texts[core->roots.count - 1];
 	if ((r = json_read(text, strlen(text), "root", &root, err)) < 0)
 		return r;
-	say_care(entry, REPOSITORY_DIRECTOR, ROLE_ROOT, keys_of(sources, REPOSITORY_DIRECTOR, ROLE_ROOT));
+	say_care(entry, sources, REPOSITORY_DIRECTOR, ROLE_ROOT);
 	say_document(entry, json_text(json_object_get(root, "signed"), "expires"), root_before(core));
 	return 0;
 }
@@ -245,7 +271,7 @@ add_director_documents(struct core *core, const struct sources *sources, struct 
 		if (keys && care_of(keys) != LIFETIME_ITSELF)
 			worst = role;
 	}
-	say_care(entry, REPOSITORY_DIRECTOR, worst, keys_of(sources, REPOSITORY_DIRECTOR, worst));
+	say_care(entry, sources, REPOSITORY_DIRECTOR, worst);
 	entry->is_needed = true;
 	entry->expires_at = raised_at + life;
 	entry->renew_at = raised_at + life / 2;
@@ -261,7 +287,7 @@ read_set_file(struct core *core, enum role role, json_t **out, struct err *err)
 	int r;
 
 	snprintf(name, sizeof(name), "%s.json", role_name(role));
-	if ((r = image_text(core->image, name, &text, &bytes, err)) < 0)
+	if ((r = image_read_file(core->image, name, &text, &bytes, err)) < 0)
 		return r;
 	return json_read(text, bytes, name, out, err);
 }
@@ -288,7 +314,7 @@ add_image_document(struct core *core, const struct sources *sources, enum role r
 
 	if (r < 0)
 		return r;
-	say_care(entry, REPOSITORY_IMAGE, role, keys_of(sources, REPOSITORY_IMAGE, role));
+	say_care(entry, sources, REPOSITORY_IMAGE, role);
 	say_document(entry, expires, image_before(core, role));
 	return 0;
 }
@@ -314,8 +340,9 @@ add_delegation(const struct target_role *role, struct lifetimes *out, struct err
 	entry->care = LIFETIME_PERSON;
 	lifetime_print_keys(entry->keys, words, sizeof(words));
 	snprintf(entry->who, sizeof(entry->who), "who has %s", words);
-	snprintf(
-	    entry->command, sizeof(entry->command), "ota-sign delegation sign %s.json --key KEY", role->name);
+	snprintf(entry->command, sizeof(entry->command),
+	    "ota-sign delegation renew %.200s.json && ota-sign delegation sign %.200s.json --key KEY",
+	    role->name, role->name);
 	return 0;
 }
 
@@ -366,7 +393,7 @@ add_held_root(const struct sources *sources, int64_t published, struct lifetimes
 		return 0;
 	if ((r = add(out, &entry, err, "image root %lld, held back", (long long)version)) < 0)
 		return r;
-	say_care(entry, REPOSITORY_IMAGE, ROLE_TARGETS, keys);
+	say_care(entry, sources, REPOSITORY_IMAGE, ROLE_TARGETS);
 	say_document(entry, json_text(body, "expires"), 0);
 	entry->is_needed = false;
 	return 0;

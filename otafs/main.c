@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -102,7 +103,7 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
-/* What can be done without asking anybody. */
+/* What is done each second, and when a request has left something to do. */
 static void
 tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 {
@@ -117,21 +118,39 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	fs_forget(fs, &changes);
 }
 
+/* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to
+ * have the root before they see what its keys signed; and without the lock, in case the signer hangs. */
+static bool
+is_root_new(struct core *core, pthread_mutex_t *lock)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err ignored;
+	int next;
+
+	pthread_mutex_lock(lock);
+	next = core->roots.count + 1;
+	pthread_mutex_unlock(lock);
+	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
+}
+
 static int
 loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
 {
-	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN },
+		{ .fd = core->wake, .events = POLLIN } };
 	struct due refreshing;
 	char events[4096];
 
 	due_in(&refreshing, utc_now(), REFRESH_SECONDS);
 	for (;;) {
 		tick(core, lock, fs);
-		if (poll(fds, 2, DUE_LOOK_MS) < 0 && errno != EINTR)
+		if (poll(fds, 3, DUE_LOOK_MS) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
-		if (!fds[0].revents && !due_is(&refreshing, utc_now()))
+		if (fds[2].revents && read(core->wake, events, sizeof(uint64_t)) < 0 && errno != EAGAIN)
+			return err_sys(err, "eventfd");
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !is_root_new(core, lock))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
@@ -160,6 +179,9 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return err_set(err, ESRCH, "the parent process has ended");
 	umask(0077);
+	core.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (core.wake < 0)
+		return err_sys(err, "eventfd");
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
 	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||

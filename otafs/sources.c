@@ -84,40 +84,13 @@ read_builders(const struct config *config, struct sources *sources, struct err *
 	return r;
 }
 
-static json_t *
-ask_role(struct client *signer, enum repository repository, enum role role, const json_t *entry)
-{
-	AUTO(json_decref_p) json_t *keys = json_array();
-	struct err ignored;
-	int r = client_can_sign(signer, repository, role, &ignored);
-	const json_t *id;
-	size_t i;
-
-	if (r < 0)
-		return NULL;
-	json_array_foreach(json_object_get(entry, "keyids"), i, id) json_array_append_new(
-	    keys, json_pack("{s:O,s:s}", "keyid", id, "where", r == 0 ? "here" : "elsewhere"));
-	return json_pack("{s:O,s:O}", "threshold", json_object_get(entry, "threshold"), "keys", keys);
-}
-
 json_t *
 sources_keys(struct client *signer, enum repository repository)
 {
-	AUTO(json_decref_p) json_t *root = NULL;
-	AUTO(json_decref_p) json_t *roles = json_object();
-	AUTO(free_p) char *text = NULL;
-	const json_t *body;
-	struct err err;
+	json_t *keys = NULL;
+	struct err ignored;
 
-	if (client_root(signer, repository, 0, &text, NULL, &err) ||
-	    json_read(text, strlen(text), "root", &root, &err) < 0)
-		return NULL;
-	body = json_object_get(root, "signed");
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		json_object_set_new(roles, role_name(role),
-		    ask_role(signer, repository, role,
-			json_object_get(json_object_get(body, "roles"), role_name(role))));
-	return json_pack("{s:O,s:O}", "version", json_object_get(body, "version"), "roles", roles);
+	return client_keys(signer, repository, &keys, &ignored) == 0 ? keys : NULL;
 }
 
 int

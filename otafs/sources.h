@@ -39,8 +39,7 @@ struct sources {
 int sources_read(const struct config *config, struct client *signer, struct sources *out, struct err *err);
 void sources_free(struct sources *sources);
 
-/** Where the keys of @repository's newest root are, {"version":N,"roles":{ROLE:{"threshold":N,"keys":[{"keyid",
- * "where":"here", "elsewhere" or "lost"}]}}}; the caller releases it. NULL: the signer does not say. */
+/** What client_keys() has of @repository; the caller releases it. NULL: the signer does not say. */
 json_t *sources_keys(struct client *signer, enum repository repository);
 
 #endif

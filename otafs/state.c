@@ -53,8 +53,8 @@ static const char *const migrations[] = {
 	/* 6 */
 	"CREATE INDEX assignment_file ON assignment (target, sha256, device);",
 	/* 7; 0 is for what is not known */
-	"ALTER TABLE certificate ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;"
-	"CREATE INDEX certificate_expiry ON certificate (expires_at);",
+	("ALTER TABLE certificate ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;"
+	 "CREATE INDEX certificate_expiry ON certificate (expires_at);"),
 };
 
 #define MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -75,7 +75,7 @@ read_published(struct core *core, const char *name, json_t **out, struct err *er
 {
 	AUTO(free_p) char *text = NULL;
 	size_t bytes;
-	int r = image_text(core->image, name, &text, &bytes, err);
+	int r = image_read_file(core->image, name, &text, &bytes, err);
 
 	if (r < 0)
 		return r;

@@ -84,7 +84,10 @@ jump_ahead(struct book *book, uid_t uid, enum repository repository, const json_
 
 	(void)repository;
 	(void)request;
-	if ((r = policy_check_administrator(uid, err)) < 0 || (r = ledger_restored(book->ledger, err)) < 0)
+	/* Without roots there was nothing to restore. */
+	if ((r = policy_check_administrator(uid, err)) < 0 ||
+	    (r = document_check_begun(book, REPOSITORY_IMAGE, err)) < 0 ||
+	    (r = ledger_restored(book->ledger, err)) < 0)
 		return r;
 	return say(0, "", payload, bytes, err);
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/envelope.h"
@@ -15,19 +17,45 @@
 #include "sign/ledger.h"
 
 #define DAY_SECONDS 86400
+/** Of the ledger, four roles. */
+#define LEDGER_BYTES_MAX 65536
 
 struct keyring {
 	struct house houses[REPOSITORY_COUNT];
 	int64_t root_days;
 };
 
-/* Without a ledger nobody knows which versions were signed: there may be none only before the first root. */
+/* Sets @is_used if the ledger knows of signatures of the image repository. */
 static int
-check_ledger(const struct keyring *keyring, bool is_new, struct err *err)
+read_ledger(int dir, bool *is_used, struct err *err)
 {
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+	int r = file_read(dir, LEDGER_FILE, LEDGER_BYTES_MAX, &text, &bytes, err);
+
+	*is_used = false;
+	if (r < 0 || (r = json_read(text, bytes, LEDGER_FILE, &json, err)) < 0)
+		return r == -ENOENT ? 0 : r;
+	for (enum role role = 0; role < ROLE_COUNT; role++)
+		*is_used |= json_object_get(json, role_name(role)) != NULL;
+	return 0;
+}
+
+/* Roots without a ledger: nobody knows which versions were signed. A ledger without roots: they were lost. */
+static int
+check_ledger(const struct keyring *keyring, int dir, bool is_new, struct err *err)
+{
+	bool is_used;
+	int r;
+
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		if (is_new && keyring->houses[i].root_version)
 			return err_set(err, ENOENT, "%s is gone: restore it from the backup", LEDGER_FILE);
+	if ((r = read_ledger(dir, &is_used, err)) < 0)
+		return r;
+	if (is_used && !keyring->houses[REPOSITORY_IMAGE].root_version)
+		return err_set(err, ENOENT, "image: 1.root.json is gone: restore it from the backup");
 	return 0;
 }
 
@@ -47,7 +75,7 @@ keyring_open(int dir, int64_t root_days, struct keyring **out, struct err *err)
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		if ((r = house_open(&keyring->houses[i], dir, (enum repository)i, is_new, err)) < 0)
 			return r;
-	if ((r = check_ledger(keyring, is_new, err)) < 0)
+	if ((r = check_ledger(keyring, dir, is_new, err)) < 0)
 		return r;
 	*out = MOVE(keyring);
 	return 0;

@@ -375,7 +375,7 @@ image_check(struct image *image, const struct releases *releases, struct err *er
 	/* A signer that does not answer now is waited for later. */
 	if (client_can_sign(locked->client, REPOSITORY_IMAGE, ROLE_TARGETS, &ignored) == CLIENT_OFFLINE) {
 		state_no_key(err);
-		return DROP_BAD;
+		return IMAGE_OFFLINE;
 	}
 	return 0;
 }

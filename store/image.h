@@ -33,8 +33,11 @@ void image_closep(struct image **image);
 /** The repository's folder, borrowed. */
 int image_repository(const struct image *image);
 
+/** The keys of targets are off line: what was good is stored, and offered by those who have the keys. */
+#define IMAGE_OFFLINE 8
+
 /** DROP_BAD if @releases could not be published: a file name would be used for other content, or it would be
- * too large, or the keys of targets are off line. */
+ * too large. Else 0, or IMAGE_OFFLINE with words. */
 int image_check(struct image *image, const struct releases *releases, struct err *err);
 
 /** All of it was published before; nothing was signed. */

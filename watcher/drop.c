@@ -21,6 +21,7 @@ struct drop {
 	struct ingest_counts counts;
 	int targets_version;
 	bool was_published; /* all of it, before this drop */
+	bool is_stored;     /* the keys of targets are off line: others have to offer it */
 	double started, seconds;
 	double publish_seconds; /* of these: signing and publishing */
 };
@@ -29,6 +30,15 @@ static bool
 is_document(const struct drop *drop)
 {
 	return drop->parcel.handed.kind != HANDED_NONE;
+}
+
+/* 0 when it may go on: what cannot be offered here is stored all the same. */
+static int
+check_releases(const struct drop *drop, struct image *image, struct err *err)
+{
+	int r = is_document(drop) ? 0 : image_check(image, &drop->releases, err);
+
+	return r == IMAGE_OFFLINE ? 0 : r;
 }
 
 static double
@@ -133,7 +143,7 @@ stage_parcel(struct drop *drop, struct image *image, int dir, const char *name, 
 		drop->counts.bytes += drop->parcel.binaries[i] ? binary_length(drop->parcel.binaries[i]) : 0;
 	}
 	drop->counts.imported = drop->counts.objects;
-	return is_document(drop) ? 0 : image_check(image, &drop->releases, err);
+	return check_releases(drop, image, err);
 }
 
 static int
@@ -147,7 +157,7 @@ stage(struct drop *drop, struct ingest *ingest, struct image *image, int dir, co
 	if (parcel_is_one(dir, name))
 		return stage_parcel(drop, image, dir, name, progress, data, err);
 	if ((r = source_open(dir, name, &drop->source, err)) || (r = plan(drop, dir, name, err)) ||
-	    (r = check_refs(drop, ingest, err)) || (r = image_check(image, &drop->releases, err)))
+	    (r = check_refs(drop, ingest, err)) || (r = check_releases(drop, image, err)))
 		return r;
 	return ingest_stage(ingest, drop->source, &drop->releases, progress, data, &drop->counts, err);
 }
@@ -199,7 +209,7 @@ int
 drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err)
 {
 	/* Another drop may have been published since this one was staged; its refs must not be set then. */
-	int r = is_document(drop) ? 0 : image_check(image, &drop->releases, err);
+	int r = check_releases(drop, image, err);
 
 	if (r)
 		return r;
@@ -224,9 +234,8 @@ drop_publish(struct drop *drop, struct image *image, struct client *signer, stru
 	drop->seconds = seconds_now() - drop->started;
 	drop->publish_seconds = seconds_now() - started;
 	/* Keys that are off line stay so, however long the drop waits. */
-	if (r == -ENOKEY)
-		return DROP_BAD;
-	return r == IMAGE_SAME ? 0 : r;
+	drop->is_stored = r == -ENOKEY;
+	return drop->is_stored || r == IMAGE_SAME ? 0 : r;
 }
 
 static json_t *
@@ -265,26 +274,42 @@ document_lines(const struct drop *drop)
 	return lines_of(json);
 }
 
+/* What is done with the first release next. */
+static void
+set_next(const struct drop *drop, char next[static 512])
+{
+	const struct release *first = &drop->releases.list[0];
+
+	if (drop->is_stored)
+		snprintf(next, 512,
+		    "the keys of targets are off line: there, ota-sign targets add puts what is stored into "
+		    "targets.json; sign that, and drop it with push.json {\"targets\":\"image\"}");
+	else
+		snprintf(
+		    next, 512, "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
+}
+
 char *
 drop_receipt(const struct drop *drop)
 {
-	const struct release *first = &drop->releases.list[0];
+	const char *result = drop->is_stored       ? "stored"
+			     : drop->was_published ? "already published"
+						   : "published";
 	char next[512], finished[UTC_TEXT_SIZE];
-	json_t *published;
+	json_t *releases;
 
 	if (is_document(drop))
 		return document_lines(drop);
-	published = json_array();
+	releases = json_array();
 	for (size_t i = 0; i < drop->releases.count; i++)
-		json_array_append_new(published, receipt_of(&drop->releases.list[i]));
-	snprintf(
-	    next, sizeof(next), "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
+		json_array_append_new(releases, receipt_of(&drop->releases.list[i]));
+	set_next(drop, next);
 	utc_format(utc_now(), finished);
-	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:f, s:i, s:s, s:s}", "result",
-	    drop->was_published ? "already published" : "published", "published", published, "objects",
-	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
-	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "publishSeconds", drop->publish_seconds,
-	    "targetsVersion", drop->targets_version, "finished", finished, "next", next));
+	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:f, s:i, s:s, s:s}", "result", result,
+	    drop->is_stored ? "stored" : "published", releases, "objects", (json_int_t)drop->counts.objects,
+	    "imported", (json_int_t)drop->counts.imported, "bytes", (json_int_t)drop->counts.bytes, "seconds",
+	    drop->seconds, "publishSeconds", drop->publish_seconds, "targetsVersion", drop->targets_version,
+	    "finished", finished, "next", next));
 }
 
 void
@@ -300,5 +325,7 @@ drop_summary(const struct drop *drop, char *text, size_t room)
 	n = snprintf(text, room, "%s %s", first->name, first->version);
 
 	if (drop->releases.count > 1 && n > 0 && (size_t)n < room)
-		snprintf(text + n, room - (size_t)n, " and %zu more", drop->releases.count - 1);
+		n += snprintf(text + n, room - (size_t)n, " and %zu more", drop->releases.count - 1);
+	if (drop->is_stored && n > 0 && (size_t)n < room)
+		snprintf(text + n, room - (size_t)n, " (stored; its targets are signed off line)");
 }

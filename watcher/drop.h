@@ -29,8 +29,8 @@ bool drop_is_same(const struct drop *drop, int dir, const char *name);
 /** Brings the staged objects into the repository. After a failure the drop has to be staged again. */
 int drop_import(struct drop *drop, struct ingest *ingest, struct image *image, struct err *err);
 
-/** Publishes what was imported; @signer takes the director's roots. 0, DROP_BAD, or -errno, when it may be
- * repeated. */
+/** Publishes what was imported, or leaves it stored when the keys of targets are off line; @signer takes the
+ * director's roots. 0, DROP_BAD, or -errno, when it may be repeated. */
 int drop_publish(struct drop *drop, struct image *image, struct client *signer, struct err *err);
 
 /** The receipt as JSON text; the caller frees it. NULL: no memory. */

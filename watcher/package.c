@@ -200,6 +200,8 @@ publish(struct api_request *request, const struct releases *releases, struct bin
 	int r, version;
 
 	r = image_check(request->api->image, releases, &err);
+	if (r == IMAGE_OFFLINE)
+		r = -ENOKEY;
 	if (r == 0 && binary)
 		r = binary_commit(binary, &err);
 	if (r == 0)

@@ -146,7 +146,10 @@ plan(struct pushed *pushed, struct err *err)
 	snprintf(ref.name, sizeof(ref.name), "%s", pushed->ref);
 	snprintf(ref.commit, sizeof(ref.commit), "%s", pushed->commit);
 	r = push_plan(push, strlen(push), &ref, 1, read_commit, pushed->api->ingest, &pushed->releases, err);
-	return r ? r : image_check(pushed->api->image, &pushed->releases, err);
+	if (r == 0)
+		r = image_check(pushed->api->image, &pushed->releases, err);
+	/* What cannot be offered here is stored, and its ref set, all the same. */
+	return r == IMAGE_OFFLINE ? 0 : r;
 }
 
 /* -- what is left of it -- */
@@ -303,16 +306,13 @@ tell_published(struct pushed *pushed, bool is_new, int version)
 }
 
 static void
-tell_no_rule(struct pushed *pushed)
+tell_not_published(struct pushed *pushed, const char *reason, const char *next)
 {
 	AUTO(json_decref_p) json_t *json = receipt(pushed, "not published");
-	char reason[400];
 
-	snprintf(reason, sizeof(reason), "no line of build-refs matches %s", pushed->ref);
 	if (json) {
 		json_object_set_new(json, "reason", json_string(reason));
-		json_object_set_new(json, "next",
-		    json_string("add a line for the ref to build_refs, see otafs.conf(5), and push it again"));
+		json_object_set_new(json, "next", json_string(next));
 	}
 	leave_receipt(pushed, json);
 	snprintf(pushed->headers, sizeof(pushed->headers), "X-OTA-Not-Published: %s\r\n", reason);
@@ -320,6 +320,28 @@ tell_no_rule(struct pushed *pushed)
 	    pushed->user, pushed->ref, pushed->commit, reason);
 	status_last(pushed->api->status, "%s pushed, not published: %s", pushed->ref, reason);
 	status_flush(pushed->api->status);
+}
+
+static void
+tell_no_rule(struct pushed *pushed)
+{
+	char reason[400];
+
+	snprintf(reason, sizeof(reason), "no line of build-refs matches %s", pushed->ref);
+	tell_not_published(
+	    pushed, reason, "add a line for the ref to build_refs, see otafs.conf(5), and push it again");
+}
+
+static void
+tell_offline(struct pushed *pushed)
+{
+	const struct release *release = &pushed->releases.list[0];
+	char next[640];
+
+	snprintf(next, sizeof(next),
+	    "where the keys are: ota-sign targets add, with name %s, version %s and commit %s", release->name,
+	    release->version, release->commit);
+	tell_not_published(pushed, "the keys of targets are off line", next);
 }
 
 /* -- the push -- */
@@ -361,6 +383,10 @@ pushed_publish(struct pushed *pushed, struct err *err)
 		return 0;
 	}
 	r = image_publish(pushed->api->image, &pushed->releases, &version, err);
+	if (r == -ENOKEY) {
+		tell_offline(pushed);
+		return 0;
+	}
 	if (r && r != IMAGE_SAME) {
 		leave_reason(pushed, err->text);
 		return r;

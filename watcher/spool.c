@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "store/tree.h"
+#include "watcher/handed.h"
 #include "watcher/requests.h"
 
 /** How often a drop that has not settled is looked at; rarer when a look is expensive, see look_again(). */
@@ -338,6 +339,7 @@ refuse(struct spool *spool, struct entry *entry)
 		entry->next_ms = status_clock_ms() + RETRY_MS;
 }
 
+/* Whether it says what it is: a draft does too. */
 static bool
 has_push_json(struct spool *spool, const struct entry *entry)
 {
@@ -345,7 +347,8 @@ has_push_json(struct spool *spool, const struct entry *entry)
 	struct stat st;
 
 	snprintf(file, sizeof(file), "%s/push.json", entry->name);
-	return entry->has_push || fstatat(spool->mover->incoming, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return entry->has_push || handed_is_draft(spool->mover->incoming, entry->name) ||
+	       fstatat(spool->mover->incoming, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /*

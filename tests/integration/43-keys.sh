@@ -147,8 +147,8 @@ new a b|too many arguments
 new ../x|"../x" is no name of a key
 new .x|is no name of a key
 new x --type rsa1024|key type "rsa1024" is none of
-new x --colour red|option --colour is unknown
-new x --keyid 00|key new: has no option --keyid
+new x --colour red|key new: --colour: no such option here
+new x --keyid 00|key new: --keyid: no such option here
 check nobody|there is no key nobody in
 show nobody|there is no key nobody in
 export nobody|there is no key nobody in
@@ -335,6 +335,8 @@ ok "signs with an ED25519 key in a token" says "signs: ED25519 $id" t check root
 ok "signs with an RSA key in a token" says "signs: RSA-2048 $rsa" t check targets
 ok "shows it" says "^ota-tuf id +$rsa" t show targets
 ok "exports its public half" is "$(t export root | jq -r .keyval.public)" "$hex"
+ok "but not the private one" refuses "does not come out of its token" "$sign" key export "pkcs11:token=otafs;object=root" \
+	--private x --passphrase-file pin
 ok "takes the PIN from pin-source" "$sign" key check "pkcs11:token=otafs;object=root?pin-source=file:$T/w/pin"
 ok "takes the URI as the list prints it" "$sign" key check "$(sed -n 's/ ED25519 [0-9a-f]*$//p' listed)" --passphrase-file pin
 ok "takes a module by its path" "$sign" key check \

@@ -3,12 +3,8 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317,SC2016 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-sign=${OTA_TEST_SIGN:-$top/build/release/tests/ota-test-sign}
-settings "spool_quiet_seconds = 0" "build_owners = ci" "device_crl = $T/pki/device.crl"
+settings "spool_quiet_seconds = 0" "device_crl = $T/pki/device.crl"
 expiring=$T/mount/status/expiring
-repo=/api/v1/user_repo
-local=$T/local
-mkdir "$local"
 
 # ---- certificates that end so many hours from now
 "$top/scripts/ota-pki" "$T/pki" localhost
@@ -93,44 +89,55 @@ ok "is well: nothing that devices need is over" is "$(health '.healthy, (.proble
 ok "warns of what is soon" is "$(health '[.warnings[] | select(startswith("build certificate") or startswith("device_crl"))] | length')" 7
 ok "shows where keys are" is "$(grep -c ' here$' "$T/mount/keys/image") $(grep -c ' here$' "$T/mount/keys/director")" "4 4"
 
-# ---- targets that are signed elsewhere
-get() {
-	[ "$(push "$repo/$1")" = 200 ] || return 1
-	cp "$T/body" "$local/$1"
-	sed -n 's/^x-ats-role-checksum: \([0-9a-f]*\).*/\1/ip' "$T/headers" >"$local/checksum"
+# ---- targets and roots that are signed elsewhere
+echo "correct horse battery" >"$T/pass"
+chmod 600 "$T/pass"
+ota_sign() { "$OTA_BIN/ota-sign" "$@"; }
+away="--keys $T/stick --passphrase-file $T/pass"
+ok "(targets move to a key that is elsewhere)" ota_sign move-offline -c "$conf" image targets --to "$T/stick" \
+	--passphrase-file "$T/pass" --yes
+key=$(jq -r .signed.roles.targets.keyids[0] "$T/keys/image/2.root.json")
+# as_told WHAT ROLE [EXPIRES]: runs what the list says, with what it cannot know: which key, until when, which settings
+as_told() {
+	command=$(entry "$1" .command | sed -e "s|KEY|image-$2 $away|" -e "s|renew targets.json|& ${3:-}|" \
+		-e "s|DRAFT|-c $conf $T/draft|" -e "s|ota-sign|$OTA_BIN/ota-sign|g")
+	[ -n "$command" ] && (cd "$T" && sh -ec "$command")
 }
-get root.json
-touch "$T/keys/image/allow-take"
-push "$repo/root/private_keys/$(jq -r '.signed.roles.root.keyids[0]' "$local/root.json")" >/dev/null
-"$sign" take "$local" old <"$T/body" >/dev/null
-key=$("$sign" key ed25519 "$local" targets)
-jq -c --slurpfile targets "$local/targets.pub" --arg id "$key" '.signed | .version += 1 | del(.keys[.roles.targets.keyids[0]])
-	| .keys[$id] = $targets[0] | .roles.targets.keyids = [$id]' "$local/root.json" >"$local/next"
-"$sign" sign "$local/next" "$local/old.sec" >"$local/2.root.json"
-ok "(a root gives targets to a key that is elsewhere)" is "$(push "$repo/root" --data-binary "@$local/2.root.json")" 204
-# targets_until TIME: signs and hands them in
-targets_until() {
-	get targets.json
-	jq -c --arg time "$(date -u -d "$1" +%FT%TZ)" '.signed | .version += 1 | .expires = $time' "$local/targets.json" >"$local/edited"
-	"$sign" sign "$local/edited" "$local/targets.sec" >"$local/signed"
+# comes_back FILE [PUSH.JSON]: through the spool
+comes_back() {
+	[ $# = 1 ] || echo "$2" >"$T/spool/incoming/${1##*/}.push.json"
+	rm -f "$T/spool/done/${1##*/}.receipt.json"
 	before=$(jq .publication "$T/mount/status/health.json")
-	push "$repo/targets" -X PUT --data-binary "@$local/signed" -H "x-ats-role-checksum: $(cat "$local/checksum")" >"$T/put.out"
-	wait_for 10 sh -c "[ \$(jq .publication '$T/mount/status/health.json') -gt $before ]"
+	cp -r "$1" "$T/moving"
+	mv "$T/moving" "$T/spool/incoming/${1##*/}"
+	wait_for 30 test -e "$T/spool/done/${1##*/}.receipt.json" &&
+		wait_for 10 sh -c "[ \$(jq .publication '$T/mount/status/health.json') -gt $before ]"
+}
+# targets_until DAYS: by the command that the list tells
+targets_until() {
+	cp "$T/mount/repo/targets.json" "$T/targets.json"
+	as_told "image targets" targets "--expires $1" && comes_back "$T/targets.json" '{"targets":"image"}'
+}
+# targets_until_seconds N
+targets_until_seconds() {
+	jq -c --arg time "$(date -u -d "+$1 seconds" +%FT%TZ)" '.signatures = [] | .signed.version += 1 | .signed.expires = $time' "$T/mount/repo/targets.json" \
+		>"$T/targets.json"
+	# shellcheck disable=SC2086
+	ota_sign targets sign "$T/targets.json" --key image-targets $away && comes_back "$T/targets.json" '{"targets":"image"}'
 }
 # Where keys are is asked once a minute, and at the start.
 stop otafs
 : >"$T/otafs.log"
 start_otafs
-ok "a root that waits for them is told" is "$(entry "image root 2, held back" .renewedBy)" person
-targets_until "+13 days"
+ok "(they are signed with what the list tells)" targets_until 13
 ok "targets of another key are somebody's to renew" is "$(entry "image targets" '"\(.renewedBy) \(.state)"')" "person soon"
-ok "the key is named" is "$(entry "image targets" .who)" "who has 1 of the key $key (elsewhere)"
+ok "the key is named" says "^who has the key $key \\(elsewhere\\); of a copy of repo/targets.json" entry "image targets" .who
 ok "with what is to be called" says '^ota-sign targets ' entry "image targets" .command
 ok "the others renew themselves" is "$(entry "image snapshot" .renewedBy) $(entry "image root" .renewedBy)" "itself itself"
 ok "the log warns" wait_for 5 has "$T/otafs.log" '^<4>expires what="image targets".*command="ota-sign targets '
 ok "so does health" is "$(health '.warnings[] | select(startswith("image targets"))' | grep -c "$key")" 1
 ok "keys/image says where it is" has "$T/mount/keys/image" "$key elsewhere"
-targets_until "+12 seconds"
+ok "(they are signed for a moment)" targets_until_seconds 12
 ok "12 seconds before the end it is due" is "$(entry "image targets" .state)" due
 ok "and health is well" is "$(health .healthy)" true
 sleep 12
@@ -138,8 +145,37 @@ ok "then it is over" is "$(entry "image targets" .state)" EXPIRED
 ok "health is not well" is "$(health .healthy)" false
 ok "and says which key it takes" is "$(health '.problems[]' | grep -c "^image targets expired .*$key (elsewhere)")" 1
 ok "and nothing else" is "$(health '.problems | length')" 1
-targets_until "+100 days"
+ok "(the command that health told renews them)" targets_until 100
 ok "signed anew all is well" is "$(health .healthy) $(entry "image targets" .state)" "true fine"
+
+# ---- a root whose targets are not there yet
+echo "another passphrase" >"$T/pass2"
+chmod 600 "$T/pass2"
+ota_sign key new other --keys "$T/stick" --passphrase-file "$T/pass2" >/dev/null
+ota_sign key export other --keys "$T/stick" >"$T/other.pub"
+ok "(a root gives targets to another key)" ota_sign root begin -c "$conf" image --add-key targets="$T/other.pub" \
+	--remove-key targets="$key" "$T/next"
+ok "(which is taken)" ota_sign root finish -c "$conf" "$T/next"
+other=$(jq -r .signed.roles.targets.keyids[0] "$T/keys/image/3.root.json")
+stop otafs
+start_otafs
+ok "is held back, and told of" is "$(entry "image root 3, held back" '"\(.renewedBy) \(.needed)"')" "person false"
+ok "with the key that it waits for" says "^who has the key $other \(elsewhere\)" entry "image root 3, held back" .who
+ok "devices are well" is "$(health .healthy)" true
+
+# ---- a root that is signed elsewhere
+ok "(the director's root moves away)" ota_sign move-offline -c "$conf" director root --to "$T/stick" --passphrase-file "$T/pass" --yes
+stop otafs
+start_otafs
+ok "is somebody's to renew" is "$(entry "director root" '"\(.renewedBy) \(.state)"')" "person fine"
+ok "of its key" says "^who has the key $(jq -r .signed.roles.root.keyids[0] "$T/keys/director/2.root.json") \(elsewhere\); the draft" \
+	entry "director root" .who
+ok "begun as it is told" as_told "director root" root
+# shellcheck disable=SC2086
+ok "signed where the key is" ota_sign root sign "$T/draft" --key director-root $away --yes
+cp -r "$T/draft" "$T/spool/incoming/"
+ok "it comes back" wait_for 30 test -e "$T/spool/done/draft.receipt.json"
+ok "as the next root" test -e "$T/keys/director/3.root.json"
 
 # ---- a restart tells the present state once; a file that went away says so
 mv "$T/build.certificates/b60.pem" "$T"
@@ -158,8 +194,24 @@ ok "a damaged one is" has "$expiring" "^ +$T/build.certificates/b150.pem: has no
 ok "health warns" is "$(health '[.warnings[] | select(contains("not known when it expires"))] | length')" 3
 ok "and is well" is "$(health .healthy)" true
 
-# ---- the signer is away
+# ---- a key that is lost
+lost=$(jq -r '.signed.roles.snapshot.keyids[0]' "$T/repository/published/current/root.json")
+stop otafs
 stop signd
+mv "$T/keys/image/snapshot-1.key" "$T"
+start_signd
+: >"$T/otafs.log"
+start_otafs
+ok "what a lost key signed is not renewed" is "$(entry "image snapshot" '"\(.state) \(.renewedBy)"')" "due nobody"
+ok "the way out is told" is "$(entry "image snapshot" .command)" "ota-sign rotate image snapshot"
+ok "loudly" has "$T/otafs.log" '^<3>expires what="image snapshot" .* command="ota-sign rotate image snapshot"'
+ok "health is not well before it expires" is "$(health .healthy)" false
+ok "and says which key is lost" is "$(health '.problems[]' | grep -c "^image snapshot .*$lost (lost)")" 1
+ok "keys/image too" has "$T/mount/keys/image" "$lost LOST"
+stop signd
+mv "$T/snapshot-1.key" "$T/keys/image"
+
+# ---- the signer is away
 ok "health says that nothing can be signed" has "$T/mount/status/health.json" '"no metadata can be signed: '
-ok "the list is there" is "$(entry "image snapshot" .state)" fine
+ok "the list is there" is "$(entry "image timestamp" .state)" fine
 finish

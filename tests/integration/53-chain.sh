@@ -19,12 +19,18 @@ rotate() {
 	# shellcheck disable=SC2086 # a list
 	"$OTA_BIN/ota-sign" rotate -c "$conf" "$1" $roles --yes >>"$T/rotate.out" 2>&1
 }
+# served VERSION: both roots of that version are there for devices; otafs and ota-watcher look for new ones each second
+served() {
+	is "$(fetch early /director/"$1".root.json)" 200 && is "$(fetch early /repo/"$1".root.json)" 200
+}
 # rotate_to VERSION
 rotate_to() {
 	while [ "$version" -lt "$1" ]; do
 		version=$((version + 1))
-		rotate image "$version" && rotate director "$version" || return 1
+		rotate image "$version" || return 1
+		rotate director "$version" || return 1
 	done
+	wait_for 5 served "$version"
 }
 # newest REPOSITORY: of the roots that are kept
 newest() { find "$T/keys/$1" -name '*.root.json' | sed 's|.*/||' | sort -n | tail -n 1; }
@@ -67,6 +73,9 @@ device fresh poll >"$T/first.out" 2>&1
 ok "a new device walks all of the director's roots" is "$(roots "$T/first.out" /director 200)" "$(seq -s ' ' 1 $last) "
 ok "and asks for one more" is "$(roots "$T/first.out" /director 404)" "$((last + 1)) "
 ok "it updates" update fresh app 2.0
+# The web server writes its log every few seconds.
+logged() { is "$(grep -c 'GET /[a-z]*/[0-9]*\.root\.json [^ ]* 200 .* fresh$' "$T/lighttpd/log/access.log")" "$1"; }
+ok "the web server's log has each of them once" wait_for 15 logged $((2 * last))
 ok "having walked all of the image repository's" is "$(roots "$T/fresh.out" /repo 200)" "$(seq -s ' ' 1 $last) "
 ok "and asked for one more" is "$(roots "$T/fresh.out" /repo 404)" "$((last + 1)) "
 for car in early middle; do
@@ -81,12 +90,31 @@ done
 ok "then a poll is quiet" says "GET /director/targets.json 200" device early poll
 ok "and asks for one root" is "$(grep -c 'root\.json' "$T/says.out")" 1
 
+# ---- a device that was told a moment ago that there is no next root
+for roles in targets root "targets snapshot timestamp"; do
+	device early poll >/dev/null 2>&1
+	last=$((last + 1))
+	# shellcheck disable=SC2086 # a list
+	"$OTA_BIN/ota-sign" rotate -c "$conf" director $roles --yes >>"$T/rotate.out" 2>&1
+	is_there() { is "$(fetch early "/director/$last.root.json")" 200; }
+	ok "director: a rotation of $roles is there within seconds, though nothing else happens" wait_for 4 is_there
+	ok "and the device goes on with it" says "GET /director/targets.json 200" device early poll
+	ok "having read it" has "$T/says.out" "GET /director/$last.root.json 200"
+done
+for roles in "root targets" "snapshot timestamp" root; do
+	# shellcheck disable=SC2086 # a list
+	"$OTA_BIN/ota-sign" rotate -c "$conf" image $roles --yes >>"$T/rotate.out" 2>&1
+done
+ok "the image repository's are as well" wait_for 10 served $last
+
 # ---- what is served is what is kept
-# kept PREFIX REPOSITORY
+# kept PREFIX REPOSITORY: over one connection
 kept() {
-	for n in $(seq 1 "$last"); do
-		[ "$(fetch fresh "$1/$n.root.json")" = 200 ] && cmp "$T/body" "$T/keys/$2/$n.root.json" || return 1
-	done
+	mkdir -p "$T/served/$2"
+	curl -sS --fail --max-time 60 --cert "$T/fresh/client.pem" --key "$T/fresh/pkey.pem" --cacert "$T/fresh/root.crt" \
+		-o "$T/served/$2/#1.root.json" "$url$1/[1-$last].root.json" || return 1
+	is "$(find "$T/served/$2" -type f | wc -l)" "$last" || return 1
+	for file in "$T/served/$2"/*; do cmp "$file" "$T/keys/$2/${file##*/}" || return 1; done
 }
 ok "image: each root as it was signed" kept /repo image
 ok "director: each root as it was signed" kept /director director

@@ -100,12 +100,22 @@ stop signd
 start_signd
 ok "a restarted signer goes on" device car7 poll
 
+# ---- what comes now is stored
+commit2=$(commit_of app 2.0)
+drop app 2.0
+ok "a drop is stored" wait_for 20 file_with "$T/spool/done/app-2.0.receipt.json" '"result": "stored"'
+ok "with what targets need" is "$(jq -r '.stored[0] | .name, .version, .commit' "$T/spool/done/app-2.0.receipt.json" | tr '\n' ' ')" \
+	"app 2.0 $commit2 "
+ok "and is told so" has "$T/spool/done/app-2.0.receipt.json" "ota-sign targets add"
+ok "the commit is there" ostree --repo="$T/repository/ostree" show "$commit2"
+ok "and offered to nobody" not grep -q "$commit2" "$T/repository/published/current/targets.json"
+
 # ---- targets, signed elsewhere
 get targets.json
 sum=$(cat "$local/checksum")
-edit '.targets["tool-2"] = {hashes: {sha256: $sha}, length: 5, custom: {name: "tool", version: "2",
+edit '.targets["app-2.0"] = (.targets["app-1.0"] | .hashes.sha256 = $two | .custom.version = "2.0") | .targets["tool-2"] = {hashes: {sha256: $sha}, length: 5, custom: {name: "tool", version: "2",
 	hardwareIds: ["qemux86-64"], targetFormat: "BINARY", uri: "https://example.net/tool-2", createdAt: "2026-01-01T00:00:00Z",
-	updatedAt: "2026-01-01T00:00:00Z"}}' --arg sha "$(printf tool2 | sha256sum | cut -d' ' -f1)"
+	updatedAt: "2026-01-01T00:00:00Z"}}' --arg sha "$(printf tool2 | sha256sum | cut -d' ' -f1)" --arg two "$commit2"
 "$sign" sign "$local/edited" "$local/targets.sec" >"$local/signed"
 ok "wants to know what was edited" is "$(put_targets "$local/signed")" 428
 ok "in Repo Server's words" is "$(code)" role_checksum_not_provided
@@ -124,6 +134,8 @@ ok "publishes them byte for byte" cmp "$local/signed" "$T/repository/published/c
 ok "with the new root" cmp "$local/2.root.json" "$T/repository/published/current/root.json"
 wait_for 10 test -d "$T/mount/packages/tool/2"
 ok "a device takes root and targets that were signed elsewhere" device car7 poll
+echo "app 2.0" >"$T/mount/devices/car7/assign"
+ok "and installs what was dropped meanwhile" says "installed app-2.0" device car7 poll
 ok "a device that is new does so too" sh -c "$top/scripts/ota-device-cert -c $conf --ca-dir $T/pki car8 $T/car8"
 device car8 poll >/dev/null 2>&1
 echo "app 1.0" >"$T/mount/devices/car8/assign"

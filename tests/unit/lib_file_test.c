@@ -91,6 +91,47 @@ refuses_settings(const char *text, size_t bytes, const char *words)
 }
 
 static void
+follows_no_link_and_waits_for_nobody_where_strangers_write(void **state)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+
+	(void)state;
+	assert_int_equal(file_replace(AT_FDCWD, "f", "1234", 4, 0600, &err), 0);
+	assert_int_equal(symlink("f", "link"), 0);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(file_read_plain(AT_FDCWD, "link", 9, &text, &bytes, &err), -ELOOP);
+	assert_int_equal(file_read_plain(AT_FDCWD, "fifo", 9, &text, &bytes, &err), -EINVAL);
+	assert_reason(err, "fifo: not a regular file");
+	assert_int_equal(file_read_plain(AT_FDCWD, "f", 3, &text, &bytes, &err), -EFBIG);
+	assert_int_equal(file_read_plain(AT_FDCWD, "f", 4, &text, &bytes, &err), 0);
+	assert_string_equal(text, "1234");
+	unlink("link");
+	unlink("fifo");
+}
+
+static void
+hashes_a_file_of_any_length(void **state)
+{
+	char hex[DIGEST_HEX_SIZE], whole[DIGEST_HEX_SIZE];
+	AUTO(free_p) char *data = calloc(1, 200001);
+	AUTO(close_p) int fd = -1;
+	struct err err = { 0 };
+	int64_t bytes;
+
+	(void)state;
+	data[199999] = 'x';
+	assert_int_equal(file_replace(AT_FDCWD, "f", data, 200001, 0600, &err), 0);
+	fd = open("f", O_RDONLY);
+	assert_int_equal(digest_sha256_fd(fd, hex, &bytes), 0);
+	digest_sha256_hex(data, 200001, whole);
+	assert_string_equal(hex, whole);
+	assert_int_equal(bytes, 200001);
+	assert_int_equal(digest_sha256_fd(-1, hex, &bytes), -EBADF);
+}
+
+static void
 names_file_and_line_of_a_bad_setting(void **state)
 {
 	static struct config config;
@@ -187,6 +228,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_the_old_file_or_the_new_one_whatever_fails),
 		TEST(reads_no_more_than_it_may_and_only_files),
+		TEST(follows_no_link_and_waits_for_nobody_where_strangers_write),
+		TEST(hashes_a_file_of_any_length),
 		TEST(names_file_and_line_of_a_bad_setting),
 		TEST(reads_base64_and_hex_of_one_form_only),
 		TEST(takes_times_of_exactly_one_form),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -330,23 +331,17 @@ goes_on_above_the_old_version_when_a_device_is_made_again(void **state)
 	assert_true(version_of(f) > version);
 }
 
+/* The signer gets a root with another key for targets. */
 static void
-has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
+rotate_targets(struct fixture *f)
 {
-	struct fixture *f = *state;
-	AUTO(free_p) char *before = document(f, ROLE_TARGETS);
 	AUTO(json_decref_p) json_t *roles = json_loads("{\"targets\":{\"new\":1}}", 0, NULL);
 	AUTO(json_decref_p) json_t *root = NULL;
 	AUTO(json_decref_p) json_t *file = NULL;
 	AUTO(free_p) char *unsigned_root = NULL;
 	AUTO(free_p) char *kept = NULL;
-	AUTO(free_p) char *after = NULL;
-	int64_t version = version_of(f);
 	struct err err = { 0 };
-	size_t bytes;
 
-	if (getuid() != 0)
-		skip(); /* to the signer, who asks for a root has to be root of the machine */
 	assert_int_equal(client_begin(f->core.signer, REPOSITORY_DIRECTOR, roles, NULL, false, &root, &err), 0);
 	file = json_pack("{s:[],s:O}", "signatures", "signed", root);
 	unsigned_root = json_write(file);
@@ -354,6 +349,21 @@ has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
 			     strlen(unsigned_root), &kept, NULL, &err),
 	    0);
 	f->core.changes.is_all = false;
+}
+
+static void
+has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *before = document(f, ROLE_TARGETS);
+	AUTO(free_p) char *after = NULL;
+	int64_t version = version_of(f);
+	struct err err = { 0 };
+	size_t bytes;
+
+	if (getuid() != 0)
+		skip(); /* to the signer, who asks for a root has to be root of the machine */
+	rotate_targets(f);
 	assert_int_equal(director_document(&f->core, &f->device, ROLE_TARGETS, &after, &bytes, &err), -EAGAIN);
 	assert_reason(err, "the director has a new root");
 	assert_int_equal(f->core.roots.count, 2);
@@ -362,6 +372,32 @@ has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
 	assert_int_equal(version_of(f), version + 1);
 	after = document(f, ROLE_TARGETS);
 	assert_string_not_equal(before, after);
+}
+
+/* So that the targets which it reads next are of the root that it was told. */
+static void
+looks_for_a_root_when_a_device_does(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version = version_of(f);
+	uint64_t woken = 0;
+
+	if (getuid() != 0)
+		skip();
+	f->core.wake = eventfd(0, EFD_NONBLOCK);
+	core_look_for_root(&f->core);
+	assert_false(f->core.is_forgetting_due);
+	rotate_targets(f);
+	core_look_for_root(&f->core);
+	assert_int_equal(f->core.roots.count, 1); /* it was asked just now */
+	f->core.root_ask_ms = 0;
+	core_look_for_root(&f->core);
+	assert_int_equal(f->core.roots.count, 2);
+	assert_int_equal(version_of(f), version + 1);
+	assert_true(f->core.is_forgetting_due && !f->core.changes.is_all);
+	assert_int_equal(read(f->core.wake, &woken, sizeof(woken)), sizeof(woken));
+	close(f->core.wake);
+	f->core.wake = 0;
 }
 
 static void
@@ -413,6 +449,7 @@ main(void)
 		SIGNED(gets_a_new_version_when_the_lifetime_is_changed),
 		SIGNED(goes_on_above_the_old_version_when_a_device_is_made_again),
 		SIGNED(has_one_content_for_a_version_when_the_signer_has_a_new_root),
+		SIGNED(looks_for_a_root_when_a_device_does),
 		TEST(refuses_the_very_document_when_no_root_is_known),
 		SIGNED(foresees_the_size_within_a_few_bytes_and_never_below),
 	};

@@ -120,7 +120,7 @@ ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json
 
 	*out = NULL;
 	if (!text)
-		return -ENOMEM; /* a fault that was meant for the signer */
+		return -ENOMEM; /* a fault was planned */
 	return server_answer(f->server, uid, text, strlen(text), out, &bytes, err);
 }
 
@@ -337,6 +337,27 @@ refuses_to_replace_what_was_lost(void **state)
 }
 
 static void
+refuses_a_ledger_of_roots_that_are_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct keyring *keyring;
+	char command[256];
+	struct err err;
+
+	assert_int_equal(
+	    ask_only(f, WATCHER, "image", "timestamp", document("Timestamp", 1, 3600, NULL), &err), 0);
+	close_all(f);
+	snprintf(command, sizeof(command), "mv %s/image %s/away && mkdir -m 700 %s/image", f->path, f->path,
+	    f->path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(keyring_open(f->dir, 365, &keyring, &err), -ENOENT);
+	assert_reason(err, "image: 1.root.json is gone: restore it from the backup");
+	snprintf(command, sizeof(command), "rm -r %s/image && mv %s/away %s/image", f->path, f->path, f->path);
+	assert_int_equal(system(command), 0);
+	open_all(f, utc_now());
+}
+
+static void
 refuses_requests_that_make_no_sense(void **state)
 {
 	static const char *const requests[] = { "", "{", "[]", "{\"operation\":7}", "{\"operation\":\"sign\"}",
@@ -421,6 +442,7 @@ main(void)
 		TEST(renews_a_root_before_it_expires_and_keeps_the_chain),
 		TEST(keeps_its_keys_across_restarts_and_refuses_open_key_files),
 		TEST(refuses_to_replace_what_was_lost),
+		TEST(refuses_a_ledger_of_roots_that_are_gone),
 		TEST(refuses_requests_that_make_no_sense),
 		TEST(verifies_what_another_implementation_signed),
 	};
