@@ -48,7 +48,8 @@ struct house_key {
 
 /** Who writes the log of signatures: called before a root is kept; what it refuses is not. */
 struct house_log {
-	int (*note)(void *context, enum repository repository, int version, const char *sha256, struct err *err);
+	int (*note)(
+	    void *context, enum repository repository, int version, const char *sha256, struct err *err);
 	void *context;
 };
 

@@ -91,8 +91,7 @@ run(const struct config *config, struct err *err)
 
 	if ((r = policy_init(&policy, config, err)) < 0 || (r = open_privileged(config, &dir, &fd, err)) < 0 ||
 	    (r = config_become(config->user_sign, err)) < 0 || (r = harden(err)) < 0 ||
-	    (r = key_start(err)) < 0 ||
-	    (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
+	    (r = key_start(err)) < 0 || (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
 	    (r = ledger_open(dir, &ledger, err)) < 0 ||
 	    (r = journal_open(dir, &limits, utc_now(), &journal, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0 ||
