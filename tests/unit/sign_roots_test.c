@@ -883,7 +883,7 @@ makes_roots_for_root_of_the_machine_only(void **state)
 			    "repository", "image", "root", "{}", "roles");
 
 			assert_int_equal(ask(f, j ? WATCHER : OTAFS, request, NULL), -EACCES);
-			assert_reason(f->err, "may not make roots");
+			assert_reason(f->err, "may not ask for that");
 		}
 }
 
