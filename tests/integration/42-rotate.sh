@@ -61,7 +61,7 @@ ok "changes nothing" is "$(cd "$T/keys" && find . -type f -exec sha256sum {} + |
 ok "asks before it does something" refuses "there is no terminal to ask on; --yes says yes" \
 	setsid "$sign" rotate image targets -c "$conf"
 ok "and has done nothing" is "$(root_of image)" 1
-ok "is for root of the machine only" refuses "user 64103 may not make roots" \
+ok "is for root of the machine only" refuses "user 64103 may not ask for that" \
 	setpriv --reuid=64103 --regid=64103 --clear-groups "$sign" rotate image targets -c "$conf" --preview
 ok "which strangers do not get to" refuses . \
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$sign" status -c "$conf"
