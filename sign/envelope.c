@@ -116,10 +116,46 @@ struct signers {
 	size_t bytes;
 	char seen[ENVELOPE_SIGNATURES_MAX][DIGEST_HEX_SIZE]; /* by public value, of those that signed */
 	int good;
+	const char *stranger; /* an id that is not listed, and signed; NULL: none */
 };
 
-/* Counts one signature. @why: the reason if it does not count; that a listed key's is bad says more than that a
- * stranger's is there. */
+static bool
+has_signature(const json_t *signatures, const char *id)
+{
+	const json_t *signature;
+	size_t i;
+
+	json_array_foreach(signatures, i, signature)
+	{
+		if (!strcmp(json_text(signature, "keyid"), id))
+			return true;
+	}
+	return false;
+}
+
+/* Whose signatures are missing, who may have to be asked; and who signed in vain. */
+static void
+tell_missing(const struct signers *signers, const json_t *signatures, struct err *why)
+{
+	char ids[80] = "";
+	size_t used = 0, i;
+	const json_t *id;
+
+	json_array_foreach(signers->ids, i, id)
+	{
+		const char *text = json_string_value(id) ?: "";
+
+		if (!has_signature(signatures, text) && used + 24 < sizeof(ids))
+			used += (size_t)sprintf(ids + used, "%s%.12s...", used ? ", " : "", text);
+	}
+	err_set(why, ENOKEY, "none is by %s", used ? ids : "yet another key");
+	used = strlen(why->text);
+	if (signers->stranger)
+		snprintf(why->text + used, sizeof(why->text) - used, ", key %.12s... is none of them",
+		    signers->stranger);
+}
+
+/* Counts one signature. @why: what is wrong with it, if its key is listed and it does not count. */
 static int
 count_one(struct signers *signers, const json_t *signature, struct err *why, struct err *err)
 {
@@ -132,8 +168,7 @@ count_one(struct signers *signers, const json_t *signature, struct err *why, str
 		    "%s: key %.12s...: signature method \"%.32s\" is unknown (TUF 1.0, 4.2)", signers->what, id,
 		    method);
 	if (!is_listed(signers->ids, id)) {
-		if (why->code == ENOKEY)
-			err_set(why, ENOKEY, "key %.12s... is none of them", id);
+		signers->stranger = signers->stranger ?: id;
 		return 0;
 	}
 	if ((r = public_key_read(json_object_get(signers->keys, id), signers->what, &key, err)) < 0)
@@ -154,12 +189,14 @@ count_signatures(struct signers *signers, const json_t *signatures, struct err *
 	size_t i;
 	int r;
 
-	err_set(why, ENOKEY, json_array_size(signatures) ? "the others are not there" : "it has none");
+	why->code = 0;
 	json_array_foreach(signatures, i, signature)
 	{
 		if ((r = count_one(signers, signature, why, err)) < 0)
 			return r;
 	}
+	if (why->code == 0)
+		tell_missing(signers, signatures, why);
 	return 0;
 }
 

@@ -95,6 +95,22 @@ check_next(const struct house *house, const json_t *root, const struct house_nam
 	return check_held_back(house, signed_part, names, err);
 }
 
+static int
+write_log(const struct house *house, const json_t *signed_part, struct err *err)
+{
+	AUTO(free_p) char *canonical = NULL;
+	char digest[DIGEST_HEX_SIZE];
+	size_t bytes;
+	int r;
+
+	if (!house->log.note)
+		return 0;
+	if ((r = canonical_write(signed_part, &canonical, &bytes, err)) < 0)
+		return r;
+	digest_sha256_hex(canonical, bytes, digest);
+	return house->log.note(house->log.context, house->repository, house->root_version + 1, digest, err);
+}
+
 /* The root is the newest when its file is durable; what follows is made up for within the minute or at a start.
  */
 static int
@@ -106,7 +122,8 @@ keep(struct house *house, json_t *signed_part, const struct house_names *names, 
 	int r;
 
 	snprintf(name, sizeof(name), "%d.root.json", house->root_version + 1);
-	if ((r = file_replace(house->dir, name, text, bytes, 0600, err)) < 0)
+	if ((r = write_log(house, signed_part, err)) < 0 ||
+	    (r = file_replace(house->dir, name, text, bytes, 0600, err)) < 0)
 		return r;
 	house_adopt(house, signed_part, names);
 	if (notes_set_root(house, house->root_version, &later) < 0)

@@ -16,6 +16,7 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
+#include "sign/chain.h"
 #include "sign/client.h"
 #include "sign/envelope.h"
 #include "sign/house.h"
@@ -32,6 +33,7 @@ struct fixture {
 	struct policy policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
+	struct journal *journal;
 	struct server *server;
 	struct key_pair *ours[ROLE_COUNT]; /* what the signer has, to sign in its place */
 	struct key_pair *root, *targets;   /* of the builder */
@@ -41,12 +43,15 @@ struct fixture {
 static int
 try_open(struct fixture *f, int64_t now)
 {
-	int r = keyring_open(f->dir, 365, now, &f->keyring, &f->err);
+	const struct journal_limits limits = { CHAIN_FILE_MAX, 0 };
+	int r = keyring_open(f->dir, 365, &f->keyring, &f->err);
 
 	if (r < 0)
 		return r;
 	assert_int_equal(ledger_open(f->dir, &f->ledger, &f->err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, &f->server, &f->err), 0);
+	assert_int_equal(journal_open(f->dir, &limits, now, &f->journal, &f->err), 0);
+	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &f->err), 0);
+	server_renew(f->server);
 	return 0;
 }
 
@@ -54,6 +59,7 @@ static void
 close_all(struct fixture *f)
 {
 	server_free(f->server);
+	journal_free(f->journal);
 	ledger_free(f->ledger);
 	keyring_free(f->keyring);
 }
@@ -878,7 +884,7 @@ makes_roots_for_root_of_the_machine_only(void **state)
 			    "repository", "image", "root", "{}", "roles");
 
 			assert_int_equal(ask(f, j ? WATCHER : OTAFS, request, NULL), -EACCES);
-			assert_reason(f->err, "may not make roots");
+			assert_reason(f->err, "may not ask for that");
 		}
 }
 
