@@ -35,8 +35,8 @@ int root_check(const json_t *root, int64_t now, struct err *err);
  */
 const json_t *root_keyids(const json_t *root, enum role role);
 
-/** The id by which @root gives @role to the key with @public_id, for what is shown only; NULL if it does not, or
- * that cannot be said. Borrowed from @root. */
+/** The id by which @root gives @role to the key with @public_id, for what is shown only; NULL if it does not,
+ * or that cannot be said. Borrowed from @root. */
 const char *root_id_of(const json_t *root, enum role role, const char *public_id);
 
 /** Sets @public_id for the key that @root calls @keyid. -EBADMSG when there is none, or another -errno: a key

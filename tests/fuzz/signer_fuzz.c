@@ -9,14 +9,11 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -26,6 +23,7 @@
 #include "sign/key.h"
 #include "sign/keyring.h"
 #include "sign/server.h"
+#include "tests/fuzz/folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -57,10 +55,7 @@ static char path[64];
 static void
 remove_folder(void)
 {
-	char command[96];
-
-	snprintf(command, sizeof(command), "rm -rf %s", path);
-	assert(system(command) == 0);
+	folder_remove(path);
 }
 
 static void
@@ -87,9 +82,7 @@ open_signer(void)
 	struct err err;
 	size_t n;
 
-	assert(mkdir(path, 0700) == 0);
-	signer.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert(signer.dir >= 0);
+	signer.dir = folder_make(path);
 	assert(keyring_open(signer.dir, 365, utc_now(), &signer.keyring, &err) == 0);
 	assert(ledger_open(signer.dir, &signer.ledger, &err) == 0);
 	assert(server_new(-1, &signer.policy, signer.keyring, signer.ledger, &signer.server, &err) == 0);
