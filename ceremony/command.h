@@ -24,4 +24,7 @@ extern const struct command targets_commands[], delegation_commands[], document_
 /** The keys and roots of ota-signd, on its machine. (online.c) */
 extern const struct command online_commands[];
 
+/** The log of signatures, and what the administrator tells ota-signd. (log.c) */
+extern const struct command log_commands[];
+
 #endif

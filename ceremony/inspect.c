@@ -245,6 +245,20 @@ check_role(const struct arguments *arguments, const char *file, const json_t *si
 	return 0;
 }
 
+/* Devices take an expired root on the way to the next one, and nothing else under it. */
+static int
+check_expired(const struct arguments *arguments, const json_t *signed_part, struct err *err)
+{
+	const char *file = arguments_text(arguments, "root");
+	AUTO(json_decref_p) json_t *root = NULL;
+	int r;
+
+	if (!file || form_role(signed_part) == ROLE_ROOT)
+		return 0;
+	r = document_read(file, &root, NULL, err);
+	return r < 0 ? r : form_check(root, 0, utc_now(), file, err);
+}
+
 /* A root is signed by the root before it and by itself, and follows it. */
 static int
 verify_root(const struct arguments *arguments, const char *file, const json_t *envelope, struct err *err)
@@ -289,6 +303,7 @@ inspect_verify(int argc, char **argv, struct err *err)
 	if ((r = check_type(argv[0], file, signed_part, err)) < 0 ||
 	    (r = check_role(&arguments, file, signed_part, err)) < 0 ||
 	    (r = form_check(envelope, bytes, utc_now(), file, err)) < 0 ||
+	    (r = check_expired(&arguments, signed_part, err)) < 0 ||
 	    (r = authority_open(&arguments, file, envelope, &authority, err)) < 0 ||
 	    (r = authority_verify(&authority, envelope, file, err)) < 0 ||
 	    (form_role(signed_part) == ROLE_ROOT && (r = verify_root(&arguments, file, envelope, err)) < 0))

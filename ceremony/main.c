@@ -9,7 +9,7 @@
 #include "sign/key.h"
 
 static const struct command *const tables[] = { key_commands, root_commands, approve_commands, targets_commands,
-	delegation_commands, document_commands, online_commands };
+	delegation_commands, document_commands, online_commands, log_commands };
 
 static void
 print_help(void)

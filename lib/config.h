@@ -62,6 +62,8 @@ struct config {
 	int64_t spool_incomplete_seconds; /**< an incomplete or damaged one is refused after so long without a
 					     change */
 
+	int64_t sign_log_mb; /**< the signer's log, all files together; 0: all are kept */
+
 	/* the store */
 	int64_t store_quota_mb;   /**< the repository takes at most so much; 0: no quota */
 	int64_t disk_reserve_mb;  /**< nothing is taken in that would leave less free */

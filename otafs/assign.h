@@ -30,16 +30,6 @@
 int assign_write(
     struct core *core, const struct device *device, const char *text, const char *who, struct err *err);
 
-/**
- * After a publication was loaded: says in the why of each device whose open assignment is of a target that is
- * not published any more, or has other content now, that it can never be installed; and takes those words back
- * where it can again.
- */
-void assign_follow(struct core *core, int64_t now);
-
-/** Whether what is assigned is (still) published. */
-bool assign_is_published(const struct core *core, const char *target, const char *sha256);
-
 /** Prints what is open, one line for each ECU; nothing when nothing is. */
 int assign_print(struct core *core, const struct device *device, FILE *out, struct err *err);
 

@@ -12,6 +12,7 @@
 #include "lib/due.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/show.h"
 #include "otafs/restore.h"
 
 #define DAY_SECONDS 86400
@@ -253,5 +254,6 @@ core_refresh(struct core *core, int64_t now, struct err *err)
 		return r;
 	/* Names of the image repository are asked for at each use: nothing has to be forgotten. */
 	r = image_refresh(core->image, err);
+	show_if_new(core);
 	return r < 0 ? r : 0;
 }

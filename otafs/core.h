@@ -59,6 +59,8 @@ struct core {
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	int64_t followed;                /**< the publication that open assignments were held against */
+	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
+	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;

@@ -8,7 +8,6 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
-#include "otafs/assign.h"
 #include "otafs/text.h"
 
 int
@@ -234,12 +233,6 @@ print_reason(
 
 	if (r < 0)
 		return r;
-	if (!assign_is_published(core, open->target, open->sha256)) {
-		fprintf(out,
-		    " because assigned %s is not in the image repository any more: cancel or publish it again",
-		    open->target);
-		return 0;
-	}
 	if (!strcmp(last.correlation, open->correlation))
 		words = progress_of(last.type);
 	if (!words)

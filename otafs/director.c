@@ -9,6 +9,8 @@
 #include "lib/digest.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/show.h"
+#include "otafs/withdrawn.h"
 
 #define DAY_SECONDS 86400
 /** One Ed25519 signature, its key id and the members around it. */
@@ -16,19 +18,19 @@
 
 /* What the three documents share. */
 struct edition {
-	int64_t version;
+	int64_t version, epoch;
 	char expires[UTC_TEXT_SIZE];
 };
 
 static int
 read_edition(struct core *core, const struct device *device, struct edition *out, struct err *err)
 {
-	int64_t epoch, raised_at;
-	int r = state_epoch(core->state, &epoch, &raised_at, err);
+	int64_t raised_at;
+	int r = state_epoch(core->state, &out->epoch, &raised_at, err);
 
 	if (r < 0)
 		return r;
-	out->version = device->counter + epoch;
+	out->version = device->counter + out->epoch;
 	if (out->version > INT32_MAX)
 		return err_set(err, EOVERFLOW, "version %lld: devices count to %d only",
 		    (long long)out->version, INT32_MAX);
@@ -114,15 +116,34 @@ make_timestamp(const struct device *device, const struct edition *edition, const
 	    describe(snapshot, bytes, edition->version), "version", (json_int_t)edition->version);
 }
 
+/* Shows the signer what is published when it has not seen that. */
 static int
-sign(struct core *core, enum role role, json_t *signed_part, char **out, size_t *bytes, struct err *err)
+sign_as_shown(struct core *core, enum role role, const struct edition *edition, const json_t *json, char **out,
+    size_t *bytes, struct err *err)
+{
+	const struct client_basis basis = { core->roots.count, edition->epoch };
+	int r = client_sign_director(core->signer, role, &basis, json, out, bytes, err);
+
+	if (r == CLIENT_NOT_SHOWN || (r == -EPERM && core->shown != image_number(core->image))) {
+		if (show_publication(core, err) < 0)
+			return -(err->code = EAGAIN);
+		r = client_sign_director(core->signer, role, &basis, json, out, bytes, err);
+	}
+	return r == CLIENT_NOT_SHOWN
+		   ? err_set(err, EAGAIN, "ota-signd forgot what is published: is it starting?")
+		   : r;
+}
+
+static int
+sign(struct core *core, enum role role, const struct edition *edition, json_t *signed_part, char **out,
+    size_t *bytes, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = signed_part;
 	int r;
 
 	if (!json)
 		return err_set(err, ENOMEM, "no memory for %s", role_name(role));
-	r = client_sign_director(core->signer, role, core->roots.count, json, out, bytes, err);
+	r = sign_as_shown(core, role, edition, json, out, bytes, err);
 	if (r != CLIENT_NEW_ROOT)
 		return r;
 	if ((r = core_follow_root(core, err)) < 0)
@@ -130,37 +151,61 @@ sign(struct core *core, enum role role, json_t *signed_part, char **out, size_t 
 	return err_set(err, EAGAIN, "the director has a new root: the documents have another version now");
 }
 
+/*
+ * The signer holds targets against the image repository. What it refuses there would be refused for ever, and
+ * the device hear nothing: the update ends. withdrawn_follow() has ended most before.
+ */
+static int
+sign_targets(struct core *core, const struct device *device, const struct edition *edition, char **out,
+    size_t *bytes, struct err *err)
+{
+	AUTO(free_p) struct assignment *list = NULL;
+	char why[ERR_TEXT_MAX];
+	size_t count;
+	int r;
+
+	if ((r = state_assignments(core->state, device->id, &list, &count, err)) < 0)
+		return r;
+	r = sign(core, ROLE_TARGETS, edition, make_targets(device, edition, list, count), out, bytes, err);
+	if (r != -EPERM || count == 0)
+		return r;
+	snprintf(why, sizeof(why), "%s", err->text);
+	if ((r = withdrawn_end(core, device->id, why, utc_now(), err)) < 0)
+		return r;
+	core->is_forgetting_due = true;
+	return err_set(err, EAGAIN, "%.480s; the update has ended", why);
+}
+
 int
 director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(free_p) struct assignment *list = NULL;
 	AUTO(free_p) char *targets = NULL;
 	AUTO(free_p) char *snapshot = NULL;
 	struct edition edition;
-	size_t count, n;
+	size_t n;
 	int r;
 
 	if (core->roots.count == 0)
 		return err_set(err, EAGAIN, "the director's root is not known yet: is ota-signd running?");
 	if ((r = read_edition(core, device, &edition, err)) < 0 ||
-	    (r = state_assignments(core->state, device->id, &list, &count, err)) < 0 ||
-	    (r = sign(core, ROLE_TARGETS, make_targets(device, &edition, list, count), &targets, &n, err)) < 0)
+	    (r = sign_targets(core, device, &edition, &targets, &n, err)) < 0)
 		return r;
 	if (role == ROLE_TARGETS) {
 		*out = MOVE(targets);
 		*bytes = n;
 		return 0;
 	}
-	if ((r = sign(core, ROLE_SNAPSHOT, make_snapshot(core, device, &edition, targets, n), &snapshot, &n,
-		 err)) < 0)
+	if ((r = sign(core, ROLE_SNAPSHOT, &edition, make_snapshot(core, device, &edition, targets, n),
+		 &snapshot, &n, err)) < 0)
 		return r;
 	if (role == ROLE_SNAPSHOT) {
 		*out = MOVE(snapshot);
 		*bytes = n;
 		return 0;
 	}
-	return sign(core, ROLE_TIMESTAMP, make_timestamp(device, &edition, snapshot, n), out, bytes, err);
+	return sign(
+	    core, ROLE_TIMESTAMP, &edition, make_timestamp(device, &edition, snapshot, n), out, bytes, err);
 }
 
 int64_t

@@ -193,6 +193,16 @@ image_find(const struct image *image, const char *package, const char *version, 
 	return IMAGE_NO_TARGET;
 }
 
+int
+image_each_document(const struct image *image, image_document_fn each, void *context)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < image->targets.role_count; i++)
+		r = each(image->targets.roles[i].name, json_array_get(image->targets.documents, i), context);
+	return r;
+}
+
 const struct target *
 image_target(const struct image *image, const char *file)
 {

@@ -49,6 +49,11 @@ const struct target_role *image_roles(const struct image *image, size_t *count);
 /** Finds @package @version among those that are shown. 0 or IMAGE_NO_TARGET. */
 int image_find(const struct image *image, const char *package, const char *version, const struct target **out);
 
+/** Calls @each for every document of the loaded publication, "targets" first, then each delegation after one
+ * that delegates it, as often as it is delegated. A result that is not 0 ends it and is returned. */
+typedef int (*image_document_fn)(const char *name, const json_t *file, void *context);
+int image_each_document(const struct image *image, image_document_fn each, void *context);
+
 /** The target of that file name, shown or not, or NULL. */
 const struct target *image_target(const struct image *image, const char *file);
 

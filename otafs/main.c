@@ -17,11 +17,11 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
-#include "otafs/assign.h"
 #include "otafs/expiry.h"
 #include "otafs/fleet.h"
 #include "otafs/fs.h"
 #include "otafs/retire.h"
+#include "otafs/withdrawn.h"
 
 /** How often the core is asked what is due, in seconds of the wall clock. */
 #define REFRESH_SECONDS 60
@@ -77,7 +77,7 @@ static void
 follow(struct core *core)
 {
 	retire_follow(core);
-	assign_follow(core, utc_now());
+	withdrawn_follow(core, utc_now());
 }
 
 /* Returns after how many seconds it is to be done again. */

@@ -168,7 +168,7 @@ check_unused(struct core *core, const struct target *target, struct err *err)
 		return err_set(err, EBUSY,
 		    "%s is assigned to %zu device%s, %s is one; cancel that, or \"echo force > retire\", and "
 		    "the "
-		    "update fails at the next poll",
+		    "update ends as failed",
 		    target->file, users.count, users.count == 1 ? "" : "s", users.first);
 	return 0;
 }

@@ -98,8 +98,6 @@ enum statement {
 	USERS,
 	ASSIGNED,
 	RUNNING,
-	LOST,
-	FOUND,
 	ASSIGNED_DEVICES,
 	REPORT_PUT,
 	REPORT,
@@ -179,10 +177,6 @@ static const char *const sql[STATEMENTS] = {
 	[RUNNING] =
 	    "SELECT installed_sha256, hardware, COUNT(DISTINCT device) FROM ecu WHERE installed_sha256 <> ''"
 	    " GROUP BY installed_sha256, hardware",
-	[LOST] = "UPDATE device SET why = ?3, why_at = ?4, changed_at = ?4 WHERE why <> ?3 AND id IN"
-		 " (SELECT device FROM assignment WHERE target = ?1 AND sha256 = ?2)",
-	[FOUND] = "UPDATE device SET why = '', changed_at = ?4 WHERE why = ?3 AND id IN"
-		  " (SELECT device FROM assignment WHERE target = ?1 AND sha256 = ?2)",
 	[ASSIGNED_DEVICES] = "SELECT DISTINCT device FROM assignment WHERE target = ?1 ORDER BY device",
 	[REPORT_PUT] = "INSERT INTO report (device, kind, body, received_at) VALUES (?1, ?2, ?3, ?4)"
 		       " ON CONFLICT (device, kind) DO UPDATE SET body = excluded.body,"
@@ -834,13 +828,6 @@ int64_t
 state_needs(const struct state *state)
 {
 	return state->needs;
-}
-
-int
-state_why_lost(struct state *state, const char *target, const char *sha256, const char *why, bool is_lost,
-    int64_t now, struct err *err)
-{
-	return change(state, is_lost ? LOST : FOUND, err, "sssi", target, sha256, why, now);
 }
 
 int

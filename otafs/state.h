@@ -165,11 +165,6 @@ int state_running(struct state *state, state_need_fn each, void *context, struct
 /** Grows when what these two give may have changed. */
 int64_t state_needs(const struct state *state);
 
-/** Sets @why at each device to which that file is assigned and whose why is another, or takes just that @why
- * away again. Returns how many devices were told, or -errno. */
-int state_why_lost(struct state *state, const char *target, const char *sha256, const char *why, bool is_lost,
-    int64_t now, struct err *err);
-
 /** The last body of a kind (system_info, network, ...) that a device handed in; the caller frees @body. */
 int state_report_put(struct state *state, const char *device, const char *kind, const char *body, size_t bytes,
     int64_t now, struct err *err);

@@ -57,7 +57,7 @@ struct targets {
 	struct target **by_file; /**< ordered by file */
 	struct target_role *roles;
 	size_t role_count;
-	json_t *documents;       /* array of what was read: owns all texts */
+	json_t *documents;       /* array of what was read, as roles has it: owns all texts */
 	size_t room, roles_seen; /* while reading */
 };
 

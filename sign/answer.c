@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/digest.h"
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
 #include "sign/client.h"
-#include "sign/envelope.h"
+#include "sign/document.h"
 
 /* One operation. Everything is checked in it, who may ask as well. */
 typedef int give(struct book *book, uid_t uid, enum repository repository, const json_t *request,
@@ -35,71 +34,62 @@ tell(const json_t *json, char **payload, size_t *bytes, struct err *err)
 }
 
 static int
-note(struct book *book, enum repository repository, enum role role, const json_t *signed_part, struct err *err)
-{
-	const char *device = json_text(json_object_get(signed_part, "custom"), "deviceId");
-	AUTO(free_p) char *canonical = NULL;
-	char digest[DIGEST_HEX_SIZE];
-	size_t bytes;
-	int r, version;
-
-	if ((r = canonical_write(signed_part, &canonical, &bytes, err)) < 0 ||
-	    (r = envelope_version(signed_part, role_name(role), &version, err)) < 0)
-		return r;
-	digest_sha256_hex(canonical, bytes, digest);
-	return ledger_note(book->ledger, repository, role, device, version, digest, err);
-}
-
-/* Before the first root everybody waits. */
-static int
-check_begun(const struct book *book, enum repository repository, struct err *err)
-{
-	if (keyring_root_version(book->keyring, repository))
-		return 0;
-	return err_set(err, EAGAIN, "the %s repository has no root yet: see init in ota-sign(1)",
-	    repository_name(repository));
-}
-
-/* The ledger counts no version that cannot be signed. */
-static int
-check_online(const struct book *book, enum repository repository, enum role role, struct err *err)
-{
-	int r = check_begun(book, repository, err);
-
-	if (r < 0 || keyring_can_sign(book->keyring, repository, role) == 0)
-		return r;
-	return err_set(err, ENOKEY, "%s of the %s repository is signed with keys that are not here",
-	    role_name(role), repository_name(repository));
-}
-
-/* A version of a director's document belongs to one root, so that it has one content for ever. */
-static bool
-is_for_other_root(const struct book *book, enum repository repository, const json_t *request)
-{
-	const json_t *root = json_object_get(request, "root");
-
-	return root && json_integer_value(root) != keyring_root_version(book->keyring, repository);
-}
-
-static int
 give_signature(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
     size_t *bytes, struct err *err)
 {
-	const json_t *signed_part = json_object_get(request, "signed");
-	int role = role_of(json_text(request, "role")), r;
+	int r = document_sign(book, uid, repository, request, payload, bytes, err);
 
-	if (role < 0)
-		return err_set(err, EINVAL, "request: no such role");
-	if ((r = policy_check_peer(book->policy, uid, repository, (enum role)role, err)) < 0)
+	if (r == CLIENT_NEW_ROOT)
+		return say(r, "there is a newer root", payload, bytes, err);
+	if (r == CLIENT_NOT_SHOWN)
+		return say(r, "the image repository's targets were not shown yet", payload, bytes, err);
+	return r;
+}
+
+static int
+take_shown(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int r;
+
+	if (repository != REPOSITORY_IMAGE)
+		return err_set(err, EINVAL, "request: only the image repository is shown");
+	if ((r = policy_check_peer(book->policy, uid, REPOSITORY_DIRECTOR, ROLE_TARGETS, err)) < 0 ||
+	    (r = document_show(book, request, book->request_bytes, err)) < 0)
 		return r;
-	if (is_for_other_root(book, repository, request))
-		return say(CLIENT_NEW_ROOT, "there is a newer root", payload, bytes, err);
-	if ((r = policy_check_document(
-		 book->policy, repository, (enum role)role, signed_part, utc_now(), err)) < 0 ||
-	    (r = check_online(book, repository, (enum role)role, err)) < 0 ||
-	    (r = note(book, repository, (enum role)role, signed_part, err)) < 0)
+	return say(0, "", payload, bytes, err);
+}
+
+/* After a clock that was ahead. */
+static int
+set_clock(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int r;
+
+	(void)repository;
+	(void)request;
+	if ((r = policy_check_administrator(uid, err)) < 0 ||
+	    (r = journal_set_clock(book->journal, uid, utc_now(), err)) < 0)
 		return r;
-	return keyring_sign(book->keyring, repository, (enum role)role, signed_part, payload, bytes, err);
+	return say(0, "", payload, bytes, err);
+}
+
+/* After a backup was restored. */
+static int
+jump_ahead(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int r;
+
+	(void)repository;
+	(void)request;
+	/* Without roots there was nothing to restore. */
+	if ((r = policy_check_administrator(uid, err)) < 0 ||
+	    (r = document_check_begun(book, REPOSITORY_IMAGE, err)) < 0 ||
+	    (r = ledger_restored(book->ledger, err)) < 0)
+		return r;
+	return say(0, "", payload, bytes, err);
 }
 
 static int
@@ -140,7 +130,7 @@ give_can_sign(struct book *book, uid_t uid, enum repository repository, const js
 	(void)uid;
 	if (role < 0)
 		return err_set(err, EINVAL, "request: no such role");
-	if ((r = check_begun(book, repository, err)) < 0)
+	if ((r = document_check_begun(book, repository, err)) < 0)
 		return r;
 	return keyring_can_sign(book->keyring, repository, (enum role)role) == KEYRING_OFFLINE
 		   ? say(CLIENT_OFFLINE, "its keys are elsewhere", payload, bytes, err)
@@ -233,6 +223,13 @@ delete_key(struct book *book, uid_t uid, enum repository repository, const json_
 				   : say(0, "", payload, bytes, err);
 }
 
+/* These concern no repository of the two alone. */
+static bool
+is_of_both(const char *operation)
+{
+	return !strcmp(operation, "clock") || !strcmp(operation, "restored");
+}
+
 int
 answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payload, size_t *payload_bytes,
     struct err *err)
@@ -242,6 +239,7 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		give *give;
 	} operations[] = {
 		{ "sign", give_signature },
+		{ "show", take_shown },
 		{ "root", give_root },
 		{ "last", give_last },
 		{ "can_sign", give_can_sign },
@@ -251,6 +249,8 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		{ "put_root", take_root },
 		{ "take_key", give_key },
 		{ "delete_key", delete_key },
+		{ "clock", set_clock },
+		{ "restored", jump_ahead },
 	};
 	AUTO(json_decref_p) json_t *request = NULL;
 	const char *operation;
@@ -260,8 +260,10 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 	    (r = json_need_text(request, "operation", "request", &operation, err)) < 0)
 		return r;
 	repository = repository_of(json_text(request, "repository"));
-	if (repository < 0)
+	if (repository < 0 && !is_of_both(operation))
 		return err_set(err, EINVAL, "request: no such repository");
+	book->uid = uid;
+	book->request_bytes = bytes;
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		if (!strcmp(operation, operations[i].name))
 			return operations[i].give(

@@ -8,6 +8,8 @@
 #include <sys/types.h>
 
 #include "lib/err.h"
+#include "sign/catalog.h"
+#include "sign/journal.h"
 #include "sign/keyring.h"
 #include "sign/ledger.h"
 #include "sign/policy.h"
@@ -17,6 +19,10 @@ struct book {
 	const struct policy *policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
+	struct journal *journal;
+	struct catalog *catalog;
+	uid_t uid;            /**< whose request it is, for the log */
+	size_t request_bytes; /**< its length */
 };
 
 /**

@@ -161,20 +161,51 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 }
 
 int
-client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part,
-    char **envelope, size_t *bytes, struct err *err)
+client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
+    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
 {
 	AUTO(free_p) char *payload = NULL;
 	int r;
 
 	r = call(client,
-	    json_pack("{s:s,s:s,s:s,s:i,s:O}", "operation", "sign", "repository",
-		repository_name(REPOSITORY_DIRECTOR), "role", role_name(role), "root", root, "signed",
-		signed_part),
+	    json_pack("{s:s,s:s,s:s,s:i,s:I,s:O}", "operation", "sign", "repository",
+		repository_name(REPOSITORY_DIRECTOR), "role", role_name(role), "root", basis->root, "epoch",
+		(json_int_t)basis->epoch, "signed", signed_part),
 	    &payload, bytes, err);
 	if (r == 0)
 		*envelope = MOVE(payload);
 	return r;
+}
+
+int
+client_show(struct client *client, const char *name, const json_t *file, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call(client,
+	    json_pack("{s:s,s:s,s:s,s:O*}", "operation", "show", "repository",
+		repository_name(REPOSITORY_IMAGE), "name", file ? name : "", "file", file),
+	    &payload, NULL, err);
+}
+
+static int
+call_for_nothing(struct client *client, const char *operation, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call(client, json_pack("{s:s}", "operation", operation), &payload, NULL, err);
+}
+
+int
+client_set_clock(struct client *client, struct err *err)
+{
+	return call_for_nothing(client, "clock", err);
+}
+
+int
+client_restored(struct client *client, struct err *err)
+{
+	return call_for_nothing(client, "restored", err);
 }
 
 int

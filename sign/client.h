@@ -40,13 +40,36 @@ int client_sign(struct client *client, enum repository repository, enum role rol
 
 /** The director has another root than the one the document was made for. */
 #define CLIENT_NEW_ROOT 4
+/** Nobody has shown the signer yet what the image repository offers: client_show() it, and ask again. */
+#define CLIENT_NOT_SHOWN 5
+
+/** What a document of the director was made from. */
+struct client_basis {
+	int root;      /**< version of the director's root */
+	int64_t epoch; /**< of the fleet, a part of the version */
+};
 
 /**
- * The same for a document of the director, made for version @root of its root. CLIENT_NEW_ROOT when that is not
- * the newest: fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
+ * The same for a document of the director, made from @basis. CLIENT_NEW_ROOT when its root is not the newest:
+ * fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
+ * CLIENT_NOT_SHOWN. -EPERM when targets name what the image repository does not offer; -ESTALE also when the
+ * epoch is below one told before.
  */
-int client_sign_director(struct client *client, enum role role, int root, const json_t *signed_part,
-    char **envelope, size_t *bytes, struct err *err);
+int client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
+    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
+
+/**
+ * Shows the signer what the image repository offers, one whole file (the envelope @file) after the other:
+ * "targets", then each delegation, by its name, after one that delegates it; and NULL for @file at the end. It
+ * verifies all of it. 0; -EBADMSG, -ESTALE and others when it does not take that one.
+ */
+int client_show(struct client *client, const char *name, const json_t *file, struct err *err);
+
+/** For the administrator: the clock is right now, after one that was ahead. */
+int client_set_clock(struct client *client, struct err *err);
+
+/** For the administrator: the image repository's versions jump ahead, after a backup was restored. */
+int client_restored(struct client *client, struct err *err);
 
 /** The signer has no root of that version. */
 #define CLIENT_NO_ROOT 1

@@ -46,8 +46,16 @@ struct house_key {
 	const char *ids[ROLE_COUNT];
 };
 
+/** Who writes the log of signatures: called before a root is kept; what it refuses is not. */
+struct house_log {
+	int (*note)(
+	    void *context, enum repository repository, int version, const char *sha256, struct err *err);
+	void *context;
+};
+
 struct house {
 	int dir;
+	struct house_log log; /**< note may be NULL: nobody */
 	enum repository repository;
 	struct house_key keys[HOUSE_KEYS_MAX]; /**< by public id: signatures come in the same order for ever */
 	int count;

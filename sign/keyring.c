@@ -60,7 +60,7 @@ check_ledger(const struct keyring *keyring, int dir, bool is_new, struct err *er
 }
 
 int
-keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, struct err *err)
+keyring_open(int dir, int64_t root_days, struct keyring **out, struct err *err)
 {
 	AUTO(keyring_freep) struct keyring *keyring = calloc(1, sizeof(*keyring));
 	bool is_new; /* there is no ledger yet */
@@ -75,10 +75,17 @@ keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, stru
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		if ((r = house_open(&keyring->houses[i], dir, (enum repository)i, is_new, err)) < 0)
 			return r;
-	if ((r = check_ledger(keyring, dir, is_new, err)) < 0 || (r = keyring_renew(keyring, now, err)) < 0)
+	if ((r = check_ledger(keyring, dir, is_new, err)) < 0)
 		return r;
 	*out = MOVE(keyring);
 	return 0;
+}
+
+void
+keyring_set_log(struct keyring *keyring, const struct house_log *log)
+{
+	for (int i = 0; i < REPOSITORY_COUNT; i++)
+		keyring->houses[i].log = *log;
 }
 
 void

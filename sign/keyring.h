@@ -22,13 +22,16 @@
 struct keyring;
 
 /**
- * Opens folder @dir (borrowed) and renews a root that has less than a quarter of its @root_days left. Keys are
- * on disk before the root that names them, and a root is before those are deleted that it does not name, so a
- * crash leaves nothing half.
+ * Opens folder @dir (borrowed). Keys are on disk before the root that names them, and a root is before those
+ * are deleted that it does not name, so a crash leaves nothing half. keyring_renew() is to be called next.
  */
-int keyring_open(int dir, int64_t root_days, int64_t now, struct keyring **out, struct err *err);
+int keyring_open(int dir, int64_t root_days, struct keyring **out, struct err *err);
 void keyring_free(struct keyring *keyring);
 void keyring_freep(struct keyring **keyring);
+
+/** From here on @log is told of roots before they are kept, and may refuse them. */
+struct house_log;
+void keyring_set_log(struct keyring *keyring, const struct house_log *log);
 
 /** The newest root does not give the role to enough keys that are here. */
 #define KEYRING_OFFLINE 1
@@ -99,7 +102,8 @@ int keyring_take(struct keyring *keyring, const char *keyid, char **text, size_t
 /** Deletes that key, when it was handed out or no role has it; 0 when it is gone already. */
 int keyring_delete(struct keyring *keyring, const char *keyid, struct err *err);
 
-/** Renews what keyring_open() would renew. A root that cannot be signed here is logged when it is due, once. */
+/** Deletes keys that no root names, and renews a root that has less than a quarter of its root_days left. One
+ * that cannot be signed here is logged when it is due, once. */
 int keyring_renew(struct keyring *keyring, int64_t now, struct err *err);
 
 #endif

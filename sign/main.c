@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
+#include "sign/chain.h"
 #include "sign/key.h"
 #include "sign/server.h"
 
@@ -55,13 +56,13 @@ loop(struct server *server, int fd, int signals, struct err *err)
 	struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
 	struct due renewal;
 
-	/* Opening the key ring has looked already. */
 	due_in(&renewal, utc_now(), RENEW_SECONDS);
 	for (;;) {
 		int n = poll(fds, 2, DUE_LOOK_MS);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, "poll");
+		server_tick(server);
 		/* However many connections come. */
 		if (due_is(&renewal, utc_now())) {
 			server_renew(server);
@@ -82,17 +83,21 @@ run(const struct config *config, struct err *err)
 	AUTO(close_p) int signals = -1;
 	AUTO(keyring_freep) struct keyring *keyring = NULL;
 	AUTO(ledger_freep) struct ledger *ledger = NULL;
+	AUTO(journal_freep) struct journal *journal = NULL;
+	const struct journal_limits limits = { CHAIN_FILE_MAX, config->sign_log_mb * 1024 * 1024 };
 	struct server *server;
 	struct policy policy;
 	int r;
 
 	if ((r = policy_init(&policy, config, err)) < 0 || (r = open_privileged(config, &dir, &fd, err)) < 0 ||
 	    (r = config_become(config->user_sign, err)) < 0 || (r = harden(err)) < 0 ||
-	    (r = key_start(err)) < 0 ||
-	    (r = keyring_open(dir, config->root_days, utc_now(), &keyring, err)) < 0 ||
-	    (r = ledger_open(dir, &ledger, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
-	    (r = server_new(fd, &policy, keyring, ledger, &server, err)) < 0)
+	    (r = key_start(err)) < 0 || (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
+	    (r = ledger_open(dir, &ledger, err)) < 0 ||
+	    (r = journal_open(dir, &limits, utc_now(), &journal, err)) < 0 ||
+	    (r = program_signals(&signals, err)) < 0 ||
+	    (r = server_new(fd, &policy, keyring, ledger, journal, &server, err)) < 0)
 		return r;
+	server_renew(server);
 	log_line(LOG_NOTICE, "ota-signd ready socket=%s", config->sign_socket);
 	r = loop(server, fd, signals, err);
 	/* Threads may still be answering: the process ends with them, the server is not freed under them. */

@@ -40,6 +40,41 @@ check_online(const struct house *house, const json_t *root, const struct house_n
 	return 0;
 }
 
+/* How many keys here have @role under the same id in the newest root and under @names. */
+static int
+count_staying(const struct house *house, const struct house_names *names, enum role role)
+{
+	int count = 0;
+
+	for (int at = 0; at < house->count; at++) {
+		const char *old = house->keys[at].ids[role], *new = names->of[at][role];
+
+		count += old && new && !strcmp(old, new);
+	}
+	return count;
+}
+
+/*
+ * A root that gives the image repository's targets to other keys, which are elsewhere, is held back from
+ * devices until targets that these signed arrive. Snapshot and timestamp go on under the newest root meanwhile,
+ * so they need keys that both roots have: else all would expire within the life of a timestamp.
+ */
+static int
+check_held_back(const struct house *house, const json_t *root, const struct house_names *names, struct err *err)
+{
+	if (house->repository != REPOSITORY_IMAGE || !house->root ||
+	    house_count(house, names, ROLE_TARGETS) >= root_threshold(root, ROLE_TARGETS) ||
+	    json_equal(root_keyids(root, ROLE_TARGETS), root_keyids(house->root, ROLE_TARGETS)))
+		return 0;
+	for (enum role role = ROLE_SNAPSHOT; role < ROLE_COUNT; role++)
+		if (count_staying(house, names, role) < root_threshold(house->root, role))
+			return err_set(err, EBADMSG,
+			    "root: gives targets to keys elsewhere, and new ones to %s: it would wait for "
+			    "targets that these sign, and %s expire meanwhile; change %s in a root of its own",
+			    role_name(role), role_name(role), role_name(role));
+	return 0;
+}
+
 static int
 check_next(const struct house *house, const json_t *root, const struct house_names *names, struct err *err)
 {
@@ -55,7 +90,25 @@ check_next(const struct house *house, const json_t *root, const struct house_nam
 		return err_context(err, r, "by %d.root.json", house->root_version);
 	if ((r = envelope_verify_role(root, signed_part, ROLE_ROOT, "root", err)) < 0)
 		return err_context(err, r, "by itself");
-	return check_online(house, signed_part, names, err);
+	if ((r = check_online(house, signed_part, names, err)) < 0)
+		return r;
+	return check_held_back(house, signed_part, names, err);
+}
+
+static int
+write_log(const struct house *house, const json_t *signed_part, struct err *err)
+{
+	AUTO(free_p) char *canonical = NULL;
+	char digest[DIGEST_HEX_SIZE];
+	size_t bytes;
+	int r;
+
+	if (!house->log.note)
+		return 0;
+	if ((r = canonical_write(signed_part, &canonical, &bytes, err)) < 0)
+		return r;
+	digest_sha256_hex(canonical, bytes, digest);
+	return house->log.note(house->log.context, house->repository, house->root_version + 1, digest, err);
 }
 
 /* The root is the newest when its file is durable; what follows is made up for within the minute or at a start.
@@ -69,7 +122,8 @@ keep(struct house *house, json_t *signed_part, const struct house_names *names, 
 	int r;
 
 	snprintf(name, sizeof(name), "%d.root.json", house->root_version + 1);
-	if ((r = file_replace(house->dir, name, text, bytes, 0600, err)) < 0)
+	if ((r = write_log(house, signed_part, err)) < 0 ||
+	    (r = file_replace(house->dir, name, text, bytes, 0600, err)) < 0)
 		return r;
 	house_adopt(house, signed_part, names);
 	if (notes_set_root(house, house->root_version, &later) < 0)
@@ -404,7 +458,9 @@ check_plan(const struct plan *plan, const json_t *root, int64_t now, struct err 
 
 	if ((r = root_check(root, now, err)) < 0 || (r = house_name(plan->house, root, &names, err)) < 0)
 		return r;
-	return check_online(plan->house, root, &names, err);
+	if ((r = check_online(plan->house, root, &names, err)) < 0)
+		return r;
+	return check_held_back(plan->house, root, &names, err);
 }
 
 static int

@@ -53,7 +53,7 @@ policy_check_administrator(uid_t uid, struct err *err)
 {
 	return uid == POLICY_ADMINISTRATOR
 		   ? 0
-		   : err_set(err, EACCES, "user %u may not make roots, that is for root of this machine", uid);
+		   : err_set(err, EACCES, "user %u may not ask for that, it is for root of this machine", uid);
 }
 
 int

@@ -15,6 +15,7 @@
 #include "lib/utc.h"
 #include "sign/answer.h"
 #include "sign/client.h"
+#include "sign/house.h"
 #include "sign/request.h"
 
 struct server {
@@ -32,15 +33,38 @@ struct peer {
 	uid_t uid;
 };
 
+/* A root, signed here or brought, is on disk in the log before it is kept. */
+static int
+note_root(void *context, enum repository repository, int version, const char *sha256, struct err *err)
+{
+	const struct book *book = context;
+	struct journal_entry line = { .time = utc_now(),
+		.uid = book->uid,
+		.repository = repository,
+		.role = ROLE_ROOT,
+		.version = version,
+		.sha256 = sha256,
+		.is_durable = true };
+	int r = journal_check_clock(book->journal, line.time, err);
+
+	return r < 0 ? r : journal_add(book->journal, &line, err);
+}
+
 int
 server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
-    struct server **out, struct err *err)
+    struct journal *journal, struct server **out, struct err *err)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	struct catalog *catalog = catalog_new();
 
-	if (!server)
+	if (!server || !catalog) {
+		free(server);
+		catalog_free(catalog);
 		return err_set(err, ENOMEM, "no memory for the server");
-	*server = (struct server){ .fd = fd, .book = { policy, keyring, ledger } };
+	}
+	*server =
+	    (struct server){ .fd = fd, .book = { policy, keyring, ledger, journal, catalog, getuid(), 0 } };
+	keyring_set_log(keyring, &(struct house_log){ note_root, &server->book });
 	pthread_mutex_init(&server->lock, NULL);
 	*out = server;
 	return 0;
@@ -56,6 +80,9 @@ server_answer(struct server *server, uid_t uid, const char *request, size_t byte
 void
 server_free(struct server *server)
 {
+	if (!server)
+		return;
+	catalog_free(server->book.catalog);
 	free(server);
 }
 
@@ -171,9 +198,18 @@ server_renew(struct server *server)
 	struct err err = { 0 };
 
 	pthread_mutex_lock(&server->lock);
+	server->book.uid = getuid();
 	/* It is tried each minute, and told once. */
 	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0 && strcmp(err.text, server->told.text))
 		log_line(LOG_ERR, "roots are not renewed reason=\"%s\"", err.text);
 	server->told = err;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void
+server_tick(struct server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	journal_tick(server->book.journal);
 	pthread_mutex_unlock(&server->lock);
 }

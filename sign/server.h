@@ -6,6 +6,7 @@
 #define SIGN_SERVER_H
 
 #include "lib/err.h"
+#include "sign/journal.h"
 #include "sign/keyring.h"
 #include "sign/ledger.h"
 #include "sign/policy.h"
@@ -15,9 +16,10 @@
 
 struct server;
 
-/** Serves the listening socket @fd; everything is borrowed until server_free(). */
+/** Serves the listening socket @fd; everything is borrowed until server_free(). The key ring's roots are logged
+ * from here on; server_renew() is to be called next. */
 int server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
-    struct server **out, struct err *err);
+    struct journal *journal, struct server **out, struct err *err);
 void server_free(struct server *server);
 
 /** Takes one waiting connection; to be called when @fd is readable. */
@@ -25,6 +27,9 @@ void server_accept(struct server *server);
 
 /** Renews roots that are due; to be called now and then. */
 void server_renew(struct server *server);
+
+/** Brings the log of signatures to disk; to be called each second. */
+void server_tick(struct server *server);
 
 /**
  * Decides one request of user @uid: the reply's code, and its payload (to be freed) in @payload.

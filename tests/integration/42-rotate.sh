@@ -61,7 +61,7 @@ ok "changes nothing" is "$(cd "$T/keys" && find . -type f -exec sha256sum {} + |
 ok "asks before it does something" refuses "there is no terminal to ask on; --yes says yes" \
 	setsid "$sign" rotate image targets -c "$conf"
 ok "and has done nothing" is "$(root_of image)" 1
-ok "is for root of the machine only" refuses "user 64103 may not make roots" \
+ok "is for root of the machine only" refuses "user 64103 may not ask for that" \
 	setpriv --reuid=64103 --regid=64103 --clear-groups "$sign" rotate image targets -c "$conf" --preview
 ok "which strangers do not get to" refuses . \
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$sign" status -c "$conf"
@@ -184,8 +184,15 @@ to="--passphrase-file $T/passphrase --to $T/usb"
 {
 	ok "shows a move" says "This was a preview" ota move-offline image root targets $to --preview
 	ok "which makes nothing" not test -e "$T/usb"
-	ok "moves root and targets of image away" ota move-offline image root targets $to --yes
+	sed "s|^spool = .*|spool = $T/nowhere|" "$conf" >"$T/no-spool.conf"
+	before=$(root_of image)
+	ok "moves root and targets of image away" says "When ota-watcher runs: cp -r" \
+		"$sign" move-offline image root targets $to --yes -c "$T/no-spool.conf"
 	ok "their keys are not here any more" refuses . ls "$T/keys/image/"root-*.key "$T/keys/image/"targets-*.key
+	sleep 3 # the watcher looks each second
+	ok "without new targets the root is held back" served image "$before"
+	ok "a device goes on with it" device car1 poll
+	ok "what was interrupted is made up for" says "are in $T/usb already" ota move-offline image targets $to --yes
 	ok "the targets, signed anew, come back" settled
 	ok "the root of the director" ota move-offline director $to --yes
 	ok "is served" settled

@@ -180,8 +180,11 @@ ok "devices go from 1 to 2" says "good: roots 1 to 2" "$sign" root verify 1.root
 ok "not back" refuses "version 1 does not follow version 2" "$sign" root verify 2.root.json 1.root.json
 ok "a root is verified by the one before" says "good: Root version 2" "$sign" verify 2.root.json --root 1.root.json --role root
 "$sign" root new "$T/stick/root-3" --repository image --from 2.root.json >/dev/null
+cp -r "$T/stick/root-3" "$T/stick/root-3-of-alice"
 as carol root sign "$T/stick/root-3" --yes >/dev/null
-as alice root sign "$T/stick/root-3" --yes >/dev/null
+as alice root sign "$T/stick/root-3-of-alice" --yes >/dev/null
+cp "$T/stick/root-3-of-alice/signatures/"* "$T/stick/root-3/signatures/"
+ok "two who sign copies put their files together" says "enough have signed" "$sign" root show "$T/stick/root-3"
 "$sign" root assemble "$T/stick/root-3" 3.root.json
 ok "nor from 1 to 3" refuses "version 3 does not follow version 1" "$sign" root verify 1.root.json 3.root.json
 ok "step by step they do" says "good: roots 1 to 3" "$sign" root verify 1.root.json 2.root.json 3.root.json
@@ -228,6 +231,8 @@ ok "the other signs" says "2 of 2 needed signatures" as build-b targets sign tar
 ok "devices take it" says "good: Targets version 1, 2 of 2" "$sign" targets verify targets.json --root 1.root.json
 ok "also under the later roots" "$sign" verify targets.json --root 3.root.json --role targets
 cp targets.json signed.json
+jq -c '.signed.expires = "2020-01-01T00:00:00Z"' 1.root.json >old.root.json
+ok "not under a root that has expired" refuses "old.root.json: has expired" "$sign" targets verify targets.json --root old.root.json
 ok "a file name is never used for other content" refuses "fw-1.0: is there with sha256 $sha" add fw 1.0 ecu-a --file pass
 ok "what is there is left alone" says "is so already" add fw 1.0 ecu-a --file fw.bin
 ok "byte for byte" cmp targets.json signed.json
@@ -397,4 +402,22 @@ ok "with the root that names their keys" is "$(jq .signed.version "$current/root
 for role in targets snapshot timestamp; do
 	ok "$role verifies under it" "$sign" verify "$current/$role.json" --root "$current/root.json" --role $role
 done
+
+# The same through the spool: the next targets, and the next root as the folder that it is.
+ok "the next edit is of the next version" add fw 2.0 ecu-a --commit "$(echo other | sha256sum | cut -c 1-64)"
+as build-a targets sign targets.json --root "$current/root.json" >/dev/null
+as build-b targets sign targets.json --root "$current/root.json" >/dev/null
+cp targets.json "$T/spool/incoming/new-targets"
+echo '{"targets":"image"}' >"$T/spool/incoming/new-targets.push.json"
+ok "the spool takes signed targets" wait_for 30 test -e "$T/spool/done/new-targets.receipt.json"
+ok "and they are published byte for byte" cmp targets.json "$current/targets.json"
+unset keys
+draft=$T/stick/renewed
+"$sign" root new "$draft" --repository image --from "$T/keys/image/3.root.json" >/dev/null
+as alice root sign "$draft" --yes >/dev/null
+as carol root sign "$draft" --yes >/dev/null
+cp -r "$draft" "$T/spool/incoming/renewed.moving" && mv "$T/spool/incoming/renewed.moving" "$T/spool/incoming/renewed"
+ok "the spool takes the folder with the next root" wait_for 30 test -e "$T/spool/done/renewed.receipt.json"
+ok "devices go from the first root to it" "$sign" root verify "$T/keys/image/"[1234].root.json
+ok "and it is published" is "$(jq .signed.version "$current/root.json")" 4
 finish

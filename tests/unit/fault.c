@@ -67,6 +67,7 @@ WRAP(void *, ENOMEM, NULL, realloc, (void *p, size_t n), (p, n))
 WRAP(char *, ENOMEM, NULL, strdup, (const char *text), (text))
 WRAP(ssize_t, trouble, -1, write, (int fd, const void *data, size_t n), (fd, data, n))
 WRAP(int, trouble, -1, fsync, (int fd), (fd))
+WRAP(int, trouble, -1, fdatasync, (int fd), (fd))
 WRAP(int, trouble, -1, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 
 WRAP(int, trouble, -1, renameat2, (int from, const char *old, int to, const char *new, unsigned flags),

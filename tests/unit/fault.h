@@ -1,6 +1,6 @@
 /**
  * Makes a chosen call of a wrapped function fail: the linker's --wrap sends our calls of malloc, calloc,
- * realloc, strdup, openat, write, fsync, renameat and renameat2 through fault.c.
+ * realloc, strdup, openat, write, fsync, fdatasync, renameat and renameat2 through fault.c.
  */
 #ifndef TESTS_UNIT_FAULT_H
 #define TESTS_UNIT_FAULT_H

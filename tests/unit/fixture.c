@@ -69,7 +69,7 @@ make_keys(const struct fixture *f)
 
 	assert_int_equal(mkdir(f->config.keys, 0700), 0);
 	dir = open(f->config.keys, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(keyring_open(dir, f->config.root_days, utc_now(), &keyring, &err), 0);
+	assert_int_equal(keyring_open(dir, f->config.root_days, &keyring, &err), 0);
 	assert_int_equal(ledger_open(dir, &ledger, &err), 0);
 	make_first_roots(keyring, utc_now());
 }
@@ -85,7 +85,6 @@ start_signer(struct fixture *f)
 	snprintf(program, sizeof(program), "%s/../bin/ota-signd", dirname(self));
 	snprintf(conf, sizeof(conf), "%s/otafs.conf", f->path);
 	snprintf(socket, sizeof(socket), "%s/sign.sock", f->path);
-	make_keys(f);
 	f->signd = fork();
 	if (f->signd == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -100,6 +99,20 @@ start_signer(struct fixture *f)
 }
 
 /* ---- publication */
+
+/* With the image repository's key, where there is a signer, who looks. @signed_part is released. */
+static json_t *
+sign_as_watcher(const struct fixture *f, json_t *signed_part)
+{
+	AUTO(key_pair_freep) struct key_pair *key = NULL;
+	AUTO(close_p) int dir = open(f->config.keys, O_RDONLY | O_DIRECTORY);
+	struct err err = { 0 };
+
+	if (dir < 0)
+		return json_pack("{s:[],s:o}", "signatures", "signed", signed_part);
+	assert_int_equal(key_pair_load(dir, "image/targets-1.key", &key, &err), 0);
+	return fixture_sign(key, signed_part);
+}
 
 void
 fixture_target(
@@ -159,8 +172,9 @@ fixture_publish_with(struct fixture *f, int number, json_t *more, json_t *roles)
 	json_decref(more);
 	if (!roles)
 		roles = json_array();
-	file = json_pack("{s:[],s:{s:O,s:{s:o}}}", "signatures", "signed", "targets", targets, "delegations",
-	    "roles", roles);
+	file = sign_as_watcher(
+	    f, json_pack("{s:s,s:i,s:s,s:O,s:{s:{},s:o}}", "_type", "Targets", "version", number, "expires",
+		   "2090-01-01T00:00:00Z", "targets", targets, "delegations", "keys", "roles", roles));
 	text = json_write(file);
 	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);
 	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
@@ -240,6 +254,8 @@ setup(void **state, bool has_signer)
 	assert_int_equal(mkdir(path, 0755), 0);
 	snprintf(path, sizeof(path), "%s/ostree", f->path);
 	assert_int_equal(mkdir(path, 0755), 0);
+	if (has_signer)
+		make_keys(f);
 	fixture_publish(f, 1, NULL);
 	if (has_signer)
 		start_signer(f);

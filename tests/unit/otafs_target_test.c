@@ -9,10 +9,13 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/assign.h"
+#include "otafs/device.h"
+#include "otafs/withdrawn.h"
 #include "otafs/image.h"
 #include "tests/unit/fixture.h"
 
 #define NEVER "2036-01-01T00:00:00Z"
+#define SOON "2035-01-01T00:00:00Z"
 #define LENT "d100000000000000000000000000000000000000000000000000000000000000"
 #define OTHER "d200000000000000000000000000000000000000000000000000000000000000"
 
@@ -188,27 +191,101 @@ assigns_a_delegated_target_to_the_primary_alone(void **state)
 }
 
 static void
-tells_devices_whose_target_is_gone(void **state)
+ends_the_update_whose_target_is_gone(void **state)
 {
 	struct fixture *f = *state;
 	json_t *more = one_target("short", LENT, "hw-a");
+	AUTO(free_p) char *open = NULL;
 	struct err err = { 0 };
+	int64_t counter;
 
-	fixture_publish(f, 2, json_incref(more));
+	fixture_publish(f, 2, more);
 	load(f);
-	assign_follow(&f->core, 1);
-	assert_int_equal(fixture_assign(f, "short 1.0", &err), 0);
+	withdrawn_follow(&f->core, 1);
+	assert_int_equal(fixture_assign(f, "short 1.0\nfw 1.0 sec-1", &err), 0);
+	withdrawn_follow(&f->core, 2);
+	counter = f->device.counter;
 	fixture_publish(f, 3, NULL);
 	load(f);
-	assign_follow(&f->core, 2);
+	withdrawn_follow(&f->core, 3);
 	fixture_load(f);
 	assert_string_equal(f->device.why,
-	    "assigned short-1.0 is not in the image repository any more: cancel or publish it again");
-	fixture_publish(f, 4, more);
+	    "short-1.0 is not in the image repository any more: publish it again and assign it again");
+	assert_string_equal(f->device.failure, f->device.why);
+	assert_int_equal(f->device.counter, counter + 1);
+	assert_int_equal(fixture_told(f, "failed short-1.0 on ECU prim, urn:here-ota:mtu:"), 1);
+	/* What belonged to the same update. */
+	assert_int_equal(fixture_told(f, "failed fw-1.0 on ECU sec-1, urn:here-ota:mtu:"), 1);
+	open = fixture_open(f);
+	assert_string_equal(open, "");
+}
+
+static void
+ends_the_update_whose_target_has_other_content(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	fixture_publish(f, 2, one_target("short", LENT, "hw-a"));
 	load(f);
-	assign_follow(&f->core, 3);
+	assert_int_equal(fixture_assign(f, "short 1.0", &err), 0);
+	fixture_publish(f, 3, one_target("short", OTHER, "hw-a"));
+	load(f);
+	withdrawn_follow(&f->core, 3);
+	fixture_load(f);
+	assert_string_equal(f->device.why,
+	    "short-1.0 has other content now in the image repository: publish it again and assign it again");
+}
+
+static void
+ends_the_update_when_the_delegation_expires(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int64_t expires;
+
+	assert_int_equal(utc_parse(SOON, &expires), 0);
+	fixture_delegation(f, 2, "supplier", one_target("lent", LENT, "hw-a"), NULL, SOON);
+	fixture_publish_with(f, 2, NULL, json_pack("[o]", role("supplier", "lent*", false)));
+	load(f);
+	assert_int_equal(fixture_assign(f, "lent 1.0", &err), 0);
+	withdrawn_follow(&f->core, expires - 1);
 	fixture_load(f);
 	assert_string_equal(f->device.why, "");
+	withdrawn_follow(&f->core, expires);
+	fixture_load(f);
+	assert_string_equal(f->device.why,
+	    "lent-1.0 is of the delegation supplier, which has expired: when its "
+	    "supplier has signed anew, assign it again");
+}
+
+static void
+ends_it_at_the_start_too_and_for_every_device(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	AUTO(free_p) struct assignment *open = NULL;
+	size_t count;
+
+	fixture_publish(f, 2, one_target("short", LENT, "hw-a"));
+	load(f);
+	assert_int_equal(fixture_assign(f, "short 1.0", &err), 0);
+	assert_int_equal(state_assignments(f->core.state, "car7", &open, &count, &err), 0);
+	assert_int_equal(count, 1);
+	for (int i = 0; i < 1100; i++) {
+		char id[32];
+
+		snprintf(id, sizeof(id), "other%d", i);
+		assert_int_equal(device_add(&f->core, id, "test", &err), 0);
+		assert_int_equal(state_assignment_add(f->core.state, id, open, &err), 0);
+	}
+	fixture_publish(f, 3, NULL);
+	fixture_reopen(f);
+	withdrawn_follow(&f->core, 3);
+	assert_true(f->core.changes.is_all);
+	free(MOVE(open));
+	assert_int_equal(state_assignments(f->core.state, "other1099", &open, &count, &err), 0);
+	assert_int_equal(count, 0);
 }
 
 static void
@@ -252,7 +329,10 @@ main(void)
 		TEST(goes_on_without_a_role_that_is_missing_or_no_name),
 		TEST(leaves_out_what_cannot_be_assigned),
 		TEST(assigns_a_delegated_target_to_the_primary_alone),
-		TEST(tells_devices_whose_target_is_gone),
+		TEST(ends_the_update_whose_target_is_gone),
+		TEST(ends_the_update_whose_target_has_other_content),
+		TEST(ends_the_update_when_the_delegation_expires),
+		TEST(ends_it_at_the_start_too_and_for_every_device),
 		TEST(keeps_older_sets_open_and_falls_back_to_the_newest),
 	};
 

@@ -16,6 +16,7 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
+#include "sign/chain.h"
 #include "sign/client.h"
 #include "sign/envelope.h"
 #include "sign/house.h"
@@ -32,6 +33,7 @@ struct fixture {
 	struct policy policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
+	struct journal *journal;
 	struct server *server;
 	struct key_pair *ours[ROLE_COUNT]; /* what the signer has, to sign in its place */
 	struct key_pair *root, *targets;   /* of the builder */
@@ -41,12 +43,15 @@ struct fixture {
 static int
 try_open(struct fixture *f, int64_t now)
 {
-	int r = keyring_open(f->dir, 365, now, &f->keyring, &f->err);
+	const struct journal_limits limits = { CHAIN_FILE_MAX, 0 };
+	int r = keyring_open(f->dir, 365, &f->keyring, &f->err);
 
 	if (r < 0)
 		return r;
 	assert_int_equal(ledger_open(f->dir, &f->ledger, &f->err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, &f->server, &f->err), 0);
+	assert_int_equal(journal_open(f->dir, &limits, now, &f->journal, &f->err), 0);
+	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &f->err), 0);
+	server_renew(f->server);
 	return 0;
 }
 
@@ -54,6 +59,7 @@ static void
 close_all(struct fixture *f)
 {
 	server_free(f->server);
+	journal_free(f->journal);
 	ledger_free(f->ledger);
 	keyring_free(f->keyring);
 }
@@ -503,6 +509,7 @@ signs_under_the_id_that_the_newest_root_gives_a_key(void **state)
 	AUTO(json_decref_p) json_t *root = next_root(f);
 	AUTO(free_p) char *text = NULL;
 
+	give_to(root, "targets", id_of(f->ours[ROLE_TARGETS]), f->ours[ROLE_TARGETS]);
 	json_object_del(json_object_get(root, "keys"), id_of(f->ours[ROLE_SNAPSHOT]));
 	give_to(root, "snapshot", id, f->ours[ROLE_SNAPSHOT]);
 	assert_int_equal(put_signed(f, root), 0);
@@ -877,7 +884,7 @@ makes_roots_for_root_of_the_machine_only(void **state)
 			    "repository", "image", "root", "{}", "roles");
 
 			assert_int_equal(ask(f, j ? WATCHER : OTAFS, request, NULL), -EACCES);
-			assert_reason(f->err, "may not make roots");
+			assert_reason(f->err, "may not ask for that");
 		}
 }
 
@@ -893,6 +900,37 @@ keeps_what_the_director_signs_with_online(void **state)
 	assert_reason(f->err, "root: targets has to stay with the keys of ota-signd");
 	assert_int_equal(next_root_by_ours(f->keyring, REPOSITORY_IMAGE, roles, utc_now(), &f->err), 0);
 	assert_int_equal(can_sign(f, "targets"), CLIENT_OFFLINE);
+}
+
+/* Makes the next root of the image repository with @roles, which is taken over. */
+static int
+change_image(struct fixture *f, json_t *roles)
+{
+	int r = next_root_by_ours(f->keyring, REPOSITORY_IMAGE, roles, utc_now(), &f->err);
+
+	json_decref(roles);
+	return r;
+}
+
+/* Or both would expire before the targets are there. */
+static void
+keeps_snapshot_and_timestamp_while_a_root_waits_for_targets(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *key = public_key_json(key_pair_public(f->targets));
+
+	for (enum role role = ROLE_SNAPSHOT; role < ROLE_COUNT; role++) {
+		assert_int_equal(change_image(f, json_pack("{s:{s:[O]},s:{s:i}}", "targets", "keys", key,
+						     role_name(role), "new", 1)),
+		    -EBADMSG);
+		assert_reason(f->err, "root: gives targets to keys elsewhere, and new ones to");
+		assert_non_null(strstr(f->err.text, role_name(role)));
+	}
+	assert_int_equal(change_image(f, json_pack("{s:{s:[O]}}", "targets", "keys", key)), 0);
+	assert_int_equal(
+	    change_image(f, json_pack("{s:{s:i},s:{s:i}}", "snapshot", "new", 1, "timestamp", "new", 1)), 0);
+	assert_int_equal(
+	    change_image(f, json_pack("{s:{s:i},s:{s:i}}", "targets", "new", 1, "timestamp", "new", 1)), 0);
 }
 
 static void
@@ -1158,6 +1196,7 @@ main(void)
 		TEST(adds_its_own_signatures_to_those_of_others),
 		TEST(makes_roots_for_root_of_the_machine_only),
 		TEST(keeps_what_the_director_signs_with_online),
+		TEST(keeps_snapshot_and_timestamp_while_a_root_waits_for_targets),
 		TEST(takes_over_a_folder_from_before_roles_had_several_keys),
 		TEST(is_whole_after_a_restart_whatever_fails_while_a_root_is_taken),
 		TEST(is_whole_after_a_restart_whatever_fails_while_keys_are_replaced),

@@ -11,6 +11,8 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "sign/chain.h"
+#include "sign/client.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
 #include "sign/server.h"
@@ -25,23 +27,28 @@ struct fixture {
 	struct policy policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
+	struct journal *journal;
 	struct server *server;
 };
 
 static void
 open_all(struct fixture *f, int64_t now)
 {
+	const struct journal_limits limits = { CHAIN_FILE_MAX, 0 };
 	struct err err = { 0 };
 
-	assert_int_equal(keyring_open(f->dir, 365, now, &f->keyring, &err), 0);
+	assert_int_equal(keyring_open(f->dir, 365, &f->keyring, &err), 0);
 	assert_int_equal(ledger_open(f->dir, &f->ledger, &err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, &f->server, &err), 0);
+	assert_int_equal(journal_open(f->dir, &limits, now, &f->journal, &err), 0);
+	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &err), 0);
+	server_renew(f->server);
 }
 
 static void
 close_all(struct fixture *f)
 {
 	server_free(f->server);
+	journal_free(f->journal);
 	ledger_free(f->ledger);
 	keyring_free(f->keyring);
 }
@@ -95,7 +102,7 @@ document(const char *type, int version, int64_t seconds_to_live, const char *dev
 	json_t *json;
 
 	utc_format(utc_now() + seconds_to_live, expires);
-	json = json_pack("{s:s,s:s,s:i}", "_type", type, "expires", expires, "version", version);
+	json = json_pack("{s:s,s:s,s:i,s:{}}", "_type", type, "expires", expires, "version", version, "targets");
 	if (device)
 		json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", device));
 	return json;
@@ -106,8 +113,8 @@ ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json
     struct err *err)
 {
 	AUTO(json_decref_p)
-	json_t *request = json_pack("{s:s,s:s,s:s,s:o}", "operation", "sign", "repository", repository, "role",
-	    role, "signed", signed_part);
+	json_t *request = json_pack("{s:s,s:s,s:s,s:i,s:i,s:o}", "operation", "sign", "repository", repository,
+	    "role", role, "root", 1, "epoch", 0, "signed", signed_part);
 	AUTO(free_p) char *text = json_write(request);
 	size_t bytes;
 
@@ -303,7 +310,7 @@ keeps_its_keys_across_restarts_and_refuses_open_key_files(void **state)
 	after = newest_root(f, REPOSITORY_IMAGE);
 	assert_true(json_equal(before, after));
 	assert_int_equal(fchmodat(f->dir, "image/targets-1.key", 0640, 0), 0);
-	assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -EPERM);
+	assert_int_equal(keyring_open(f->dir, 365, &keyring, &err), -EPERM);
 	assert_reason(err, "image: targets-1.key: a key file has to be ours and 0600, it is 640");
 	assert_int_equal(fchmodat(f->dir, "image/targets-1.key", 0600, 0), 0);
 }
@@ -321,7 +328,7 @@ refuses_to_replace_what_was_lost(void **state)
 		struct err err;
 
 		assert_int_equal(renameat(f->dir, lost[i], f->dir, "elsewhere"), 0);
-		assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -ENOENT);
+		assert_int_equal(keyring_open(f->dir, 365, &keyring, &err), -ENOENT);
 		assert_reason(err, strrchr(lost[i], '/') ? strrchr(lost[i], '/') + 1 : lost[i]);
 		assert_reason(err, "is gone: restore it from the backup");
 		assert_int_equal(renameat(f->dir, "elsewhere", f->dir, lost[i]), 0);
@@ -343,7 +350,7 @@ refuses_a_ledger_of_roots_that_are_gone(void **state)
 	snprintf(command, sizeof(command), "mv %s/image %s/away && mkdir -m 700 %s/image", f->path, f->path,
 	    f->path);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(keyring_open(f->dir, 365, utc_now(), &keyring, &err), -ENOENT);
+	assert_int_equal(keyring_open(f->dir, 365, &keyring, &err), -ENOENT);
 	assert_reason(err, "image: 1.root.json is gone: restore it from the backup");
 	snprintf(command, sizeof(command), "rm -r %s/image && mv %s/away %s/image", f->path, f->path, f->path);
 	assert_int_equal(system(command), 0);
