@@ -79,7 +79,7 @@ start(void)
 	snprintf(path, sizeof(path), "/dev/shm/otafs-keyring-fuzz.%d", getpid());
 	base = folder_make(path);
 	atexit(remove_base);
-	assert(key_start(&err) == 0 && keyring_open(base, 365, NOW, &keyring, &err) == 0);
+	assert(key_start(&err) == 0 && keyring_open(base, 365, &keyring, &err) == 0);
 	assert(ledger_open(base, &ledger, &err) == 0);
 	for (enum repository i = 0; i < REPOSITORY_COUNT; i++)
 		make_root(keyring, i);
@@ -188,10 +188,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	restore();
 	folder_put(base, names[changed], end + 1, bytes - (size_t)(end + 1 - data));
-	r = keyring_open(base, 365, NOW, &keyring, &err);
+	r = keyring_open(base, 365, &keyring, &err);
 	assert(r == 0 || *err.text);
-	if (r == 0)
+	if (r == 0) {
+		r = keyring_renew(keyring, NOW, &err);
+		assert(r == 0 || *err.text);
 		use(keyring);
+	}
 	r = ledger_open(base, &ledger, &err);
 	assert(r == 0 || *err.text);
 	check_roots((size_t)changed);
