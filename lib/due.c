@@ -1,7 +1,5 @@
 #include "lib/due.h"
 
-#include <time.h>
-
 void
 due_in(struct due *due, int64_t now, int64_t seconds)
 {
@@ -14,11 +12,11 @@ due_is(const struct due *due, int64_t now)
 	return now >= due->at || now < due->set_at;
 }
 
-int64_t
-due_steady(void)
+bool
+due_may(struct due_pace *pace, int64_t steady)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	if (pace->next > steady + (DUE_PACE_BURST - 1) * DUE_PACE_SECONDS)
+		return false;
+	pace->next = (pace->next > steady ? pace->next : steady) + DUE_PACE_SECONDS;
+	return true;
 }

@@ -23,7 +23,16 @@ void due_in(struct due *due, int64_t now, int64_t seconds);
 /** The time has come; or the clock was set back behind the moment of due_in(), and nobody knows. */
 bool due_is(const struct due *due, int64_t now);
 
-/** Seconds of a clock that nobody sets: for pauses between things that a jumping clock asks for. */
-int64_t due_steady(void);
+/** What a clock that jumps to and fro may ask for: once in a minute, a few times at once. */
+#define DUE_PACE_SECONDS 60
+#define DUE_PACE_BURST 5
+
+/** All 0: nothing was done yet. */
+struct due_pace {
+	int64_t next; /* seconds of the clock that nobody sets (lib/steady.h) */
+};
+
+/** Whether it may be done at @steady; if so it counts as done. */
+bool due_may(struct due_pace *pace, int64_t steady);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/due.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "otafs/show.h"
 #include "otafs/restore.h"
@@ -20,8 +21,6 @@
  */
 #define ROOT_ASK_MS 50
 #define ROOT_RETRY_MS 60000
-/** Between two raises that age or clock ask for. */
-#define RAISE_PAUSE_SECONDS 60
 /** A clock is set back by so much without a word: documents live that much longer. The signer grants a day. */
 #define AHEAD_SECONDS 3600
 
@@ -157,14 +156,24 @@ refresh_roots(struct core *core, struct err *err)
 	}
 }
 
-/* Documents live director_targets_days from the moment their epoch was raised: new ones are due when half of
- * that is over, and when the clock was ahead at that moment. */
+/*
+ * Documents live director_targets_days from the moment their epoch was raised: new ones are due when half of
+ * that is over, and when the clock was ahead at that moment. But maybe it is behind now: then the signer signs
+ * nothing, and what there is is served on.
+ */
 static bool
-is_due(const struct core *core, int64_t raised_at, int64_t now)
+is_due(struct core *core, int64_t raised_at, int64_t now)
 {
 	int64_t life = core->config->director_targets_days * DAY_SECONDS;
+	struct err why;
 
-	return now >= raised_at + life / 2 || raised_at > now + AHEAD_SECONDS;
+	core->is_waiting = false;
+	if (now >= raised_at + life / 2)
+		return true;
+	if (raised_at <= now + AHEAD_SECONDS)
+		return false;
+	core->is_waiting = client_check_clock(core->signer, &why) < 0;
+	return !core->is_waiting;
 }
 
 /* What is part of all documents: they are due at once when it is another. */
@@ -192,11 +201,10 @@ refresh_epoch(struct core *core, int64_t now, struct err *err)
 		strcpy(basis, was);
 	is_other = strcmp(basis, was) != 0;
 	/* However the clock jumps to and fro. */
-	if (!is_other && (!is_due(core, raised_at, now) || due_steady() < core->quiet_until))
+	if (!is_other && (!is_due(core, raised_at, now) || !due_may(&core->raises, steady_seconds())))
 		return 0;
 	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) < 0)
 		return r;
-	core->quiet_until = due_steady() + RAISE_PAUSE_SECONDS;
 	core->changes.is_all = true;
 	log_line(LOG_NOTICE, "epoch raised epoch=%lld basis=\"%s\"", (long long)epoch + 1, basis);
 	return 0;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "lib/config.h"
+#include "lib/due.h"
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
@@ -73,8 +74,8 @@ struct core {
 	int64_t
 	    root_ask_ms; /**< the signer is asked for a new root no earlier; of the clock that nobody sets */
 	bool is_forgetting_due; /**< all generated names are to be forgotten, by the main loop */
-	int64_t
-	    quiet_until; /**< age raises no epoch before; seconds of the clock that nobody sets (lib/due.h) */
+	bool is_waiting;        /**< for the signer's clock: to be refreshed again soon */
+	struct due_pace raises; /**< of the epoch, that the clock asks for */
 };
 
 /** Opens state and image repository and fetches the roots. */

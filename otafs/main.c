@@ -25,7 +25,8 @@
 
 /** How often the core is asked what is due, in seconds of the wall clock. */
 #define REFRESH_SECONDS 60
-/** After a change: what made it due, a long sleep, may make the signer renew its root. */
+/** After a change: what made it due, a long sleep, may make the signer renew its root. And while the signer has
+ * to be waited for. */
 #define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
@@ -87,7 +88,7 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	struct changes changes;
 	struct err err;
 	int64_t oldest;
-	bool is_changed;
+	bool is_soon;
 
 	pthread_mutex_lock(lock);
 	if (core_refresh(core, utc_now(), &err) < 0)
@@ -95,12 +96,12 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	follow(core);
 	oldest = image_oldest(core->image);
 	core_take_changes(core, &changes);
+	is_soon = changes.is_all || core->is_waiting;
 	pthread_mutex_unlock(lock);
-	is_changed = changes.is_all;
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
 	expiry_look(core, lock, utc_now());
-	return is_changed ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
+	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
 /* What is done each second, and when a request has left something to do. */

@@ -75,6 +75,19 @@ set_clock(struct book *book, uid_t uid, enum repository repository, const json_t
 	return say(0, "", payload, bytes, err);
 }
 
+/* Those who would change versions first ask whether anything is signed now. */
+static int
+check_clock(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
+    size_t *bytes, struct err *err)
+{
+	int r = journal_check_clock(book->journal, utc_now(), err);
+
+	(void)uid;
+	(void)repository;
+	(void)request;
+	return r < 0 ? r : say(0, "", payload, bytes, err);
+}
+
 /* After a backup was restored. */
 static int
 jump_ahead(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
@@ -227,7 +240,8 @@ delete_key(struct book *book, uid_t uid, enum repository repository, const json_
 static bool
 is_of_both(const char *operation)
 {
-	return !strcmp(operation, "clock") || !strcmp(operation, "restored");
+	return !strcmp(operation, "clock") || !strcmp(operation, "check_clock") ||
+	       !strcmp(operation, "restored");
 }
 
 int
@@ -250,6 +264,7 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		{ "take_key", give_key },
 		{ "delete_key", delete_key },
 		{ "clock", set_clock },
+		{ "check_clock", check_clock },
 		{ "restored", jump_ahead },
 	};
 	AUTO(json_decref_p) json_t *request = NULL;

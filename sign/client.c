@@ -203,6 +203,12 @@ client_set_clock(struct client *client, struct err *err)
 }
 
 int
+client_check_clock(struct client *client, struct err *err)
+{
+	return call_for_nothing(client, "check_clock", err);
+}
+
+int
 client_restored(struct client *client, struct err *err)
 {
 	return call_for_nothing(client, "restored", err);

@@ -68,6 +68,10 @@ int client_show(struct client *client, const char *name, const json_t *file, str
 /** For the administrator: the clock is right now, after one that was ahead. */
 int client_set_clock(struct client *client, struct err *err);
 
+/** Whether anything is signed now: 0, or -EAGAIN when the clock is before the newest signature, or the signer
+ * cannot be reached. */
+int client_check_clock(struct client *client, struct err *err);
+
 /** For the administrator: the image repository's versions jump ahead, after a backup was restored. */
 int client_restored(struct client *client, struct err *err);
 

@@ -15,6 +15,7 @@
 #include "lib/utc.h"
 #include "sign/chain.h"
 #include "sign/key.h"
+#include "sign/restored.h"
 #include "sign/server.h"
 
 /** How often the age of the roots is looked at, in seconds of the wall clock. */
@@ -92,7 +93,7 @@ run(const struct config *config, struct err *err)
 	if ((r = policy_init(&policy, config, err)) < 0 || (r = open_privileged(config, &dir, &fd, err)) < 0 ||
 	    (r = config_become(config->user_sign, err)) < 0 || (r = harden(err)) < 0 ||
 	    (r = key_start(err)) < 0 || (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
-	    (r = ledger_open(dir, &ledger, err)) < 0 ||
+	    (r = ledger_open(dir, &ledger, err)) < 0 || (r = restored_follow(dir, ledger, err)) < 0 ||
 	    (r = journal_open(dir, &limits, utc_now(), &journal, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0 ||
 	    (r = server_new(fd, &policy, keyring, ledger, journal, &server, err)) < 0)

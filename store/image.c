@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/due.h"
+#include "lib/steady.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -18,9 +19,6 @@
 #include "store/offer.h"
 #include "store/publish.h"
 #include "store/state.h"
-
-/** Between two renewals that age or clock ask for; a new root is published at once. */
-#define RENEW_PAUSE_SECONDS 60
 
 struct image *
 state_lock(struct image *image)
@@ -472,14 +470,19 @@ find_root(struct image *image, int newest, int *root, struct err *err)
 }
 
 /* Whether there is nothing to do. However the clock jumps to and fro, and whatever fails after something was
- * signed, what only age asks for waits a minute; without a publication the root is another. */
+ * signed, what only age asks for has a pace; without a publication the root is another. */
 static int
 is_fresh(struct image *image, int root, bool *out, struct err *err)
 {
 	bool stale;
 	int r = is_stale(image, &stale, err);
 
-	*out = image->version[ROLE_ROOT] == root && (!stale || due_steady() < image->quiet_until);
+	/* A signer whose clock is behind signs nothing. */
+	if (r == 0 && stale)
+		r = client_check_clock(image->client, err);
+	if (r < 0)
+		return r;
+	*out = image->version[ROLE_ROOT] == root && (!stale || !due_may(&image->renewals, steady_seconds()));
 	if (r < 0 || !*out || !stale || !image->failed.code)
 		return r;
 	*err = image->failed;
@@ -492,7 +495,6 @@ publish_same(struct image *image, struct err *err)
 	const struct change same = { 0 };
 	int r;
 
-	image->quiet_until = due_steady() + RENEW_PAUSE_SECONDS;
 	r = state_publish(image, &same, err);
 	if (r == DROP_BAD)
 		r = -(err->code = EFBIG);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "lib/due.h"
 #include "store/image.h"
 #include "store/trust.h"
 
@@ -33,8 +34,8 @@ struct image {
 	bool is_offline; /* the keys of targets are not here, as of the last renewal */
 	char reported[DIGEST_HEX_SIZE];  /* sha256 of report/limits, which is written when it changes */
 	char warned[IMAGE_WARNING_SIZE]; /* the limit or expiry that the log knows to be near; "" for none */
-	struct err failed;   /* why the last renewal did, to be told until the next one; code 0: it did not */
-	int64_t quiet_until; /* no renewal but for a new root before; seconds of the clock that nobody sets */
+	struct err failed; /* why the last renewal did, to be told until the next one; code 0: it did not */
+	struct due_pace renewals; /* that the clock asks for */
 };
 
 /* What a new set has that the current one has not; all is borrowed. */

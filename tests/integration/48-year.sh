@@ -44,7 +44,7 @@ visit() {
 		echo "$(clock_now): visit $1 ended with $status"
 		tail -n 3 "$T/visit" "$T"/*.log
 	} >>"$T/wrong"
-	look car1
+	look car1 stored
 }
 # walk SECONDS [unread]: so much time passes in steps; the device comes once a day
 walk() {

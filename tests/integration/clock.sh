@@ -50,25 +50,29 @@ clock_now() {
 
 # Documents. What a device can fetch is looked at after each poll, and held against all that was seen before.
 
-# look ID: fetches the metadata of both repositories as device ID into $T/looked; then tells in $T/wrong what has expired
+# look ID [stored]: fetches the metadata of both repositories as device ID into $T/looked; then tells in $T/wrong what has expired
 # or is no metadata, has a lower version than before, or other bytes under the version that it had. $T/seen has the last
-# of each.
+# of each. With "stored" also what the device has, which it has just compared with the server.
 look() {
+	id=$1
+	stored=${2:-}
 	dir=$T/looked
+	documents="director/timestamp director/snapshot director/targets director/root
+		repo/timestamp repo/snapshot repo/targets repo/root"
 	mkdir -p "$dir"
 	[ -e "$T/seen" ] || echo '{}' >"$T/seen"
-	set -- "$1"
-	for path in director/timestamp director/snapshot director/targets director/root repo/timestamp repo/snapshot \
-		repo/targets repo/root; do
+	rm -f "$dir"/*
+	# Without a next root a visit of the image repository begins, as a client's.
+	set -- -o "$dir/none" "$url/repo/9999.root.json"
+	for path in $documents; do
 		set -- "$@" -o "$dir/$(echo "$path" | tr / -)" "$url/$path.json"
 	done
-	id=$1
-	shift
-	rm -f "$dir"/*
-	curl -sf --max-time 20 --cert "$T/$id/client.pem" --key "$T/$id/pkey.pem" --cacert "$T/$id/root.crt" "$@" ||
-		echo "$(clock_now): a document could not be fetched" >>"$T/wrong"
+	curl -sf --max-time 20 --cert "$T/$id/client.pem" --key "$T/$id/pkey.pem" --cacert "$T/$id/root.crt" "$@"
+	for path in $documents; do
+		[ -s "$dir/$(echo "$path" | tr / -)" ] || echo "$(clock_now): $id: $path could not be fetched" >>"$T/wrong"
+	done
 	for file in "$T/$id/state"/director/*.json "$T/$id/state"/image/*.json; do
-		[ ! -e "$file" ] || cp "$file" "$dir/stored-$(echo "${file#"$T/$id/state/"}" | tr / - | sed 's/\.json$//')"
+		[ -z "$stored" ] || [ ! -e "$file" ] || cp "$file" "$dir/stored-$(echo "${file#"$T/$id/state/"}" | tr / - | sed 's/\.json$//')"
 	done
 	judge "$id" "$dir"/*
 }

@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/due.h"
+#include "lib/steady.h"
 #include "lib/file.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
@@ -30,6 +31,7 @@ static struct {
 	struct key_pair *online, *offline, *supplier;
 	char *roots[ROOTS_MAX + 1];
 	int newest, last[ROLE_COUNT];
+	bool is_behind;  /* its clock is: it signs nothing */
 	bool is_offline; /* the newest root gives targets to the offline key */
 	int rotate_at;   /* all keys are replaced after so many more signatures */
 } signer;
@@ -120,6 +122,13 @@ client_last(struct client *client, enum repository repository, enum role role, i
 }
 
 int
+client_check_clock(struct client *client, struct err *err)
+{
+	(void)client;
+	return signer.is_behind ? err_set(err, EAGAIN, "the clock is behind") : 0;
+}
+
+int
 client_can_sign(struct client *client, enum repository repository, enum role role, struct err *err)
 {
 	(void)client;
@@ -147,7 +156,7 @@ client_put_root(
 static int64_t steady = 1000;
 
 int64_t
-due_steady(void)
+steady_seconds(void)
 {
 	return steady;
 }
@@ -852,7 +861,7 @@ renews_what_was_signed_while_the_clock_was_ahead(void **state)
 }
 
 static void
-renews_once_in_a_minute_however_the_clock_jumps(void **state)
+renews_at_a_pace_however_the_clock_jumps(void **state)
 {
 	struct fixture *f = *state;
 	struct err err;
@@ -860,12 +869,31 @@ renews_once_in_a_minute_however_the_clock_jumps(void **state)
 	steady += 60;
 	for (int i = 0; i < 20; i++) {
 		f->config.timestamp_days = i % 2 ? 1 : 10;
-		assert_int_equal(image_renew(f->image, &err), i ? IMAGE_FRESH : 0);
+		assert_int_equal(image_renew(f->image, &err), i < DUE_PACE_BURST ? 0 : IMAGE_FRESH);
 	}
-	assert_int_equal(version_of(f, "timestamp.json"), 2);
+	assert_int_equal(version_of(f, "timestamp.json"), 1 + DUE_PACE_BURST);
 	steady += 60;
+	f->config.timestamp_days = 1;
 	assert_int_equal(image_renew(f->image, &err), 0);
-	assert_int_equal(version_of(f, "timestamp.json"), 3);
+	f->config.timestamp_days = 10;
+	assert_int_equal(image_renew(f->image, &err), IMAGE_FRESH);
+	assert_int_equal(version_of(f, "timestamp.json"), 2 + DUE_PACE_BURST);
+}
+
+static void
+waits_for_the_signers_clock_without_trying(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->config.timestamp_days = 10;
+	steady += 600;
+	signer.is_behind = true;
+	for (int i = 0; i < 2 * DUE_PACE_BURST; i++)
+		assert_int_equal(image_renew(f->image, &err), -EAGAIN);
+	signer.is_behind = false;
+	assert_int_equal(image_renew(f->image, &err), 0);
+	assert_int_equal(version_of(f, "timestamp.json"), 2);
 }
 
 static void
@@ -1156,7 +1184,8 @@ main(void)
 		TEST(publishes_nothing_when_keys_change_meanwhile),
 		TEST(warns_of_targets_that_expire_elsewhere),
 		TEST(renews_what_was_signed_while_the_clock_was_ahead),
-		TEST(renews_once_in_a_minute_however_the_clock_jumps),
+		TEST(renews_at_a_pace_however_the_clock_jumps),
+		TEST(waits_for_the_signers_clock_without_trying),
 		TEST(publishes_anew_when_the_ledger_has_jumped),
 		TEST(publishes_what_suppliers_sign),
 		TEST(follows_delegations_of_delegations),
