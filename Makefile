@@ -135,11 +135,15 @@ tests-built: $(unit_tests) $(programs) $(device) $(test_sign)
 packages:
 	scripts/install-packages
 
+# They load the machine by themselves and count what happens in a time.
+alone := $(wildcard tests/integration/41-*.sh tests/integration/63-*.sh)
+tests_env = ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) \
+            OTA_TEST_SIGN=$(CURDIR)/$(test_sign)
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove --merge -e '' $(unit_tests)
-	ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp \
-	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) OTA_TEST_SIGN=$(CURDIR)/$(test_sign) prove --timer tests/integration/[0-9]*.sh
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --merge -e '' $(unit_tests)
+	$(tests_env) prove -j2 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
+	$(tests_env) prove --timer $(alone)
 
 soak: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
