@@ -19,6 +19,9 @@ chain_file_name(int file, char name[static 32])
 	snprintf(name, 32, "%d.log", file);
 }
 
+/** Far beyond what is ever signed, and far from where counting would wrap. */
+#define NUMBER_MAX (INT64_MAX / 2)
+
 /* The number in "N.log", 0 for any other name. */
 static int
 file_number(const char *name)
@@ -108,11 +111,13 @@ chain_follow(struct chain *chain, const char *text, size_t bytes, json_t **out, 
 	int r;
 
 	if ((r = json_read(text, bytes, "line", &line, err)) < 0 ||
-	    (r = json_need_integer(line, "n", "line", INT64_MAX, &number, err)) < 0 ||
+	    (r = json_need_integer(line, "n", "line", NUMBER_MAX, &number, err)) < 0 ||
 	    (r = json_need_text(line, "previous", "line", &previous, err)) < 0 ||
 	    (r = json_need_text(line, "time", "line", &when, err)) < 0)
 		return r;
 	event = json_text(line, "event");
+	if (number < 1)
+		return err_set(err, EBADMSG, "has n 0, the first line has 1");
 	if (utc_parse(when, &time) < 0)
 		return err_set(err, EBADMSG, "\"time\" is no time");
 	if (chain->number == 0 && (r = begin(chain, line, number, previous, err)) < 0)

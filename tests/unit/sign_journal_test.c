@@ -268,6 +268,23 @@ leaves_a_damaged_file_and_says_so_in_the_next(void **state)
 	assert_int_equal(read_all(f, &err), -EBADMSG);
 }
 
+/* Line 0 would have no line before it, and the next one would be the first again: nothing could be added. */
+static void
+goes_on_after_a_file_that_begins_with_line_0(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *first = NULL;
+	AUTO(free_p) char *text = NULL;
+
+	add(f, 1);
+	first = text_of(f, "1.log");
+	write_over(f, "1.log", strstr(first, "\"n\":1") - first, "\"n\":0");
+	open_journal(f, &plenty);
+	add(f, 2);
+	text = text_of(f, "2.log");
+	assert_non_null(strstr(text, "1.log: line 1: has n 0, the first line has 1"));
+}
+
 static void
 begins_new_files_and_throws_the_oldest_away(void **state)
 {
@@ -398,6 +415,7 @@ main(void)
 		TEST(misses_a_line_that_was_taken_out),
 		TEST(cuts_off_the_line_that_a_crash_tore),
 		TEST(leaves_a_damaged_file_and_says_so_in_the_next),
+		TEST(goes_on_after_a_file_that_begins_with_line_0),
 		TEST(begins_new_files_and_throws_the_oldest_away),
 		TEST(refuses_a_clock_before_the_newest_signature),
 		TEST(has_nothing_half_whatever_fails),
