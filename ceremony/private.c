@@ -524,8 +524,11 @@ static int
 unpack_rsa(const unsigned char *der, size_t bytes, const char *what, struct private_key **out, struct err *err)
 {
 	AUTO(evp_free_p) EVP_PKEY *evp = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &der, (long)bytes);
+	int r;
 
-	return evp ? from_rsa(evp, what, out, err) : err_set(err, EBADMSG, "%s: holds no RSA key", what);
+	if (!evp)
+		return err_set(err, EBADMSG, "%s: holds no RSA key", what);
+	return (r = check_rsa(evp, what, err)) < 0 ? r : from_rsa(evp, what, out, err);
 }
 
 int

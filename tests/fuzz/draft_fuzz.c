@@ -2,14 +2,11 @@
  * current.json (empty: there is none), next.json, and the signatures. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/digest.h"
@@ -17,6 +14,7 @@
 #include "sign/draft.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
+#include "tests/fuzz/folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -26,33 +24,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define FOLDER "draft"
 
 static int base = -1;
+static char path[64], again[80];
 
 static void
 remove_base(void)
 {
-	(void)!system("rm -rf /dev/shm/otafs-draft-fuzz.$PPID");
+	folder_remove(path);
 }
 
-/* A folder in memory: most of what is done is file work. */
 static void
 open_base(void)
 {
-	char path[64];
 	struct err err;
 
 	snprintf(path, sizeof(path), "/dev/shm/otafs-draft-fuzz.%d", getpid());
-	assert(key_start(&err) == 0 && mkdir(path, 0700) == 0);
-	base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert(base >= 0 && mkdirat(base, FOLDER, 0700) == 0 && mkdirat(base, FOLDER "/signatures", 0700) == 0);
+	snprintf(again, sizeof(again), "%s/again", path);
+	assert(key_start(&err) == 0);
+	base = folder_make(path);
+	assert(mkdirat(base, FOLDER, 0700) == 0 && mkdirat(base, FOLDER "/signatures", 0700) == 0);
 	atexit(remove_base);
-}
-
-static void
-put(const char *name, const char *text, size_t bytes)
-{
-	AUTO(close_p) int fd = openat(base, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert(fd >= 0 && write(fd, text, bytes) == (ssize_t)bytes);
 }
 
 /* The part after the first @at bytes, up to a 0 or the end; moves @at behind it. */
@@ -76,7 +66,7 @@ put_signature(const char *text, size_t bytes, char name[static 128])
 	if (!id || !digest_is_sha256_hex(id))
 		return false;
 	snprintf(name, 128, FOLDER "/signatures/%s.json", id);
-	put(name, text, bytes);
+	folder_put(base, name, text, bytes);
 	return true;
 }
 
@@ -86,7 +76,7 @@ write_and_read(const struct draft *draft)
 {
 	AUTO(json_decref_p) json_t *file = NULL;
 	AUTO(free_p) char *text = NULL;
-	struct draft again = { 0 };
+	struct draft copy = { 0 };
 	struct err err;
 	size_t n;
 
@@ -94,11 +84,11 @@ write_and_read(const struct draft *draft)
 	assert(draft_assemble(draft, &text, &n, &err) == 0);
 	assert(json_read(text, n, "root", &file, &err) == 0 && envelope_check(file, "root", &err) == 0);
 	assert(draft_write(base, "again", draft, NOW, &err) == 0);
-	assert(draft_read(base, "again", NOW, &again, &err) == 0);
-	assert(again.version == draft->version && again.repository == draft->repository);
-	assert(json_equal(again.next, draft->next) && json_equal(again.signatures, draft->signatures));
-	draft_done(&again);
-	(void)!system("rm -rf /dev/shm/otafs-draft-fuzz.$PPID/again");
+	assert(draft_read(base, "again", NOW, &copy, &err) == 0);
+	assert(copy.version == draft->version && copy.repository == draft->repository);
+	assert(json_equal(copy.next, draft->next) && json_equal(copy.signatures, draft->signatures));
+	draft_done(&copy);
+	folder_remove(again);
 }
 
 int
@@ -119,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
 		unlinkat(base, files[i], 0);
 		if (n)
-			put(files[i], part, n);
+			folder_put(base, files[i], part, n);
 	}
 	while (at < bytes && count < SIGNATURES_MAX) {
 		const char *part = next_part(data, bytes, &at, &n);

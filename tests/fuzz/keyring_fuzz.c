@@ -5,14 +5,11 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -22,6 +19,7 @@
 #include "sign/key.h"
 #include "sign/keyring.h"
 #include "sign/ledger.h"
+#include "tests/fuzz/folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -49,18 +47,9 @@ log_line(int level, const char *format, ...)
 }
 
 static void
-empty(bool is_all)
-{
-	char command[160];
-
-	snprintf(command, sizeof(command), "rm -rf %s%s", path, is_all ? "" : "/*");
-	assert(system(command) == 0);
-}
-
-static void
 remove_base(void)
 {
-	empty(true);
+	folder_remove(path);
 }
 
 static void
@@ -88,10 +77,9 @@ start(void)
 	struct err err;
 
 	snprintf(path, sizeof(path), "/dev/shm/otafs-keyring-fuzz.%d", getpid());
-	assert(key_start(&err) == 0 && mkdir(path, 0700) == 0);
-	base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	base = folder_make(path);
 	atexit(remove_base);
-	assert(base >= 0 && keyring_open(base, 365, NOW, &keyring, &err) == 0);
+	assert(key_start(&err) == 0 && keyring_open(base, 365, &keyring, &err) == 0);
 	assert(ledger_open(base, &ledger, &err) == 0);
 	for (enum repository i = 0; i < REPOSITORY_COUNT; i++)
 		make_root(keyring, i);
@@ -107,22 +95,15 @@ start(void)
 }
 
 static void
-put(const char *name, const void *text, size_t bytes)
-{
-	AUTO(close_p) int fd = openat(base, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert(fd >= 0 && write(fd, text, bytes) == (ssize_t)bytes);
-}
-
-static void
 restore(void)
 {
-	empty(false);
+	close(base);
+	base = folder_make(path);
 	mkdirat(base, "image", 0700);
 	mkdirat(base, "director", 0700);
 	for (size_t i = 0; i < NAMES; i++)
 		if (good[i])
-			put(names[i], good[i], strlen(good[i]));
+			folder_put(base, names[i], good[i], strlen(good[i]));
 }
 
 /* The place of the first line in names[]; -1 if it is none. */
@@ -206,11 +187,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (!end || (changed = find_name(data, (size_t)(end - data))) < 0)
 		return 0;
 	restore();
-	put(names[changed], end + 1, bytes - (size_t)(end + 1 - data));
-	r = keyring_open(base, 365, NOW, &keyring, &err);
+	folder_put(base, names[changed], end + 1, bytes - (size_t)(end + 1 - data));
+	r = keyring_open(base, 365, &keyring, &err);
 	assert(r == 0 || *err.text);
-	if (r == 0)
+	if (r == 0) {
+		r = keyring_renew(keyring, NOW, &err);
+		assert(r == 0 || *err.text);
 		use(keyring);
+	}
 	r = ledger_open(base, &ledger, &err);
 	assert(r == 0 || *err.text);
 	check_roots((size_t)changed);

@@ -9,23 +9,22 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "sign/envelope.h"
+#include "sign/journal.h"
 #include "sign/key.h"
 #include "sign/keyring.h"
 #include "sign/server.h"
+#include "tests/fuzz/folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -46,9 +45,11 @@ static struct signer {
 	struct policy policy;
 	struct keyring *keyring;
 	struct ledger *ledger;
+	struct journal *journal;
 	struct server *server;
 	char *first[REPOSITORY_COUNT]; /* 1.root.json as it was made */
 	json_t *begun[REPOSITORY_COUNT];
+	json_t *targets; /* of the image repository, as signed last */
 	bool is_changed;
 } signer;
 
@@ -57,10 +58,7 @@ static char path[64];
 static void
 remove_folder(void)
 {
-	char command[96];
-
-	snprintf(command, sizeof(command), "rm -rf %s", path);
-	assert(system(command) == 0);
+	folder_remove(path);
 }
 
 static void
@@ -84,15 +82,16 @@ make_first_root(enum repository repository)
 static void
 open_signer(void)
 {
+	static const struct journal_limits limits = { .file_bytes = 1 << 20 };
 	struct err err;
 	size_t n;
 
-	assert(mkdir(path, 0700) == 0);
-	signer.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert(signer.dir >= 0);
-	assert(keyring_open(signer.dir, 365, utc_now(), &signer.keyring, &err) == 0);
+	signer.dir = folder_make(path);
+	assert(keyring_open(signer.dir, 365, &signer.keyring, &err) == 0);
 	assert(ledger_open(signer.dir, &signer.ledger, &err) == 0);
-	assert(server_new(-1, &signer.policy, signer.keyring, signer.ledger, &signer.server, &err) == 0);
+	assert(journal_open(signer.dir, &limits, utc_now(), &signer.journal, &err) == 0);
+	assert(server_new(-1, &signer.policy, signer.keyring, signer.ledger, signer.journal, &signer.server,
+		   &err) == 0);
 	for (enum repository i = 0; i < REPOSITORY_COUNT; i++) {
 		make_first_root(i);
 		assert(keyring_root(signer.keyring, i, 1, &signer.first[i], &n, &err) == 0);
@@ -104,9 +103,12 @@ static void
 close_signer(void)
 {
 	server_free(signer.server);
+	journal_free(signer.journal);
 	ledger_free(signer.ledger);
 	keyring_free(signer.keyring);
 	close(signer.dir);
+	json_decref(signer.targets);
+	signer.targets = NULL;
 	for (enum repository i = 0; i < REPOSITORY_COUNT; i++) {
 		free(signer.first[i]);
 		json_decref(signer.begun[i]);
@@ -183,6 +185,10 @@ check_signed(uid_t uid, enum repository repository, const json_t *request, const
 	assert(json_read(payload, strlen(payload), "answer", &file, &err) == 0);
 	assert(envelope_verify_role(file, root, (enum role)role, "answer", &err) == 0);
 	assert(json_equal(json_object_get(file, "signed"), json_object_get(request, "signed")));
+	if (repository == REPOSITORY_IMAGE && role == ROLE_TARGETS) {
+		json_decref(signer.targets);
+		signer.targets = MOVE(file);
+	}
 }
 
 static void
@@ -194,8 +200,11 @@ check_answer(uid_t uid, const json_t *request, int code, const char *payload)
 
 	if (!strcmp(operation, "sign") && code == 0)
 		check_signed(uid, repository, request, payload);
-	if (!strcmp(operation, "begin") || !strcmp(operation, "finish"))
+	if (!strcmp(operation, "begin") || !strcmp(operation, "finish") || !strcmp(operation, "clock") ||
+	    !strcmp(operation, "restored"))
 		assert(uid == 0);
+	if (!strcmp(operation, "show"))
+		assert(uid == OTAFS);
 	if (!strcmp(operation, "put_root"))
 		assert(uid == 0 || uid == WATCHER);
 	if (strstr(operation, "_key"))
@@ -262,6 +271,26 @@ finish(enum repository repository)
 	ask(0, text, strlen(text));
 }
 
+/* otafs shows what was signed last of the image repository's targets. */
+static void
+show(void)
+{
+	AUTO(json_decref_p)
+	json_t *request = signer.targets ? json_pack("{s:s,s:s,s:s,s:O}", "operation", "show", "repository",
+					       "image", "name", "targets", "file", signer.targets)
+					 : NULL;
+	AUTO(json_decref_p)
+	json_t *end =
+	    json_pack("{s:s,s:s,s:s,s:{}}", "operation", "show", "repository", "image", "name", "", "file");
+	AUTO(free_p) char *text = request ? json_write(request) : NULL;
+	AUTO(free_p) char *end_text = json_write(end);
+
+	if (!text)
+		return;
+	ask(OTAFS, text, strlen(text));
+	ask(OTAFS, end_text, strlen(end_text));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
@@ -276,6 +305,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		n = (size_t)(line - at);
 		if (n == 2 && *at == 'r' && (at[1] == 'F' || at[1] == 'f'))
 			finish(at[1] == 'F' ? REPOSITORY_IMAGE : REPOSITORY_DIRECTOR);
+		else if (n == 2 && at[0] == 'o' && at[1] == 'S')
+			show();
 		else if (n > 1)
 			ask(*at == 'o' ? OTAFS : *at == 'w' ? WATCHER : 0, at + 1, n - 1);
 	}

@@ -85,9 +85,19 @@ for id in car1 sleeper; do
 	device "$id" poll >/dev/null 2>&1
 done
 
-# car1 updates all the time, from one version to the other. A poll that fails is told with its words.
+# car1 updates all the time, from one version to the other. A poll that fails is told with its words. A rotation of the
+# director may meet one in the moment between its two requests (docs/ARCHITECTURE.md, known limits): the next is well.
 : >"$T/polls.log"
 : >"$T/fails.txt"
+: >"$T/crossed.txt"
+# note_failure WHAT: notes what is in poll.out
+note_failure() {
+	if grep -q 'director targets.json: TUF 1.0, 5.3: 0 of' "$T/poll.out"; then
+		echo "$1" >>"$T/crossed.txt"
+	else
+		{ echo "$1: $(date +%T)" && cat "$T/poll.out"; } >>"$T/fails.txt"
+	fi
+}
 poller() {
 	n=0
 	while [ ! -e "$T/poller.stop" ]; do
@@ -95,10 +105,10 @@ poller() {
 		version=$((1 + n % 2)).0
 		echo "app $version" >"$T/mount/devices/car1/assign" || echo "poll $n: $(cat "$T/mount/devices/car1/why")" >>"$T/fails.txt"
 		if ! device car1 poll >"$T/poll.out" 2>&1 || ! grep -q "installed app-$version" "$T/poll.out"; then
-			{ echo "poll $n: $(date +%T)" && cat "$T/poll.out"; } >>"$T/fails.txt"
+			note_failure "poll $n"
 			device car1 poll >"$T/poll.out" 2>&1
 		fi
-		device car1 poll >"$T/poll.out" 2>&1 || { echo "second poll $n: $(date +%T)" && cat "$T/poll.out"; } >>"$T/fails.txt"
+		device car1 poll >"$T/poll.out" 2>&1 || note_failure "second poll $n"
 		echo "$n $(date +%s)" >>"$T/polls.log"
 	done
 }
@@ -110,11 +120,11 @@ polls() { wc -l <"$T/polls.log"; }
 goes_on() {
 	before=$(polls)
 	wait_for 30 sh -c "[ \$(wc -l <$T/polls.log) -gt $((before + 2)) ]" || return 1
-	[ ! -s "$T/fails.txt" ] || {
+	if [ -s "$T/fails.txt" ] || [ "$(wc -l <"$T/crossed.txt")" -gt "$(find "$T/keys/director" -name '*.root.json' | wc -l)" ]; then
 		cat "$T/fails.txt"
 		: >"$T/fails.txt"
 		return 1
-	}
+	fi
 }
 ok "car1 updates all the time" goes_on
 

@@ -19,7 +19,8 @@ rotate() {
 	# shellcheck disable=SC2086 # a list
 	"$OTA_BIN/ota-sign" rotate -c "$conf" "$1" $roles --yes >>"$T/rotate.out" 2>&1
 }
-# served VERSION: both roots of that version are there for devices; otafs and ota-watcher look for new ones each second
+# served VERSION: both roots of that version are there for devices; a root that comes while ota-watcher signs for the one
+# before is published when it tries again, after 5 s
 served() {
 	is "$(fetch early /director/"$1".root.json)" 200 && is "$(fetch early /repo/"$1".root.json)" 200
 }
@@ -30,7 +31,7 @@ rotate_to() {
 		rotate image "$version" || return 1
 		rotate director "$version" || return 1
 	done
-	wait_for 5 served "$version"
+	wait_for 20 served "$version"
 }
 # newest REPOSITORY: of the roots that are kept
 newest() { find "$T/keys/$1" -name '*.root.json' | sed 's|.*/||' | sort -n | tail -n 1; }
@@ -105,7 +106,7 @@ for roles in "root targets" "snapshot timestamp" root; do
 	# shellcheck disable=SC2086 # a list
 	"$OTA_BIN/ota-sign" rotate -c "$conf" image $roles --yes >>"$T/rotate.out" 2>&1
 done
-ok "the image repository's are as well" wait_for 10 served $last
+ok "the image repository's are as well" wait_for 20 served $last
 
 # ---- what is served is what is kept
 # kept PREFIX REPOSITORY: over one connection

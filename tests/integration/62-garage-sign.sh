@@ -110,6 +110,12 @@ ok "and is told so" has "$T/spool/done/app-2.0.receipt.json" "ota-sign targets a
 ok "the commit is there" ostree --repo="$T/repository/ostree" show "$commit2"
 ok "and offered to nobody" not grep -q "$commit2" "$T/repository/published/current/targets.json"
 
+printf 'late/*\tlate\tqemux86-64\n' >"$T/build-refs"
+ok "a pushed ref is set" is "$(push /api/v3/refs/heads/late/app -X POST -d "$commit2")" 200
+ok "and the answer says that nothing is published" has "$T/headers" "^X-OTA-Not-Published: the keys of targets are off line"
+ok "the receipt says what targets need" sh -c "grep -q 'name late, version .* commit $commit2' $T/spool/done/push-late-app-*.receipt.json"
+ok "the ref is there" test -e "$T/repository/ostree/refs/heads/late/app"
+
 # ---- targets, signed elsewhere
 get targets.json
 sum=$(cat "$local/checksum")

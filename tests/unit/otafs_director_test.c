@@ -119,6 +119,54 @@ counts_versions_up_with_each_change(void **state)
 	assert_int_equal(version_of(f), version + 6);
 }
 
+/* What gets past otafs's own look, here a length that nobody offers. */
+static void
+ends_the_update_that_the_signer_refuses(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *empty = NULL;
+	AUTO(free_p) char *text = NULL;
+	struct assignment bad = { .ecu = "prim",
+		.hardware = "hw-a",
+		.target = "app-1.0",
+		.sha256 = APP_1,
+		.length = 999,
+		.format = "OSTREE",
+		.correlation = "urn:here-ota:mtu:x",
+		.created_at = 1 };
+	int64_t version = version_of(f);
+	struct err err = { 0 };
+	size_t bytes;
+
+	assert_int_equal(state_assignment_add(f->core.state, "car7", &bad, &err), 0);
+	assert_int_equal(director_document(&f->core, &f->device, ROLE_TIMESTAMP, &text, &bytes, &err), -EAGAIN);
+	assert_reason(err, "car7: app-1.0: the image repository has another length; the update has ended");
+	empty = read_document(f, ROLE_TARGETS);
+	assert_int_equal(json_object_size(json_object_get(json_object_get(empty, "signed"), "targets")), 0);
+	assert_int_equal(version_of(f), version + 1);
+	assert_string_equal(
+	    f->device.failure, "ota-signd: car7: app-1.0: the image repository has another length");
+	assert_int_equal(fixture_told(f, "failed app-1.0 on ECU prim, urn:here-ota:mtu:x"), 1);
+}
+
+/* The signer is shown a publication when that is loaded, and once more when it was away then. */
+static void
+shows_the_signer_what_is_published(void **state)
+{
+	struct fixture *f = *state;
+	json_t *more = json_object();
+	struct err err = { 0 };
+
+	assert_int_equal(f->core.shown, 1);
+	fixture_target(more, "late", "1.0", "OSTREE", APP_2, json_pack("[s]", "hw-a"));
+	fixture_publish(f, 2, more);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	assert_int_equal(f->core.shown, 1);
+	assert_int_equal(fixture_assign(f, "late 1.0", &err), 0);
+	json_decref(read_document(f, ROLE_TARGETS));
+	assert_int_equal(f->core.shown, 2);
+}
+
 static void
 names_only_ecus_that_something_is_open_for(void **state)
 {
@@ -439,6 +487,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SIGNED(has_the_same_bytes_on_every_read_and_after_a_restart),
 		SIGNED(counts_versions_up_with_each_change),
+		SIGNED(ends_the_update_that_the_signer_refuses),
+		SIGNED(shows_the_signer_what_is_published),
 		SIGNED(names_only_ecus_that_something_is_open_for),
 		SIGNED(puts_ecus_that_get_the_same_file_into_one_entry),
 		SIGNED(hangs_together_by_length_and_hash),
