@@ -167,7 +167,6 @@ is_due(struct core *core, int64_t raised_at, int64_t now)
 	int64_t life = core->config->director_targets_days * DAY_SECONDS;
 	struct err why;
 
-	core->is_waiting = false;
 	if (now >= raised_at + life / 2)
 		return true;
 	if (raised_at <= now + AHEAD_SECONDS)
@@ -255,13 +254,17 @@ core_refresh(struct core *core, int64_t now, struct err *err)
 {
 	int r;
 
+	core->is_waiting = false;
 	/* Without the signer all but new documents can still be served. */
-	if (refresh_roots(core, err) < 0)
+	r = refresh_roots(core, err);
+	if (r < 0 && strcmp(err->text, core->roots_why.text))
 		log_line(LOG_WARNING, "roots not refreshed reason=\"%s\"", err->text);
+	core->roots_why = r < 0 ? *err : (struct err){ 0 };
 	if ((r = refresh_epoch(core, now, err)) < 0)
 		return r;
 	/* Names of the image repository are asked for at each use: nothing has to be forgotten. */
 	r = image_refresh(core->image, err);
+	core->is_waiting |= core->roots.count == 0;
 	show_if_new(core);
 	return r < 0 ? r : 0;
 }

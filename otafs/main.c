@@ -142,7 +142,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 	struct due refreshing;
 	char events[4096];
 
-	due_in(&refreshing, utc_now(), REFRESH_SECONDS);
+	due_in(&refreshing, utc_now(), REFRESH_SOON_SECONDS);
 	for (;;) {
 		tick(core, lock, fs);
 		if (poll(fds, 3, DUE_LOOK_MS) < 0 && errno != EINTR)

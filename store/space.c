@@ -58,7 +58,7 @@ wait_for_next(struct space *space)
 	struct timespec until;
 	bool is_stopping;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += SPACE_MEASURE_SECONDS;
 	pthread_mutex_lock(&space->lock);
 	while (
@@ -84,12 +84,17 @@ int
 space_new(const char *repository, const struct config *config, struct space **out, struct err *err)
 {
 	AUTO(space_freep) struct space *space = calloc(1, sizeof(*space));
+	pthread_condattr_t steady;
 	int r;
 
 	if (!space)
 		return err_set(err, ENOMEM, "no memory");
 	pthread_mutex_init(&space->lock, NULL);
-	pthread_cond_init(&space->changed, NULL);
+	/* A clock that is set back would put the next measurement off by as much. */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&space->changed, &steady);
+	pthread_condattr_destroy(&steady);
 	space->reserve = (uint64_t)config->disk_reserve_mb * MIB;
 	space->quota = (uint64_t)config->store_quota_mb * MIB;
 	space->dir = open(repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -14,6 +14,7 @@ stop_all() {
 }
 # start_again: lighttpd and gate are still as start_web made them
 start_again() {
+	: >"$T/signd.log" # for start_signd, which waits for a word in it
 	start_signd
 	start_watcher
 	start_otafs
@@ -127,6 +128,11 @@ cp -a "$T/keys.lost" "$keys"
 echo '{}' >"$keys/director/1.root.json"
 ok "and takes no other instance for its own" refuses "another instance" backup restore -c "$conf" "$bak/1"
 cp "$T/keys.lost/director/1.root.json" "$keys/director/1.root.json"
+# Killed in the middle of a swap, and before one.
+mv "$keys" "$keys.new-1"
+mkdir "$T/fleet.new-1"
+ok "finds newer roots after it was interrupted, too" refuses "2.root.json is newer than the backup" backup restore -c "$conf" "$bak/1"
+ok "and ends what was begun" test -d "$keys" -a ! -e "$keys.new-1" -a ! -e "$T/fleet.new-1"
 ok "restores, keeping newer roots" backup restore -c "$conf" --keep-newer-roots "$bak/1"
 ok "keeps them" cmp "$keys/director/2.root.json" "$T/keys.lost/director/2.root.json"
 ok "keeps what it replaced" test -n "$(find "$T/state" -name 'otafs.db.replaced-*')"
