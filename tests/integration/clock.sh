@@ -18,9 +18,13 @@ clock_fake() {
 	[ "$1" = time ] || monotonic="FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0"
 	clock_set 0
 	mkdir -p "$T/faked"
+	: >"$T/faked.pids"
+	chmod 666 "$T/faked.pids"
+	cleanup clock_sweep
 	for path in "$OTA_BIN"/* "$OTA_DEVICE"; do
 		cat >"$T/faked/${path##*/}" <<-END
 			#!/bin/sh
+			echo \$\$ >>$T/faked.pids
 			export ASAN_OPTIONS="\$ASAN_OPTIONS:verify_asan_link_order=0"
 			exec env LD_PRELOAD=$clock_lib FAKETIME_TIMESTAMP_FILE=$T/clock FAKETIME_NO_CACHE=1 $monotonic $path "\$@"
 		END
@@ -28,6 +32,10 @@ clock_fake() {
 	chmod -R 755 "$T/faked"
 	OTA_BIN=$T/faked
 	OTA_DEVICE=$T/faked/ota-device
+}
+# clock_sweep: removes what the library leaves of a program that ends without its exit handlers
+clock_sweep() {
+	while read -r pid; do rm -f "/dev/shm/faketime_shm_$pid" "/dev/shm/sem.faketime_sem_$pid"; done <"$T/faked.pids"
 }
 # clock_set SECONDS: the clock is so far ahead of the machine's, or behind it
 clock_set() {
