@@ -1,6 +1,5 @@
 #include "ceremony/form.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -195,24 +194,6 @@ form_check_target(const char *file, const json_t *target, int repository, struct
 
 /* -- delegations -- */
 
-int
-form_check_delegation(const char *name, struct err *err)
-{
-	char shown[64];
-	size_t bytes = strlen(name);
-	bool is_good = bytes > 0 && bytes <= FORM_DELEGATION_MAX && *name != '.' && role_of(name) < 0;
-
-	for (const char *at = name; is_good && *at; at++)
-		is_good = isascii((unsigned char)*at) && (isalnum((unsigned char)*at) || strchr("_.-", *at));
-	name_printable(name, shown, sizeof(shown));
-	return is_good
-		   ? 0
-		   : err_set(err, EBADMSG,
-			 "delegation \"%s\": a name has 1 to %d letters, digits and _ . -, no dot first, and "
-			 "is no role's",
-			 shown, FORM_DELEGATION_MAX);
-}
-
 static int
 check_paths(const json_t *role, const char *what, struct err *err)
 {
@@ -286,11 +267,11 @@ check_delegation(const json_t *roles, size_t at, const json_t *keys, struct err 
 {
 	const json_t *role = json_array_get(roles, at);
 	const char *name = json_text(role, "name");
-	char what[FORM_DELEGATION_MAX + 16];
+	char what[NAME_DELEGATION_MAX + 16];
 	int r;
 
-	if ((r = form_check_delegation(name ? name : "", err)) < 0)
-		return r;
+	if (name_check_delegation(name ? name : "", err) < 0)
+		return -(err->code = EBADMSG);
 	snprintf(what, sizeof(what), "delegation %s", name);
 	for (size_t i = 0; i < at; i++)
 		if (!strcmp(json_text(json_array_get(roles, i), "name"), name))

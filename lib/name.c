@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/role.h"
+
 #define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 struct kind {
@@ -22,6 +24,8 @@ static const struct kind package = { "package name", LETTERS_AND_DIGITS, LETTERS
 	NAME_PACKAGE_MAX };
 static const struct kind version = { "package version", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
 	NAME_VERSION_MAX };
+static const struct kind delegation = { "delegation", LETTERS_AND_DIGITS "_-", LETTERS_AND_DIGITS "_.-",
+	NAME_DELEGATION_MAX };
 static const struct kind hardware = { "hardware id", NULL, NULL, NAME_HARDWARE_MAX };
 static const struct kind ecu = { "ECU serial", NULL, NULL, NAME_ECU_MAX };
 
@@ -95,6 +99,14 @@ int
 name_check_version(const char *name, struct err *err)
 {
 	return check(&version, name, err);
+}
+
+int
+name_check_delegation(const char *name, struct err *err)
+{
+	if (role_of(name) >= 0)
+		return err_set(err, EINVAL, "delegation \"%s\": a delegation's name is no role's", name);
+	return check(&delegation, name, err);
 }
 
 int

@@ -179,7 +179,7 @@ read_role(
 	const json_t *body = NULL;
 	char path[NAME_TARGET_MAX + 32];
 	struct err why = { 0 };
-	int r = role.name ? name_check_package(role.name, &why) : err_set(&why, EBADMSG, "has no name");
+	int r = name_check_delegation(role.name ? role.name : "", &why);
 
 	if (r == 0) {
 		snprintf(path, sizeof(path), "delegations/%s.json", role.name);

@@ -24,7 +24,7 @@ struct item {
 
 /* One document. */
 struct sheet {
-	char name[NAME_PACKAGE_MAX + 1];
+	char name[NAME_DELEGATION_MAX + 1];
 	char digest[DIGEST_HEX_SIZE]; /* of the whole, canonical */
 	int version;
 	int64_t expires;
@@ -353,7 +353,7 @@ catalog_add(struct catalog *catalog, const char *name, const json_t *file, size_
 
 	if (set->count == 0)
 		return err_set(err, EINVAL, "%.64s: targets have to be shown first", name);
-	if ((r = name_check_package(name, err)) < 0 || (r = envelope_check(file, name, err)) < 0)
+	if ((r = name_check_delegation(name, err)) < 0 || (r = envelope_check(file, name, err)) < 0)
 		return r;
 	number = find_sheet(set, name);
 	if (number == 0)

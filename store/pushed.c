@@ -454,7 +454,7 @@ admit(struct image *image, const struct change *change, int version, struct err 
 	if (!trust)
 		return err_set(err, ENOMEM, "no memory");
 	trust_walk(image->targets, image->delegations, trust);
-	number = trust_is_name(name) ? trust_find(trust, name) : -1;
+	number = name_check_delegation(name, err) < 0 ? -1 : trust_find(trust, name);
 	if (number < 0) {
 		char shown[64];
 

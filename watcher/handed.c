@@ -167,9 +167,10 @@ static int
 read_owner(struct handed *handed, const char *member, const char *value, struct err *err)
 {
 	int repository = repository_of(value);
+	struct err why;
 
 	if (handed->kind == HANDED_DELEGATION) {
-		if (!trust_is_name(value))
+		if (name_check_delegation(value, &why) < 0)
 			return drop_bad(err, "push.json: \"%.64s\" is no name of a delegation", value);
 		snprintf(handed->delegation, sizeof(handed->delegation), "%s", value);
 		return 0;

@@ -1103,9 +1103,12 @@ refuses_trust_that_clients_would_choke_on(void **state)
 	struct err err;
 	json_t *r;
 
-	assert_trust_refused(f, role_of_supplier("targets", "*"), "has the name \"targets\"");
-	assert_trust_refused(f, role_of_supplier("a/b", "*"), "has the name \"a/b\"");
-	assert_trust_refused(f, role_of_supplier(".a", "*"), "has the name \".a\"");
+	assert_trust_refused(f, role_of_supplier("targets", "*"),
+	    "delegation 1: delegation \"targets\": a delegation's name is no role's");
+	assert_trust_refused(
+	    f, role_of_supplier("a/b", "*"), "delegation \"a/b\": character 2 (0x2f) is not allowed there");
+	assert_trust_refused(
+	    f, role_of_supplier(".a", "*"), "delegation \".a\": character 1 (0x2e) is not allowed there");
 	assert_trust_refused(f, role_of_supplier("s", "../x"), "path 1 is no text");
 	json_object_set_new(r = role_of_supplier("s", "*"), "threshold", json_integer(2));
 	assert_trust_refused(f, r, "threshold is 2, with 1 keys it can be 1 to 1");
