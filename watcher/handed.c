@@ -279,7 +279,7 @@ put_root(struct handed *handed, struct image *image, struct client *signer, stru
 		r = r == IMAGE_SAME
 			? 0
 			: client_put_root(signer, REPOSITORY_DIRECTOR, handed->text, handed->bytes, err);
-		set_result(handed, "taken", "otafs gives it to devices within a minute, at their next poll");
+		set_result(handed, "taken", "otafs gives it to devices within a second, at their next poll");
 		return or_bad(r);
 	}
 	r = r == IMAGE_SAME ? image_settle_root(image, err)
