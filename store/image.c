@@ -484,8 +484,8 @@ is_fresh(struct image *image, int root, bool *out, struct err *err)
 	if (r < 0)
 		return r;
 	*out = image->version[ROLE_ROOT] == root && (!stale || !due_may(&image->renewals, steady_seconds()));
-	if (r < 0 || !*out || !stale || !image->failed.code)
-		return r;
+	if (!*out || !stale || !image->failed.code)
+		return 0;
 	*err = image->failed;
 	return -err->code;
 }
