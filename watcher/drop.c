@@ -234,6 +234,8 @@ drop_publish(struct drop *drop, struct image *image, struct client *signer, stru
 	drop->seconds = seconds_now() - drop->started;
 	drop->publish_seconds = seconds_now() - started;
 	/* Keys that are off line stay so, however long the drop waits. */
+	if (r == -ENOKEY && is_document(drop))
+		return DROP_BAD;
 	drop->is_stored = r == -ENOKEY;
 	return drop->is_stored || r == IMAGE_SAME ? 0 : r;
 }
