@@ -227,7 +227,7 @@ tell_held_back(struct image *image, struct err *err)
 		return r;
 	role = json_object_get(
 	    json_object_get(json_object_get(json_object_get(root, "signed"), "roles"), "targets"), "keyids");
-	keys = json_dumps(role, JSON_COMPACT);
+	keys = json_write_as(role, JSON_COMPACT);
 	err_set(err, EAGAIN,
 	    "root %d is held back until targets.json of version %d arrives, signed by %d of the keys %.300s; "
 	    "devices have root %d till then",

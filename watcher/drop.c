@@ -258,7 +258,7 @@ receipt_of(const struct release *release)
 static char *
 lines_of(json_t *json)
 {
-	AUTO(free_p) char *text = json ? json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
+	AUTO(free_p) char *text = json ? json_write_as(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
 	char *lines = NULL;
 
 	json_decref(json);
