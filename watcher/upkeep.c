@@ -100,7 +100,8 @@ collect(struct upkeep *upkeep, bool is_dry)
 		    result.is_held ? " held=damaged" : "", result.longest_slice_ms, result.seconds);
 	upkeep->report_ms = steady_ms() + REPORT_MS;
 	if (!is_dry)
-		upkeep->gc_ms = steady_ms() + (r < 0 && RETRY_MS < interval * 1000 ? RETRY_MS : interval * 1000);
+		upkeep->gc_ms =
+		    steady_ms() + (r < 0 && RETRY_MS < interval * 1000 ? RETRY_MS : interval * 1000);
 }
 
 static void

@@ -102,7 +102,8 @@ document(const char *type, int version, int64_t seconds_to_live, const char *dev
 	json_t *json;
 
 	utc_format(utc_now() + seconds_to_live, expires);
-	json = json_pack("{s:s,s:s,s:i,s:{}}", "_type", type, "expires", expires, "version", version, "targets");
+	json =
+	    json_pack("{s:s,s:s,s:i,s:{}}", "_type", type, "expires", expires, "version", version, "targets");
 	if (device)
 		json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", device));
 	return json;
