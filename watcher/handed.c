@@ -74,7 +74,7 @@ handed_is_draft(int dir, const char *name)
 static void
 list_missing(const struct draft *draft, const json_t *root, char *text, size_t room)
 {
-	const json_t *ids = json_object_get(json_object_get(json_object_get(root, "roles"), "root"), "keyids");
+	const json_t *ids = root_keyids(root, ROLE_ROOT);
 	size_t missing = 0, used = 0;
 
 	*text = '\0';
