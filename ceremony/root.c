@@ -204,6 +204,7 @@ start_draft(const struct arguments *arguments, struct draft *draft, struct err *
 	if (!from) {
 		r = empty_root(&draft->next, err);
 	} else if ((r = document_read(from, &draft->current, NULL, err)) == 0 &&
+		   (r = root_check(json_object_get(draft->current, "signed"), INT64_MIN, err)) == 0 &&
 		   (r = envelope_version(json_object_get(draft->current, "signed"), from, &version, err)) ==
 		       0) {
 		draft->next = json_deep_copy(json_object_get(draft->current, "signed"));
