@@ -28,11 +28,18 @@ keep_word(struct arguments *out, const char *word, struct err *err)
 	return 0;
 }
 
+/* As other programs have them. */
+static const char *
+long_name(const char *word)
+{
+	return !strcmp(word, "-c") ? "--config" : !strcmp(word, "-n") ? "--lines" : word;
+}
+
 /* Takes one option; @used is set to how many of @argv it took. */
 static int
 take_option(int argc, char **argv, const char *const *names, struct arguments *out, int *used, struct err *err)
 {
-	const char *word = argv[0] + 2, *equals = strchr(word, '=');
+	const char *word = long_name(argv[0]) + 2, *equals = strchr(word, '=');
 	size_t bytes = equals ? (size_t)(equals - word) : strlen(word);
 	const char *name = find_name(names, word, bytes);
 	bool has_value = name && name[bytes] == '=';
@@ -64,7 +71,7 @@ parse(int argc, char **argv, const char *const *names, struct arguments *out, st
 		if (!strcmp(argv[i], "--")) {
 			while (r == 0 && ++i < argc)
 				r = keep_word(out, argv[i], err);
-		} else if (!strncmp(argv[i], "--", 2)) {
+		} else if (!strncmp(long_name(argv[i]), "--", 2)) {
 			r = take_option(argc - i, argv + i, names, out, &used, err);
 		} else {
 			r = keep_word(out, argv[i], err);

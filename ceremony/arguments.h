@@ -1,6 +1,6 @@
 /**
  * The arguments of a command: options by their long names, each with a value, and words. Options and words may
- * be mixed; what follows "--" is words.
+ * be mixed; what follows "--" is words. "-c" and "-n" are --config and --lines.
  */
 #ifndef CEREMONY_ARGUMENTS_H
 #define CEREMONY_ARGUMENTS_H

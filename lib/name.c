@@ -29,7 +29,7 @@ static const struct kind delegation = { "delegation", LETTERS_AND_DIGITS "_-", L
 static const struct kind hardware = { "hardware id", NULL, NULL, NAME_HARDWARE_MAX };
 static const struct kind ecu = { "ECU serial", NULL, NULL, NAME_ECU_MAX };
 
-void
+const char *
 name_printable(const char *name, char *out, unsigned long room)
 {
 	size_t n = 0;
@@ -46,6 +46,7 @@ name_printable(const char *name, char *out, unsigned long room)
 			n += (size_t)snprintf(out + n, room - n, "\\x%02x", c);
 	}
 	out[n] = '\0';
+	return out;
 }
 
 static int

@@ -35,7 +35,8 @@ int name_check_delegation(const char *name, struct err *err);
 int name_check_hardware(const char *name, struct err *err);
 int name_check_ecu(const char *name, struct err *err);
 
-/** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason. */
-void name_printable(const char *name, char *out, unsigned long room);
+/** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason or on a
+ * terminal. Returns @out. */
+const char *name_printable(const char *name, char *out, unsigned long room);
 
 #endif
