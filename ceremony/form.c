@@ -67,8 +67,8 @@ is_printable(const char *text)
 	return true;
 }
 
-int
-form_check_file(const char *file, struct err *err)
+static int
+check_file(const char *file, struct err *err)
 {
 	char shown[64];
 
@@ -174,7 +174,7 @@ form_check_target(const char *file, const json_t *target, int repository, struct
 	int64_t length;
 	int r;
 
-	if ((r = form_check_file(file, err)) < 0 ||
+	if ((r = check_file(file, err)) < 0 ||
 	    (r = json_need_integer(target, "length", file, INT64_MAX, &length, err)) < 0)
 		return r;
 	if (!hash || !digest_is_sha256_hex(hash))

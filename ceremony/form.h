@@ -35,9 +35,6 @@ int form_check(const json_t *envelope, size_t bytes, int64_t now, const char *wh
 /** Checks one entry of "targets". @repository: whose, or -1 for either. */
 int form_check_target(const char *file, const json_t *target, int repository, struct err *err);
 
-/** Checks the file name of a target. */
-int form_check_file(const char *file, struct err *err);
-
 /** Whether a path of the delegation @role, an entry of "roles", matches @file as devices match it. */
 bool form_allows(const json_t *role, const char *file);
 
