@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "sign/canonical.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
 
@@ -133,7 +134,7 @@ authority_check_paths(const struct authority *authority, const json_t *signed_pa
 		return 0;
 	json_object_foreach(targets, file, target)
 	{
-		if (!form_allows(authority->delegation, file))
+		if (!delegation_allows(authority->delegation, file))
 			return err_set(err, EBADMSG, "target \"%.100s\": no path of delegation %s allows it",
 			    file, json_text(authority->delegation, "name"));
 	}

@@ -1,7 +1,7 @@
 #include "ceremony/form.h"
 
 #include <errno.h>
-#include <fnmatch.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -321,17 +321,6 @@ check_delegations(const json_t *delegations, int repository, struct err *err)
 	for (size_t i = 0; r == 0 && i < json_array_size(roles); i++)
 		r = check_delegation(roles, i, keys, err);
 	return r;
-}
-
-bool
-form_allows(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++)
-		if (fnmatch(json_string_value(json_array_get(paths, i)) ?: "", file, 0) == 0)
-			return true;
-	return false;
 }
 
 json_t *

@@ -6,7 +6,6 @@
 #define CEREMONY_FORM_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,9 +33,6 @@ int form_check(const json_t *envelope, size_t bytes, int64_t now, const char *wh
 
 /** Checks one entry of "targets". @repository: whose, or -1 for either. */
 int form_check_target(const char *file, const json_t *target, int repository, struct err *err);
-
-/** Whether a path of the delegation @role, an entry of "roles", matches @file as devices match it. */
-bool form_allows(const json_t *role, const char *file);
 
 /** The delegation @name of a "signed" part; NULL: it has none. Borrowed. */
 json_t *form_delegation(const json_t *signed_part, const char *name);

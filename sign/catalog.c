@@ -1,7 +1,6 @@
 #include "sign/catalog.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/name.h"
 #include "sign/canonical.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 
 /* One target. Texts lie in the sheet's. */
@@ -458,20 +458,6 @@ look_into(struct search *search, const struct sheet *sheet)
 		search->nearest = nearness;
 }
 
-static bool
-matches(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++) {
-		const char *path = json_string_value(json_array_get(paths, i));
-
-		if (path && fnmatch(path, file, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 descend(struct search *search, const struct sheet *sheet, int depth)
 {
@@ -484,7 +470,7 @@ descend(struct search *search, const struct sheet *sheet, int depth)
 
 		if (search->nearest == FITS || search->visits >= CATALOG_ROLES_MAX)
 			return;
-		if (sheet->below[i] < 0 || !matches(role, search->file))
+		if (sheet->below[i] < 0 || !delegation_allows(role, search->file))
 			continue;
 		search->visits++;
 		below = &search->set->sheets[sheet->below[i]];

@@ -1,11 +1,11 @@
 #include "store/trust.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
 #include "lib/name.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
 #include "store/offer.h"
@@ -182,22 +182,11 @@ trust_find(const struct trust *trust, const char *name)
 	return -1;
 }
 
-static bool
-matches(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++)
-		if (fnmatch(json_string_value(json_array_get(paths, i)), file, 0) == 0)
-			return true;
-	return false;
-}
-
 bool
 trust_allows(const struct trust *trust, int number, const char *file)
 {
 	for (; number >= 0; number = trust->nodes[number].parent)
-		if (!matches(trust->nodes[number].role, file))
+		if (!delegation_allows(trust->nodes[number].role, file))
 			return false;
 	return true;
 }
