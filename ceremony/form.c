@@ -58,33 +58,6 @@ form_repository(const json_t *signed_part)
 
 /* -- targets -- */
 
-static bool
-is_printable(const char *text)
-{
-	for (; *text; text++)
-		if (*text < 0x20 || *text > 0x7e)
-			return false;
-	return true;
-}
-
-static int
-check_file(const char *file, struct err *err)
-{
-	char shown[64];
-
-	name_printable(file, shown, sizeof(shown));
-	if (!*file || strlen(file) > NAME_TARGET_MAX)
-		return err_set(
-		    err, EBADMSG, "target \"%s\": a file name has 1 to %d bytes", shown, NAME_TARGET_MAX);
-	if (!is_printable(file) || strchr(file, '\\'))
-		return err_set(
-		    err, EBADMSG, "target \"%s\": is not printable ASCII without backslashes", shown);
-	if (strstr(file, "..") || strstr(file, "//") || *file == '/' || file[strlen(file) - 1] == '/')
-		return err_set(
-		    err, EBADMSG, "target \"%s\": has \"..\", or a slash at an end, or two together", shown);
-	return 0;
-}
-
 static int
 check_hardware(const json_t *list, const char *file, struct err *err)
 {
@@ -174,8 +147,9 @@ form_check_target(const char *file, const json_t *target, int repository, struct
 	int64_t length;
 	int r;
 
-	if ((r = check_file(file, err)) < 0 ||
-	    (r = json_need_integer(target, "length", file, INT64_MAX, &length, err)) < 0)
+	if (name_check_target(file, err) < 0)
+		return -(err->code = EBADMSG);
+	if ((r = json_need_integer(target, "length", file, INT64_MAX, &length, err)) < 0)
 		return r;
 	if (!hash || !digest_is_sha256_hex(hash))
 		return err_set(err, EBADMSG, "%.100s: hashes.sha256 is not 64 lower-case hex digits", file);

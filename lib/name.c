@@ -1,7 +1,6 @@
 #include "lib/name.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,4 +119,34 @@ int
 name_check_ecu(const char *name, struct err *err)
 {
 	return check(&ecu, name, err);
+}
+
+bool
+name_is_printable(const char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+int
+name_check_target(const char *name, struct err *err)
+{
+	char shown[64];
+
+	name_printable(name, shown, sizeof(shown));
+	if (!*name)
+		return err_set(err, EINVAL, "the target's file name is empty");
+	if (strlen(name) > NAME_TARGET_MAX)
+		return err_set(err, EINVAL,
+		    "target \"%s...\": the file name has %zu bytes, at most %d are allowed", shown,
+		    strlen(name), NAME_TARGET_MAX);
+	if (!name_is_printable(name) || strchr(name, '\\'))
+		return err_set(err, EINVAL,
+		    "target \"%s\": the file name is not printable ASCII without backslashes", shown);
+	if (strstr(name, "..") || strstr(name, "//") || *name == '/' || name[strlen(name) - 1] == '/')
+		return err_set(err, EINVAL,
+		    "target \"%s\": the file name has \"..\", or a slash at an end, or two together", shown);
+	return 0;
 }

@@ -3,6 +3,8 @@
 #ifndef LIB_NAME_H
 #define LIB_NAME_H
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 
 /** A certificate's CN may be 64 characters long (RFC 5280, ub-common-name). */
@@ -34,6 +36,13 @@ int name_check_version(const char *name, struct err *err);
 int name_check_delegation(const char *name, struct err *err);
 int name_check_hardware(const char *name, struct err *err);
 int name_check_ecu(const char *name, struct err *err);
+
+/** The file name of a target: 1 to NAME_TARGET_MAX printable bytes, no "..", no backslash, no slash at an end
+ * or doubled. */
+int name_check_target(const char *name, struct err *err);
+
+/** Whether @text is printable ASCII, which all programs hash alike. */
+bool name_is_printable(const char *text);
 
 /** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason or on a
  * terminal. Returns @out. */
