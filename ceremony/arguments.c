@@ -1,10 +1,12 @@
 #include "ceremony/arguments.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/utc.h"
+#include "sign/envelope.h"
 
 /** Ten years: more is a slip of the hand. */
 #define DAYS_MAX 3653
@@ -145,6 +147,36 @@ arguments_integer(const struct arguments *arguments, const char *name, int64_t m
 	const char *text = arguments_text(arguments, name);
 
 	return text ? read_integer(text, name, min, max, out, err) : 0;
+}
+
+int
+arguments_role(const char *name, const char *text, enum role *role, const char **rest, struct err *err)
+{
+	for (*role = 0; *role < ROLE_COUNT; (*role)++) {
+		size_t bytes = strlen(role_name(*role));
+
+		if (!strncmp(text, role_name(*role), bytes) && text[bytes] == '=') {
+			*rest = text + bytes + 1;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL,
+	    "--%s: \"%.64s\" does not begin with root=, targets=, snapshot= or timestamp=", name, text);
+}
+
+int
+arguments_threshold(const char *text, enum role *role, int *count, struct err *err)
+{
+	const char *number;
+	char after;
+	int r = arguments_role("threshold", text, role, &number, err);
+
+	if (r < 0)
+		return r;
+	if (sscanf(number, "%4d%c", count, &after) != 1 || *count < 1 || *count > ENVELOPE_THRESHOLD_MAX)
+		return err_set(err, EINVAL, "--threshold: %s=%.16s: a threshold is 1 to %d", role_name(*role),
+		    number, ENVELOPE_THRESHOLD_MAX);
+	return 0;
 }
 
 struct signer_options
