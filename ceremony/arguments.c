@@ -1,10 +1,12 @@
 #include "ceremony/arguments.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/utc.h"
+#include "sign/envelope.h"
 
 /** Ten years: more is a slip of the hand. */
 #define DAYS_MAX 3653
@@ -28,11 +30,18 @@ keep_word(struct arguments *out, const char *word, struct err *err)
 	return 0;
 }
 
+/* As other programs have them. */
+static const char *
+long_name(const char *word)
+{
+	return !strcmp(word, "-c") ? "--config" : !strcmp(word, "-n") ? "--lines" : word;
+}
+
 /* Takes one option; @used is set to how many of @argv it took. */
 static int
 take_option(int argc, char **argv, const char *const *names, struct arguments *out, int *used, struct err *err)
 {
-	const char *word = argv[0] + 2, *equals = strchr(word, '=');
+	const char *word = long_name(argv[0]) + 2, *equals = strchr(word, '=');
 	size_t bytes = equals ? (size_t)(equals - word) : strlen(word);
 	const char *name = find_name(names, word, bytes);
 	bool has_value = name && name[bytes] == '=';
@@ -64,7 +73,7 @@ parse(int argc, char **argv, const char *const *names, struct arguments *out, st
 		if (!strcmp(argv[i], "--")) {
 			while (r == 0 && ++i < argc)
 				r = keep_word(out, argv[i], err);
-		} else if (!strncmp(argv[i], "--", 2)) {
+		} else if (!strncmp(long_name(argv[i]), "--", 2)) {
 			r = take_option(argc - i, argv + i, names, out, &used, err);
 		} else {
 			r = keep_word(out, argv[i], err);
@@ -138,6 +147,36 @@ arguments_integer(const struct arguments *arguments, const char *name, int64_t m
 	const char *text = arguments_text(arguments, name);
 
 	return text ? read_integer(text, name, min, max, out, err) : 0;
+}
+
+int
+arguments_role(const char *name, const char *text, enum role *role, const char **rest, struct err *err)
+{
+	for (*role = 0; *role < ROLE_COUNT; (*role)++) {
+		size_t bytes = strlen(role_name(*role));
+
+		if (!strncmp(text, role_name(*role), bytes) && text[bytes] == '=') {
+			*rest = text + bytes + 1;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL,
+	    "--%s: \"%.64s\" does not begin with root=, targets=, snapshot= or timestamp=", name, text);
+}
+
+int
+arguments_threshold(const char *text, enum role *role, int *count, struct err *err)
+{
+	const char *number;
+	char after;
+	int r = arguments_role("threshold", text, role, &number, err);
+
+	if (r < 0)
+		return r;
+	if (sscanf(number, "%4d%c", count, &after) != 1 || *count < 1 || *count > ENVELOPE_THRESHOLD_MAX)
+		return err_set(err, EINVAL, "--threshold: %s=%.16s: a threshold is 1 to %d", role_name(*role),
+		    number, ENVELOPE_THRESHOLD_MAX);
+	return 0;
 }
 
 struct signer_options

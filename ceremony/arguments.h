@@ -1,6 +1,6 @@
 /**
  * The arguments of a command: options by their long names, each with a value, and words. Options and words may
- * be mixed; what follows "--" is words.
+ * be mixed; what follows "--" is words. "-c" and "-n" are --config and --lines.
  */
 #ifndef CEREMONY_ARGUMENTS_H
 #define CEREMONY_ARGUMENTS_H
@@ -11,6 +11,7 @@
 
 #include "ceremony/signer.h"
 #include "lib/err.h"
+#include "lib/role.h"
 
 /** A chain of a hundred roots, and more. */
 #define ARGUMENTS_MAX 1024
@@ -45,6 +46,12 @@ const char *arguments_next(const struct arguments *arguments, const char *name, 
 /** A number from @min to @max; @out stays when the option was not given. */
 int arguments_integer(const struct arguments *arguments, const char *name, int64_t min, int64_t max,
     int64_t *out, struct err *err);
+
+/** The role and the rest of "ROLE=REST", a value of option @name. */
+int arguments_role(const char *name, const char *text, enum role *role, const char **rest, struct err *err);
+
+/** The role and the number of signatures of "ROLE=N", a value of --threshold. */
+int arguments_threshold(const char *text, enum role *role, int *count, struct err *err);
 
 /** Where keys are, of --keys and --passphrase-file. */
 struct signer_options arguments_signer(const struct arguments *arguments);

@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "sign/canonical.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
 
@@ -60,7 +61,7 @@ from_root(const char *file, const json_t *envelope, enum role role, struct autho
 
 /* The delegation's name: the file's, without folder and ".json". */
 static int
-name_of(const struct arguments *arguments, const char *file, char name[static FORM_DELEGATION_MAX + 8],
+name_of(const struct arguments *arguments, const char *file, char name[static NAME_DELEGATION_MAX + 8],
     struct err *err)
 {
 	const char *given = arguments_text(arguments, "delegation"), *slash = strrchr(file, '/');
@@ -69,8 +70,8 @@ name_of(const struct arguments *arguments, const char *file, char name[static FO
 
 	if (!given && bytes > 5 && !strcmp(base + bytes - 5, ".json"))
 		bytes -= 5;
-	snprintf(name, FORM_DELEGATION_MAX + 8, "%.*s", (int)bytes, base);
-	return form_check_delegation(name, err);
+	snprintf(name, NAME_DELEGATION_MAX + 8, "%.*s", (int)bytes, base);
+	return name_check_delegation(name, err);
 }
 
 static int
@@ -78,7 +79,7 @@ from_parent(const struct arguments *arguments, const char *file, struct authorit
 {
 	const char *parent = arguments_text(arguments, "parent"), *root = arguments_text(arguments, "root");
 	AUTO(authority_done) struct authority above = { 0 };
-	char name[FORM_DELEGATION_MAX + 8];
+	char name[NAME_DELEGATION_MAX + 8];
 	const json_t *signed_part;
 	int r;
 
@@ -133,7 +134,7 @@ authority_check_paths(const struct authority *authority, const json_t *signed_pa
 		return 0;
 	json_object_foreach(targets, file, target)
 	{
-		if (!form_allows(authority->delegation, file))
+		if (!delegation_allows(authority->delegation, file))
 			return err_set(err, EBADMSG, "target \"%.100s\": no path of delegation %s allows it",
 			    file, json_text(authority->delegation, "name"));
 	}

@@ -20,21 +20,6 @@ no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory");
 }
 
-/* Splits "ROLE=REST". */
-static int
-split(const char *text, const char *option, enum role *role, const char **rest, struct err *err)
-{
-	const char *equals = strchr(text, '=');
-	char name[16];
-
-	if (!equals || (size_t)(equals - text) >= sizeof(name))
-		return err_set(err, EINVAL, "--%s: \"%.64s\" does not begin with ROLE=", option, text);
-	memcpy(name, text, (size_t)(equals - text));
-	name[equals - text] = '\0';
-	*rest = equals + 1;
-	return online_role(name, role, err);
-}
-
 /* What is asked for the role: as it is now, to begin with. NULL: no memory. */
 static json_t *
 wanted_role(const struct present *present, json_t *roles, enum role role)
@@ -81,7 +66,7 @@ add_key(const struct present *present, json_t *roles, const char *text, struct e
 	enum role role;
 	int r;
 
-	if ((r = split(text, "add-key", &role, &file, err)) < 0 ||
+	if ((r = arguments_role("add-key", text, &role, &file, err)) < 0 ||
 	    (r = document_read_key(file, &key, keyid, err)) < 0)
 		return r;
 	wanted = wanted_role(present, roles, role);
@@ -100,7 +85,7 @@ remove_key(const struct present *present, json_t *roles, const char *text, struc
 	size_t at = 0;
 	int r, found = 0;
 
-	if ((r = split(text, "remove-key", &role, &id, err)) < 0)
+	if ((r = arguments_role("remove-key", text, &role, &id, err)) < 0)
 		return r;
 	if (!(wanted = wanted_role(present, roles, role)))
 		return no_memory(err);
@@ -120,16 +105,12 @@ remove_key(const struct present *present, json_t *roles, const char *text, struc
 static int
 set_threshold(const struct present *present, json_t *roles, const char *text, struct err *err)
 {
-	const char *number;
 	json_t *wanted;
 	enum role role;
-	int r, count;
-	char after;
+	int count, r = arguments_threshold(text, &role, &count, err);
 
-	if ((r = split(text, "threshold", &role, &number, err)) < 0)
+	if (r < 0)
 		return r;
-	if (sscanf(number, "%4d%c", &count, &after) != 1 || count < 1 || count > ENVELOPE_THRESHOLD_MAX)
-		return err_set(err, EINVAL, "--threshold: \"%.16s\" is no number of signatures", number);
 	wanted = wanted_role(present, roles, role);
 	return !wanted || json_object_set_new(wanted, "threshold", json_integer(count)) < 0 ? no_memory(err)
 											    : 0;

@@ -34,28 +34,13 @@ change_key_kind(const json_t *keys, const char *keyid, char text[static 24])
 	return text;
 }
 
-static const json_t *
-keyids_of(const json_t *root, const char *role)
-{
-	return json_object_get(json_object_get(json_object_get(root, "roles"), role), "keyids");
-}
-
-static int
-threshold_of(const json_t *root, const char *role)
-{
-	return (int)json_integer_value(
-	    json_object_get(json_object_get(json_object_get(root, "roles"), role), "threshold"));
-}
-
 /* The id by which @root gives @role to the key that @from calls @keyid; NULL: it does not. */
 static const char *
-id_in(const json_t *root, const char *role, const json_t *from, const char *keyid)
+id_in(const json_t *root, enum role role, const json_t *from, const char *keyid)
 {
 	char public_id[DIGEST_HEX_SIZE];
 
-	return root && root_resolve(from, keyid, public_id)
-		   ? root_id_of(root, (enum role)role_of(role), public_id)
-		   : NULL;
+	return root && root_resolve(from, keyid, public_id) ? root_id_of(root, role, public_id) : NULL;
 }
 
 /* @before: the id that it had, if it was there. */
@@ -71,14 +56,14 @@ print_key(FILE *to, char mark, const json_t *root, const char *keyid, const char
 }
 
 static void
-print_role(FILE *to, const json_t *current, const json_t *next, const char *role)
+print_role(FILE *to, const json_t *current, const json_t *next, enum role role)
 {
-	const json_t *ids = keyids_of(next, role), *before = keyids_of(current, role);
+	const json_t *ids = root_keyids(next, role), *before = root_keyids(current, role);
 
-	fprintf(to, "%-10s %d of %zu", role, threshold_of(next, role), json_array_size(ids));
-	if (current && (threshold_of(current, role) != threshold_of(next, role) ||
+	fprintf(to, "%-10s %d of %zu", role_name(role), root_threshold(next, role), json_array_size(ids));
+	if (current && (root_threshold(current, role) != root_threshold(next, role) ||
 			   json_array_size(before) != json_array_size(ids)))
-		fprintf(to, ", was %d of %zu", threshold_of(current, role), json_array_size(before));
+		fprintf(to, ", was %d of %zu", root_threshold(current, role), json_array_size(before));
 	fputc('\n', to);
 	for (size_t i = 0; i < json_array_size(ids); i++) {
 		const char *id = json_string_value(json_array_get(ids, i)) ?: "";
@@ -98,7 +83,7 @@ void
 change_print_roles(FILE *to, const json_t *current, const json_t *next)
 {
 	for (enum role role = 0; role < ROLE_COUNT; role++)
-		print_role(to, current, next, role_name(role));
+		print_role(to, current, next, role);
 }
 
 static void
@@ -132,8 +117,8 @@ change_print(FILE *to, const json_t *current, const json_t *next, int64_t now)
 static int
 print_signers(FILE *to, const struct draft *draft, const json_t *root, const char *which)
 {
-	const json_t *ids = keyids_of(root, "root");
-	int have = draft_count(draft, root), need = threshold_of(root, "root");
+	const json_t *ids = root_keyids(root, ROLE_ROOT);
+	int have = draft_count(draft, root), need = root_threshold(root, ROLE_ROOT);
 
 	fprintf(to, "signatures by root keys of the %s root: %d of %d needed\n", which, have, need);
 	for (size_t i = 0; i < json_array_size(ids); i++) {

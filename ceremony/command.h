@@ -10,7 +10,7 @@ struct command {
 	const char *words;     /**< "key new"; NULL ends a table */
 	const char *arguments; /**< as help shows them */
 	const char *summary;   /**< one line */
-	/** @argv[0] is the words, the rest what followed, ready for getopt_long(3). 0 or -errno with words. */
+	/** @argv[0] is the words, the rest what followed, for arguments_parse(). 0 or -errno with words. */
 	int (*run)(int argc, char **argv, struct err *err);
 };
 

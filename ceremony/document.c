@@ -59,8 +59,9 @@ document_write(const char *file, const json_t *envelope, bool is_new, struct err
 	return file_replace(AT_FDCWD, file, text, bytes, 0644, err);
 }
 
-int
-document_put_signature(json_t *envelope, json_t *signature, struct err *err)
+/* In the place of an older one of the same key id. */
+static int
+put_signature(json_t *envelope, json_t *signature, struct err *err)
 {
 	json_t *signatures = json_object_get(envelope, "signatures");
 	const char *id = json_text(signature, "keyid");
@@ -174,7 +175,7 @@ sign_as(json_t *envelope, struct signer *signer, const char *keyid, struct err *
 	if ((r = canonical_write(json_object_get(envelope, "signed"), &canonical, &bytes, err)) < 0 ||
 	    (r = signer_sign_as(signer, keyid, canonical, bytes, &signature, err)) < 0)
 		return r;
-	return document_put_signature(envelope, signature, err);
+	return put_signature(envelope, signature, err);
 }
 
 int

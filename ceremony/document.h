@@ -25,9 +25,6 @@ int document_read(const char *file, json_t **out, size_t *bytes, struct err *err
 /** Writes @envelope in canonical form in the place of @file; @is_new: -EEXIST when there is one. */
 int document_write(const char *file, const json_t *envelope, bool is_new, struct err *err);
 
-/** Appends @signature, in the place of an older one of the same key id. -ENOMEM. */
-int document_put_signature(json_t *envelope, json_t *signature, struct err *err);
-
 /**
  * Reads a public key, one JSON object: {"keyid"?,"keytype","keyval":{"public"}}. @json: as documents have it,
  * without the id. @keyid: the one in the file, else the key's own.

@@ -402,7 +402,7 @@ edit_delegate(int argc, char **argv, struct err *err)
 	int r;
 
 	if ((r = arguments_parse(argc, argv, names, 2, 2, &arguments, err)) < 0 ||
-	    (r = form_check_delegation(arguments.words[1], err)) < 0 ||
+	    (r = name_check_delegation(arguments.words[1], err)) < 0 ||
 	    (r = edit_open(&edit, &arguments, err)) < 0)
 		return r;
 	if (form_delegation(edit.signed_part, arguments.words[1]))

@@ -1,8 +1,7 @@
 #include "ceremony/form.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fnmatch.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,33 +57,6 @@ form_repository(const json_t *signed_part)
 }
 
 /* -- targets -- */
-
-static bool
-is_printable(const char *text)
-{
-	for (; *text; text++)
-		if (*text < 0x20 || *text > 0x7e)
-			return false;
-	return true;
-}
-
-int
-form_check_file(const char *file, struct err *err)
-{
-	char shown[64];
-
-	name_printable(file, shown, sizeof(shown));
-	if (!*file || strlen(file) > NAME_TARGET_MAX)
-		return err_set(
-		    err, EBADMSG, "target \"%s\": a file name has 1 to %d bytes", shown, NAME_TARGET_MAX);
-	if (!is_printable(file) || strchr(file, '\\'))
-		return err_set(
-		    err, EBADMSG, "target \"%s\": is not printable ASCII without backslashes", shown);
-	if (strstr(file, "..") || strstr(file, "//") || *file == '/' || file[strlen(file) - 1] == '/')
-		return err_set(
-		    err, EBADMSG, "target \"%s\": has \"..\", or a slash at an end, or two together", shown);
-	return 0;
-}
 
 static int
 check_hardware(const json_t *list, const char *file, struct err *err)
@@ -175,8 +147,9 @@ form_check_target(const char *file, const json_t *target, int repository, struct
 	int64_t length;
 	int r;
 
-	if ((r = form_check_file(file, err)) < 0 ||
-	    (r = json_need_integer(target, "length", file, INT64_MAX, &length, err)) < 0)
+	if (name_check_target(file, err) < 0)
+		return -(err->code = EBADMSG);
+	if ((r = json_need_integer(target, "length", file, INT64_MAX, &length, err)) < 0)
 		return r;
 	if (!hash || !digest_is_sha256_hex(hash))
 		return err_set(err, EBADMSG, "%.100s: hashes.sha256 is not 64 lower-case hex digits", file);
@@ -194,24 +167,6 @@ form_check_target(const char *file, const json_t *target, int repository, struct
 }
 
 /* -- delegations -- */
-
-int
-form_check_delegation(const char *name, struct err *err)
-{
-	char shown[64];
-	size_t bytes = strlen(name);
-	bool is_good = bytes > 0 && bytes <= FORM_DELEGATION_MAX && *name != '.' && role_of(name) < 0;
-
-	for (const char *at = name; is_good && *at; at++)
-		is_good = isascii((unsigned char)*at) && (isalnum((unsigned char)*at) || strchr("_.-", *at));
-	name_printable(name, shown, sizeof(shown));
-	return is_good
-		   ? 0
-		   : err_set(err, EBADMSG,
-			 "delegation \"%s\": a name has 1 to %d letters, digits and _ . -, no dot first, and "
-			 "is no role's",
-			 shown, FORM_DELEGATION_MAX);
-}
 
 static int
 check_paths(const json_t *role, const char *what, struct err *err)
@@ -286,11 +241,11 @@ check_delegation(const json_t *roles, size_t at, const json_t *keys, struct err 
 {
 	const json_t *role = json_array_get(roles, at);
 	const char *name = json_text(role, "name");
-	char what[FORM_DELEGATION_MAX + 16];
+	char what[NAME_DELEGATION_MAX + 16];
 	int r;
 
-	if ((r = form_check_delegation(name ? name : "", err)) < 0)
-		return r;
+	if (name_check_delegation(name ? name : "", err) < 0)
+		return -(err->code = EBADMSG);
 	snprintf(what, sizeof(what), "delegation %s", name);
 	for (size_t i = 0; i < at; i++)
 		if (!strcmp(json_text(json_array_get(roles, i), "name"), name))
@@ -340,17 +295,6 @@ check_delegations(const json_t *delegations, int repository, struct err *err)
 	for (size_t i = 0; r == 0 && i < json_array_size(roles); i++)
 		r = check_delegation(roles, i, keys, err);
 	return r;
-}
-
-bool
-form_allows(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++)
-		if (fnmatch(json_string_value(json_array_get(paths, i)) ?: "", file, 0) == 0)
-			return true;
-	return false;
 }
 
 json_t *

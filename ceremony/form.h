@@ -6,7 +6,6 @@
 #define CEREMONY_FORM_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +17,6 @@
 #define FORM_SMALL_MAX (64 * 1024)
 /** Of an image repository's targets and delegations; 64 KiB below what devices read, as the server wants it. */
 #define FORM_LARGE_MAX (8 * 1024 * 1024 - 64 * 1024)
-/** A delegation's name. */
-#define FORM_DELEGATION_MAX 50
 
 /** The role of a "signed" part by its _type, as devices read it; -1: none. */
 int form_role(const json_t *signed_part);
@@ -36,13 +33,6 @@ int form_check(const json_t *envelope, size_t bytes, int64_t now, const char *wh
 
 /** Checks one entry of "targets". @repository: whose, or -1 for either. */
 int form_check_target(const char *file, const json_t *target, int repository, struct err *err);
-
-/** Checks the file name of a target, and the name of a delegation. */
-int form_check_file(const char *file, struct err *err);
-int form_check_delegation(const char *name, struct err *err);
-
-/** Whether a path of the delegation @role, an entry of "roles", matches @file as devices match it. */
-bool form_allows(const json_t *role, const char *file);
 
 /** The delegation @name of a "signed" part; NULL: it has none. Borrowed. */
 json_t *form_delegation(const json_t *signed_part, const char *name);

@@ -34,8 +34,7 @@ check_type(const char *words, const char *file, const json_t *signed_part, struc
 static const char *
 plain(const char *text, char *out, size_t room)
 {
-	name_printable(text ? text : "?", out, room);
-	return out;
+	return name_printable(text ? text : "?", out, room);
 }
 
 static void

@@ -2,104 +2,52 @@
  * says. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/arguments.h"
 #include "ceremony/command.h"
+#include "ceremony/online.h"
 #include "lib/cleanup.h"
 #include "lib/config.h"
 #include "lib/json.h"
+#include "lib/name.h"
 #include "lib/program.h"
 #include "sign/chain.h"
-#include "sign/client.h"
 #include "sign/journal.h"
 
 /** Lines that "log show" shows when it is not told. */
 #define SHOWN_LINES 20
 #define SHOWN_LINES_MAX 1000000
 
-/* What the command line asks for. */
-struct wanted {
-	const char *config, *folder;
-	const char *device, *role, *repository;
-	long lines; /* the last so many */
-	int from;   /* the first file to look into; 0: the oldest */
-};
-
-static int
-read_number(const char *text, const char *what, long max, long *out, struct err *err)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtol(text, &end, 10);
-	if (errno || end == text || *end || *out < 1 || *out > max)
-		return err_set(err, EINVAL, "%s: \"%.32s\" is no number from 1 to %ld", what, text, max);
-	return 0;
-}
-
-static int
-read_option(struct wanted *wanted, int option, struct err *err)
-{
-	long number;
-	int r;
-
-	switch (option) {
-	case 'c':
-		wanted->config = optarg;
-		return 0;
-	case 'd':
-		wanted->device = optarg;
-		return 0;
-	case 'r':
-		wanted->role = optarg;
-		return 0;
-	case 'R':
-		wanted->repository = optarg;
-		return 0;
-	case 'n':
-		return read_number(optarg, "-n", SHOWN_LINES_MAX, &wanted->lines, err);
-	case 'f':
-		if ((r = read_number(optarg, "--from", INT32_MAX, &number, err)) == 0)
-			wanted->from = (int)number;
-		return r;
-	default:
-		return err_set(err, EINVAL, "see ota-sign(1)");
-	}
-}
-
-static int
-read_options(int argc, char **argv, const struct option *options, struct wanted *wanted, struct err *err)
-{
-	int option, r;
-
-	*wanted = (struct wanted){ .config = PROGRAM_CONFIG, .lines = SHOWN_LINES };
-	while ((option = getopt_long(argc, argv, "c:n:", options, NULL)) != -1)
-		if ((r = read_option(wanted, option, err)) < 0)
-			return r;
-	if (optind < argc)
-		wanted->folder = argv[optind++];
-	return optind < argc ? err_set(err, EINVAL, "one folder, not more") : 0;
-}
-
 /* The folder of the log: as given, or that of the settings. */
 static int
-open_folder(const struct wanted *wanted, int *dir, struct err *err)
+open_folder(const struct arguments *arguments, int *dir, struct err *err)
 {
+	const char *given = arguments->word_count ? arguments->words[0] : NULL;
 	char path[CONFIG_VALUE_MAX + sizeof(JOURNAL_FOLDER) + 1];
 	struct config config;
 	int r;
 
-	if (!wanted->folder) {
-		if ((r = config_read(wanted->config, &config, err)) < 0)
+	if (!given) {
+		if ((r = config_read(arguments_text(arguments, "config") ?: PROGRAM_CONFIG, &config, err)) < 0)
 			return r;
 		snprintf(path, sizeof(path), "%s/" JOURNAL_FOLDER, config.keys);
 	}
-	*dir = open(wanted->folder ? wanted->folder : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *dir < 0 ? err_sys(err, "%s", wanted->folder ? wanted->folder : path) : 0;
+	*dir = open(given ? given : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *dir < 0 ? err_sys(err, "%s", given ? given : path) : 0;
+}
+
+/* A log that somebody changed must not move the cursor either. */
+static void
+print_plain(const char *text)
+{
+	char shown[ERR_TEXT_MAX];
+
+	fputs(name_printable(text ? text : "?", shown, sizeof(shown)), stdout);
 }
 
 /* -- verify -- */
@@ -116,9 +64,14 @@ count(const json_t *line, void *context)
 
 	counts->signatures += !event;
 	counts->events += event != NULL;
-	if (event && text)
-		printf("%s: line %" JSON_INTEGER_FORMAT ": %s: %s\n", json_text(line, "time"),
-		    json_integer_value(json_object_get(line, "n")), event, text);
+	if (!event || !text)
+		return 0;
+	print_plain(json_text(line, "time"));
+	printf(": line %" JSON_INTEGER_FORMAT ": ", json_integer_value(json_object_get(line, "n")));
+	print_plain(event);
+	fputs(": ", stdout);
+	print_plain(text);
+	putchar('\n');
 	return 0;
 }
 
@@ -150,21 +103,22 @@ follow(int dir, int first, int last, struct chain *chain, struct counts *counts,
 static int
 verify(int argc, char **argv, struct err *err)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "from", required_argument, NULL, 'f' }, { 0 } };
+	static const char *const names[] = { "config=", "from=", NULL };
 	AUTO(close_p) int dir = -1;
+	struct arguments arguments;
 	struct counts counts = { 0 };
 	struct chain chain = { 0 };
-	struct wanted wanted;
 	int first, last, bad, r;
-	int64_t bytes;
+	int64_t bytes, from = 0;
 
-	if ((r = read_options(argc, argv, options, &wanted, err)) < 0 ||
-	    (r = open_folder(&wanted, &dir, err)) < 0 || (r = chain_files(dir, &first, &last, &bytes, err)) < 0)
+	if ((r = arguments_parse(argc, argv, names, 0, 1, &arguments, err)) < 0 ||
+	    (r = arguments_integer(&arguments, "from", 1, INT32_MAX, &from, err)) < 0 ||
+	    (r = open_folder(&arguments, &dir, err)) < 0 ||
+	    (r = chain_files(dir, &first, &last, &bytes, err)) < 0)
 		return r;
 	if (last == 0)
 		return err_set(err, ENOENT, "there is no log of signatures");
-	first = wanted.from > first ? wanted.from : first;
+	first = from > first ? (int)from : first;
 	bad = follow(dir, first, last, &chain, &counts, err);
 	if (bad < 0)
 		return bad;
@@ -181,28 +135,29 @@ verify(int argc, char **argv, struct err *err)
 
 /* The last lines that fit, as a ring. */
 struct shown {
-	const struct wanted *wanted;
+	const struct arguments *arguments;
 	json_t **ring;
+	size_t room;
 	size_t count; /* of all that fit */
 };
 
-static int
-has(const json_t *line, const char *member, const char *value)
+/* Whether the option @name was not given, or @line has that. */
+static bool
+fits(const struct arguments *arguments, const json_t *line, const char *name)
 {
-	const char *is = json_text(line, member);
+	const char *wanted = arguments_text(arguments, name), *is = json_text(line, name);
 
-	return !value || (is && !strcmp(is, value));
+	return !wanted || (is && !strcmp(is, wanted));
 }
 
 static int
 take(const json_t *line, void *context)
 {
 	struct shown *shown = context;
-	const struct wanted *wanted = shown->wanted;
-	json_t **place = &shown->ring[shown->count % (size_t)wanted->lines];
+	json_t **place = &shown->ring[shown->count % shown->room];
 
-	if (!has(line, "device", wanted->device) || !has(line, "role", wanted->role) ||
-	    !has(line, "repository", wanted->repository))
+	if (!fits(shown->arguments, line, "device") || !fits(shown->arguments, line, "role") ||
+	    !fits(shown->arguments, line, "repository"))
 		return 0;
 	json_decref(*place);
 	*place = json_incref((json_t *)(uintptr_t)line);
@@ -211,53 +166,80 @@ take(const json_t *line, void *context)
 }
 
 static void
+print_event(const json_t *line, const char *event)
+{
+	const char *text = json_text(line, "text");
+
+	print_plain(event);
+	if (!text)
+		return;
+	printf(": ");
+	print_plain(text);
+}
+
+static void
+print_signature(const json_t *line)
+{
+	const char *device = json_text(line, "device");
+
+	print_plain(json_text(line, "repository"));
+	putchar(' ');
+	print_plain(json_text(line, "role"));
+	printf(" version %" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(line, "version")));
+	if (device) {
+		printf(" of ");
+		print_plain(device);
+	}
+	printf(" uid %" JSON_INTEGER_FORMAT " sha256 ", json_integer_value(json_object_get(line, "uid")));
+	print_plain(json_text(line, "sha256"));
+}
+
+static void
 print_line(const json_t *line)
 {
-	const char *event = json_text(line, "event"), *device = json_text(line, "device"),
-		   *text = json_text(line, "text");
+	const char *event = json_text(line, "event");
 
-	printf("%s ", json_text(line, "time"));
+	print_plain(json_text(line, "time"));
+	putchar(' ');
 	if (event)
-		printf("%s%s%s\n", event, text ? ": " : "", text ? text : "");
+		print_event(line, event);
 	else
-		printf("%s %s version %" JSON_INTEGER_FORMAT "%s%s uid %" JSON_INTEGER_FORMAT " sha256 %s\n",
-		    json_text(line, "repository"), json_text(line, "role"),
-		    json_integer_value(json_object_get(line, "version")), device ? " of " : "",
-		    device ? device : "", json_integer_value(json_object_get(line, "uid")),
-		    json_text(line, "sha256"));
+		print_signature(line);
+	putchar('\n');
 }
 
 static void
 print_ring(struct shown *shown)
 {
-	size_t room = (size_t)shown->wanted->lines, first = shown->count > room ? shown->count - room : 0;
+	size_t first = shown->count > shown->room ? shown->count - shown->room : 0;
 
 	for (size_t i = first; i < shown->count; i++) {
-		print_line(shown->ring[i % room]);
-		json_decref(shown->ring[i % room]);
+		print_line(shown->ring[i % shown->room]);
+		json_decref(shown->ring[i % shown->room]);
 	}
 }
 
 static int
 show(int argc, char **argv, struct err *err)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "device", required_argument, NULL, 'd' }, { "role", required_argument, NULL, 'r' },
-		{ "repository", required_argument, NULL, 'R' }, { 0 } };
+	static const char *const names[] = { "config=", "lines=", "device=", "role=", "repository=", NULL };
 	AUTO(close_p) int dir = -1;
 	AUTO(free_p) json_t **ring = NULL;
-	struct wanted wanted;
-	struct shown shown = { .wanted = &wanted };
+	struct arguments arguments;
+	struct shown shown = { .arguments = &arguments };
 	struct chain chain = { 0 };
+	int64_t bytes, lines = SHOWN_LINES;
 	int first, last, r;
-	int64_t bytes;
 
-	if ((r = read_options(argc, argv, options, &wanted, err)) < 0 ||
-	    (r = open_folder(&wanted, &dir, err)) < 0 || (r = chain_files(dir, &first, &last, &bytes, err)) < 0)
+	if ((r = arguments_parse(argc, argv, names, 0, 1, &arguments, err)) < 0 ||
+	    (r = arguments_integer(&arguments, "lines", 1, SHOWN_LINES_MAX, &lines, err)) < 0 ||
+	    (r = open_folder(&arguments, &dir, err)) < 0 ||
+	    (r = chain_files(dir, &first, &last, &bytes, err)) < 0)
 		return r;
-	shown.ring = ring = calloc((size_t)wanted.lines, sizeof(json_t *));
+	shown.room = (size_t)lines;
+	shown.ring = ring = calloc(shown.room, sizeof(json_t *));
 	if (!ring)
-		return err_set(err, ENOMEM, "no memory for %ld lines", wanted.lines);
+		return err_set(err, ENOMEM, "no memory for %zu lines", shown.room);
 	for (int file = first; last && file <= last; file++) {
 		/* What does not chain is told by verify; here it is only left out. */
 		if (chain_read(dir, file, &chain, take, &shown, err) < 0) {
@@ -275,19 +257,13 @@ static int
 tell(int argc, char **argv, int (*call)(struct client *client, struct err *err), const char *done,
     struct err *err)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { 0 } };
-	AUTO(client_freep) struct client *client = NULL;
-	struct wanted wanted;
-	struct config config;
+	static const char *const names[] = { "config=", NULL };
+	AUTO(online_done) struct online online = { 0 };
+	struct arguments arguments;
 	int r;
 
-	if ((r = read_options(argc, argv, options, &wanted, err)) < 0 ||
-	    (r = config_read(wanted.config, &config, err)) < 0)
-		return r;
-	client = client_new(config.sign_socket);
-	if (!client)
-		return err_set(err, ENOMEM, "no memory");
-	if ((r = call(client, err)) < 0)
+	if ((r = online_open(argc, argv, names, 0, 0, &arguments, &online, err)) < 0 ||
+	    (r = call(online.client, err)) < 0)
 		return r;
 	puts(done);
 	return 0;

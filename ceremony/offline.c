@@ -194,24 +194,29 @@ sign_targets(struct move *move, const json_t *root, json_t **out, int *version, 
 	return *out ? 0 : no_memory(err);
 }
 
-/* A drop in @folder, whole before it has its name. */
+/* A drop in @folder, whole before it has its name. The spool is the watcher's: what it put there instead is not
+ * followed. */
 static int
 write_drop(const char *folder, const char *name, const json_t *targets, struct err *err)
 {
 	static const char push[] = "{\"targets\":\"image\"}\n";
-	char moving[PATH_SIZE], path[PATH_SIZE], file[PATH_SIZE + 16];
+	char moving[PATH_SIZE], path[PATH_SIZE];
+	AUTO(free_p) char *text = NULL;
+	AUTO(close_p) int dir = -1;
+	size_t bytes;
 	int r;
 
 	snprintf(moving, sizeof(moving), "%s/%s.moving", folder, name);
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (mkdir(moving, 0755) < 0 && errno != EEXIST)
 		return err_sys(err, "%s", moving);
-	snprintf(file, sizeof(file), "%s/targets.json", moving);
-	if ((r = document_write(file, targets, false, err)) < 0)
-		return r;
-	snprintf(file, sizeof(file), "%s/push.json", moving);
-	if ((r = file_replace(AT_FDCWD, file, push, strlen(push), 0644, err)) < 0)
-		return r;
+	dir = open(moving, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, "%s", moving);
+	if ((r = canonical_write(targets, &text, &bytes, err)) < 0 ||
+	    (r = file_replace(dir, "targets.json", text, bytes, 0644, err)) < 0 ||
+	    (r = file_replace(dir, "push.json", push, strlen(push), 0644, err)) < 0)
+		return err_context(err, r, "%s", moving);
 	return rename(moving, path) < 0 ? err_sys(err, "%s", path) : 0;
 }
 

@@ -19,14 +19,9 @@ int
 online_open(int argc, char **argv, const char *const *names, size_t least, size_t most,
     struct arguments *arguments, struct online *online, struct err *err)
 {
-	static const char option[] = "--config";
 	const char *path;
 	int r;
 
-	/* As the programs have it. */
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "-c"))
-			argv[i] = (char *)(uintptr_t)option;
 	if ((r = arguments_parse(argc, argv, names, least, most, arguments, err)) < 0)
 		return r;
 	path = arguments_text(arguments, "config");

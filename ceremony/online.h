@@ -18,8 +18,8 @@ struct online {
 	struct client *client;
 };
 
-/** Parses the arguments as arguments_parse() does, "-c" being "--config"; @names has "config=". Reads the
- * settings; no connection is made yet. */
+/** Parses the arguments as arguments_parse() does; @names has "config=". Reads the settings; no connection is
+ * made yet. */
 int online_open(int argc, char **argv, const char *const *names, size_t least, size_t most,
     struct arguments *arguments, struct online *online, struct err *err);
 void online_done(struct online *online);

@@ -17,22 +17,6 @@
 
 #define ROOT_DAYS 365
 
-/* The role and the rest of "ROLE=REST". */
-static int
-split(const char *text, const char *option, enum role *role, const char **rest, struct err *err)
-{
-	const char *equals = strchr(text, '=');
-
-	for (*role = 0; equals && *role < ROLE_COUNT; (*role)++)
-		if (strlen(role_name(*role)) == (size_t)(equals - text) &&
-		    !strncmp(text, role_name(*role), (size_t)(equals - text))) {
-			*rest = equals + 1;
-			return 0;
-		}
-	return err_set(err, EINVAL,
-	    "--%s: \"%.64s\" does not begin with root=, targets=, snapshot= or timestamp=", option, text);
-}
-
 static json_t *
 keyids_of(json_t *root, enum role role)
 {
@@ -49,7 +33,7 @@ add_key(json_t *root, const char *text, struct err *err)
 	enum role role;
 	int r;
 
-	if ((r = split(text, "key", &role, &file, err)) < 0 ||
+	if ((r = arguments_role("key", text, &role, &file, err)) < 0 ||
 	    (r = document_add_key(json_object_get(root, "keys"), file, keyid, err)) < 0)
 		return r;
 	for (size_t i = 0; i < json_array_size(keyids_of(root, role)); i++)
@@ -118,7 +102,7 @@ remove_key(json_t *root, const char *text, struct err *err)
 	size_t at = 0;
 	int r;
 
-	if ((r = split(text, "key", &role, &which, err)) < 0)
+	if ((r = arguments_role("key", text, &role, &which, err)) < 0)
 		return r;
 	if ((r = find_key(root, keyids_of(root, role), which, &at, err)) < 0)
 		return err_context(err, r, "role %s", role_name(role));
@@ -130,16 +114,11 @@ remove_key(json_t *root, const char *text, struct err *err)
 static int
 set_threshold(json_t *root, const char *text, struct err *err)
 {
-	const char *number;
 	enum role role;
-	char after;
-	int r, count;
+	int count, r = arguments_threshold(text, &role, &count, err);
 
-	if ((r = split(text, "threshold", &role, &number, err)) < 0)
+	if (r < 0)
 		return r;
-	if (sscanf(number, "%4d%c", &count, &after) != 1 || count < 1 || count > ENVELOPE_THRESHOLD_MAX)
-		return err_set(err, EINVAL, "--threshold: %s=%.16s: a threshold is 1 to %d", role_name(role),
-		    number, ENVELOPE_THRESHOLD_MAX);
 	return json_object_set_new(json_object_get(json_object_get(root, "roles"), role_name(role)),
 		   "threshold", json_integer(count)) < 0
 		   ? err_set(err, ENOMEM, "no memory")
@@ -204,6 +183,7 @@ start_draft(const struct arguments *arguments, struct draft *draft, struct err *
 	if (!from) {
 		r = empty_root(&draft->next, err);
 	} else if ((r = document_read(from, &draft->current, NULL, err)) == 0 &&
+		   (r = root_check(json_object_get(draft->current, "signed"), INT64_MIN, err)) == 0 &&
 		   (r = envelope_version(json_object_get(draft->current, "signed"), from, &version, err)) ==
 		       0) {
 		draft->next = json_deep_copy(json_object_get(draft->current, "signed"));

@@ -9,8 +9,8 @@
 #include "sign/envelope.h"
 #include "sign/root.h"
 
-/** Of one role. */
-#define KEYS_MAX 16
+/** Of one role: everybody reads the root. */
+#define ROLE_KEYS_MAX 16
 
 static int
 no_memory(struct err *err)
@@ -46,8 +46,8 @@ want_role(const struct present *present, const struct arguments *arguments, cons
 		return r;
 	keys = (int64_t)json_array_size(root_keyids(present->root, role));
 	threshold = root_threshold(present->root, role);
-	if ((r = arguments_integer(arguments, "keys", 1, KEYS_MAX, &keys, err)) < 0 ||
-	    (r = arguments_integer(arguments, "threshold", 1, KEYS_MAX, &threshold, err)) < 0)
+	if ((r = arguments_integer(arguments, "keys", 1, ROLE_KEYS_MAX, &keys, err)) < 0 ||
+	    (r = arguments_integer(arguments, "threshold", 1, ROLE_KEYS_MAX, &threshold, err)) < 0)
 		return r;
 	if (json_object_set_new(roles, name,
 		json_pack("{s:I,s:I}", "new", (json_int_t)keys, "threshold", (json_int_t)threshold)) < 0)

@@ -1,9 +1,10 @@
 #include "lib/name.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/role.h"
 
 #define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -22,10 +23,12 @@ static const struct kind package = { "package name", LETTERS_AND_DIGITS, LETTERS
 	NAME_PACKAGE_MAX };
 static const struct kind version = { "package version", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
 	NAME_VERSION_MAX };
+static const struct kind delegation = { "delegation", LETTERS_AND_DIGITS "_-", LETTERS_AND_DIGITS "_.-",
+	NAME_DELEGATION_MAX };
 static const struct kind hardware = { "hardware id", NULL, NULL, NAME_HARDWARE_MAX };
 static const struct kind ecu = { "ECU serial", NULL, NULL, NAME_ECU_MAX };
 
-void
+const char *
 name_printable(const char *name, char *out, unsigned long room)
 {
 	size_t n = 0;
@@ -42,6 +45,7 @@ name_printable(const char *name, char *out, unsigned long room)
 			n += (size_t)snprintf(out + n, room - n, "\\x%02x", c);
 	}
 	out[n] = '\0';
+	return out;
 }
 
 static int
@@ -98,6 +102,14 @@ name_check_version(const char *name, struct err *err)
 }
 
 int
+name_check_delegation(const char *name, struct err *err)
+{
+	if (role_of(name) >= 0)
+		return err_set(err, EINVAL, "delegation \"%s\": a delegation's name is no role's", name);
+	return check(&delegation, name, err);
+}
+
+int
 name_check_hardware(const char *name, struct err *err)
 {
 	return check(&hardware, name, err);
@@ -107,4 +119,34 @@ int
 name_check_ecu(const char *name, struct err *err)
 {
 	return check(&ecu, name, err);
+}
+
+bool
+name_is_printable(const char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+int
+name_check_target(const char *name, struct err *err)
+{
+	char shown[64];
+
+	name_printable(name, shown, sizeof(shown));
+	if (!*name)
+		return err_set(err, EINVAL, "the target's file name is empty");
+	if (strlen(name) > NAME_TARGET_MAX)
+		return err_set(err, EINVAL,
+		    "target \"%s...\": the file name has %zu bytes, at most %d are allowed", shown,
+		    strlen(name), NAME_TARGET_MAX);
+	if (!name_is_printable(name) || strchr(name, '\\'))
+		return err_set(err, EINVAL,
+		    "target \"%s\": the file name is not printable ASCII without backslashes", shown);
+	if (strstr(name, "..") || strstr(name, "//") || *name == '/' || name[strlen(name) - 1] == '/')
+		return err_set(err, EINVAL,
+		    "target \"%s\": the file name has \"..\", or a slash at an end, or two together", shown);
+	return 0;
 }

@@ -3,6 +3,8 @@
 #ifndef LIB_NAME_H
 #define LIB_NAME_H
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 
 /** A certificate's CN may be 64 characters long (RFC 5280, ub-common-name). */
@@ -13,6 +15,8 @@
 #define NAME_TARGET_MAX 253
 #define NAME_PACKAGE_MAX 128
 #define NAME_VERSION_MAX 124
+/** Of a delegation; each is a file name in three sets, and a line of snapshot.json. */
+#define NAME_DELEGATION_MAX 50
 /** aktualizr takes 0..200 characters; an empty one says nothing. */
 #define NAME_HARDWARE_MAX 200
 /** aktualizr takes 1..64 characters. */
@@ -22,16 +26,26 @@
  * Each returns 0, or -EINVAL with a reason that names the kind and the cause.
  *
  * device, package, version: letters, digits and . _ + : - (a colon in devices only); the first is a letter or
- * digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash.
+ * digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash. delegation: letters, digits
+ * and . _ - without a dot first, and no role's name.
  */
 int name_check_device(const char *name, struct err *err);
 int name_check_serial(const char *name, struct err *err);
 int name_check_package(const char *name, struct err *err);
 int name_check_version(const char *name, struct err *err);
+int name_check_delegation(const char *name, struct err *err);
 int name_check_hardware(const char *name, struct err *err);
 int name_check_ecu(const char *name, struct err *err);
 
-/** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason. */
-void name_printable(const char *name, char *out, unsigned long room);
+/** The file name of a target: 1 to NAME_TARGET_MAX printable bytes, no "..", no backslash, no slash at an end
+ * or doubled. */
+int name_check_target(const char *name, struct err *err);
+
+/** Whether @text is printable ASCII, which all programs hash alike. */
+bool name_is_printable(const char *text);
+
+/** Copies @name with every byte outside printable ASCII as \xNN, cut to fit, for use in a reason or on a
+ * terminal. Returns @out. */
+const char *name_printable(const char *name, char *out, unsigned long room);
 
 #endif

@@ -10,3 +10,12 @@ steady_seconds(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec;
 }
+
+int64_t
+steady_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/** Seconds since some moment before the program was started. */
+/** Seconds, and milliseconds, since some moment before the program was started. */
 int64_t steady_seconds(void);
+int64_t steady_ms(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "lib/cleanup.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "lib/uuid.h"
@@ -40,7 +41,7 @@ list_hardware(const struct order *order, char *out, size_t room)
 static int
 refuse_hardware(const struct order *order, const struct target *target, struct err *err)
 {
-	AUTO(free_p) char *ids = json_dumps(target->hardware, JSON_COMPACT | JSON_ENSURE_ASCII);
+	AUTO(free_p) char *ids = json_write_as(target->hardware, JSON_COMPACT | JSON_ENSURE_ASCII);
 	char ecus[256];
 
 	list_hardware(order, ecus, sizeof(ecus));

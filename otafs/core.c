@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -114,15 +113,6 @@ core_take_changes(struct core *core, struct changes *out)
 {
 	*out = core->changes;
 	core->changes = (struct changes){ 0 };
-}
-
-static int64_t
-steady_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int

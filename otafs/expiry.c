@@ -16,8 +16,6 @@
 #define HOUR_SECONDS 3600
 #define SOON_DAYS 30
 #define DUE_DAYS 7
-/** From so many days on it is an error in the log. */
-#define ERROR_DAYS 3
 
 enum expiry_state { FINE, SOON, DUE, EXPIRED, NOT_KNOWN, STATES };
 

@@ -91,8 +91,9 @@ lifetimes_free(struct lifetimes *lifetimes)
 
 /* ---- documents */
 
-void
-lifetime_print_keys(const json_t *role_keys, char *out, size_t room)
+/* Where the keys of a role are: "the key ID (here)", "2 of the keys ID (elsewhere), ID (here)". */
+static void
+print_keys(const json_t *role_keys, char *out, size_t room)
 {
 	const json_t *list = json_object_get(role_keys, "keys"), *key;
 	size_t i;
@@ -184,7 +185,7 @@ say_who(struct lifetime *out, enum role role)
 		strcpy(out->who, "not known: ota-signd does not say where the keys are");
 		return;
 	}
-	lifetime_print_keys(out->keys, keys, sizeof(keys));
+	print_keys(out->keys, keys, sizeof(keys));
 	if (out->care == LIFETIME_LOST)
 		snprintf(out->who, sizeof(out->who), "nobody: it takes %s", keys);
 	else
@@ -338,7 +339,7 @@ add_delegation(const struct target_role *role, struct lifetimes *out, struct err
 	    json_pack("{s:O?,s:O}", "threshold", json_object_get(role->entry, "threshold"), "keys", keys);
 	say_document(entry, json_text(role->body, "expires"), 0);
 	entry->care = LIFETIME_PERSON;
-	lifetime_print_keys(entry->keys, words, sizeof(words));
+	print_keys(entry->keys, words, sizeof(words));
 	snprintf(entry->who, sizeof(entry->who), "who has %s", words);
 	snprintf(entry->command, sizeof(entry->command),
 	    "ota-sign delegation renew %.200s.json && ota-sign delegation sign %.200s.json --key KEY",

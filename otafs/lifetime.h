@@ -61,7 +61,4 @@ int lifetimes_count_devices(struct core *core, int64_t now, struct lifetime_devi
 int lifetimes_list(struct core *core, const struct sources *sources, const struct lifetime_devices *devices,
     struct lifetimes *out, struct err *err);
 
-/** Where the keys of a role are, as words: "the key ID (here)", "2 of the keys ID (elsewhere), ID (here)". */
-void lifetime_print_keys(const json_t *role_keys, char *out, size_t room);
-
 #endif

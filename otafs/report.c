@@ -115,14 +115,16 @@ report_commit(struct core *core, const struct device *device, const char *kind, 
 static int
 store_event(struct core *core, const struct device *device, const json_t *event, int64_t now, struct err *err)
 {
-	AUTO(free_p) char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	AUTO(free_p) char *text = json_write_as(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
 	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
 	const json_t *success;
 	char line[512], shown[512];
 	int r;
 
-	if (!text || !id || !*id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
+	if (!text)
+		return err_set(err, ENOMEM, "no memory for an event");
+	if (!id || !*id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
 		return 1;
 	if ((r = state_event_add(core->state, device->id, id, text, now, err)) != 0)
 		return r < 0 ? r : 0;

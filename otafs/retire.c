@@ -300,9 +300,3 @@ retire_follow(struct core *core)
 		}
 	}
 }
-
-bool
-retire_is_waiting(const struct core *core)
-{
-	return core->retirements && core->retirements->count;
-}

@@ -41,7 +41,4 @@ int retire_print(struct core *core, const struct target *target, FILE *out, stru
 /** Looks what has become of the requests; after each refresh of the core. */
 void retire_follow(struct core *core);
 
-/** Whether there are requests that wait for an answer. */
-bool retire_is_waiting(const struct core *core);
-
 #endif

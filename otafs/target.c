@@ -1,7 +1,6 @@
 #include "otafs/target.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -12,12 +11,13 @@
 #include "lib/log.h"
 #include "lib/name.h"
 #include "lib/utc.h"
+#include "sign/delegation.h"
 
 /* A role on the way from targets.json down. */
 struct role_above {
 	const struct role_above *above; /* NULL: targets.json is next */
 	const char *name;
-	const json_t *paths;
+	const json_t *entry; /* of the delegations that name it */
 	int depth;
 };
 
@@ -69,23 +69,12 @@ target_fits(const struct target *target, const char *id)
 
 /* ---- one document */
 
-static bool
-matches(const json_t *paths, const char *file)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(paths, i,
-	    one) if (json_is_string(one) && fnmatch(json_string_value(one), file, 0) == 0) return true;
-	return false;
-}
-
 /* A device comes to a role only by roles that match the name it looks for. */
 static bool
 is_reached(const struct role_above *role, const char *file)
 {
 	for (; role; role = role->above)
-		if (!matches(role->paths, file))
+		if (!delegation_allows(role->entry, file))
 			return false;
 	return true;
 }
@@ -174,12 +163,11 @@ static int
 read_role(
     int dir, const json_t *entry, const struct role_above *above, struct targets *targets, struct err *err)
 {
-	struct role_above role = { above, json_text(entry, "name"), json_object_get(entry, "paths"),
-		above ? above->depth + 1 : 1 };
+	struct role_above role = { above, json_text(entry, "name"), entry, above ? above->depth + 1 : 1 };
 	const json_t *body = NULL;
 	char path[NAME_TARGET_MAX + 32];
 	struct err why = { 0 };
-	int r = role.name ? name_check_package(role.name, &why) : err_set(&why, EBADMSG, "has no name");
+	int r = name_check_delegation(role.name ? role.name : "", &why);
 
 	if (r == 0) {
 		snprintf(path, sizeof(path), "delegations/%s.json", role.name);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
@@ -307,15 +307,6 @@ open_stored(const struct node *node, struct err *err)
 
 /* ---- devices/CN/SERIAL/repo/ of the www view: the publication that the device is reading */
 
-static int64_t
-monotonic_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /*
  * A visit begins when there is no next root: timestamp.json then has to be of the set in which that was so, or
  * the device would meet signatures of a root that it has not seen. Without that, timestamp.json begins it.
@@ -326,7 +317,7 @@ choose_set(const struct node *node, const char *name)
 {
 	const struct core *core = node->core;
 	const char *device = node->args[0], *serial = node->args[1];
-	int64_t now = monotonic_seconds();
+	int64_t now = steady_seconds();
 
 	if (root_version(name) >= 0)
 		return image_number(core->image);
@@ -340,7 +331,7 @@ pin_set(const struct node *node, const char *name, bool is_there)
 {
 	struct pins *pins = &node->core->pins;
 	const char *device = node->args[0], *serial = node->args[1];
-	int64_t now = monotonic_seconds();
+	int64_t now = steady_seconds();
 
 	if (root_version(name) > 0 && !is_there)
 		pins_begin(pins, device, serial, node->set, now);

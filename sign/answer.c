@@ -125,13 +125,14 @@ give_last(struct book *book, uid_t uid, enum repository repository, const json_t
     size_t *bytes, struct err *err)
 {
 	int role = role_of(json_text(request, "role"));
+	char version[16];
 
 	(void)uid;
 	if (role < 0 || repository != REPOSITORY_IMAGE)
 		return err_set(
 		    err, EINVAL, "request: the ledger is kept for the roles of the image repository");
-	*bytes = (size_t)asprintf(payload, "%d", ledger_last(book->ledger, (enum role)role));
-	return 0;
+	snprintf(version, sizeof(version), "%d", ledger_last(book->ledger, (enum role)role));
+	return say(0, version, payload, bytes, err);
 }
 
 static int

@@ -1,7 +1,6 @@
 #include "sign/catalog.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/name.h"
 #include "sign/canonical.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 
 /* One target. Texts lie in the sheet's. */
@@ -24,7 +24,7 @@ struct item {
 
 /* One document. */
 struct sheet {
-	char name[NAME_PACKAGE_MAX + 1];
+	char name[NAME_DELEGATION_MAX + 1];
 	char digest[DIGEST_HEX_SIZE]; /* of the whole, canonical */
 	int version;
 	int64_t expires;
@@ -353,7 +353,7 @@ catalog_add(struct catalog *catalog, const char *name, const json_t *file, size_
 
 	if (set->count == 0)
 		return err_set(err, EINVAL, "%.64s: targets have to be shown first", name);
-	if ((r = name_check_package(name, err)) < 0 || (r = envelope_check(file, name, err)) < 0)
+	if ((r = name_check_delegation(name, err)) < 0 || (r = envelope_check(file, name, err)) < 0)
 		return r;
 	number = find_sheet(set, name);
 	if (number == 0)
@@ -458,20 +458,6 @@ look_into(struct search *search, const struct sheet *sheet)
 		search->nearest = nearness;
 }
 
-static bool
-matches(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++) {
-		const char *path = json_string_value(json_array_get(paths, i));
-
-		if (path && fnmatch(path, file, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 descend(struct search *search, const struct sheet *sheet, int depth)
 {
@@ -484,7 +470,7 @@ descend(struct search *search, const struct sheet *sheet, int depth)
 
 		if (search->nearest == FITS || search->visits >= CATALOG_ROLES_MAX)
 			return;
-		if (sheet->below[i] < 0 || !matches(role, search->file))
+		if (sheet->below[i] < 0 || !delegation_allows(role, search->file))
 			continue;
 		search->visits++;
 		below = &search->set->sheets[sheet->below[i]];

@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "lib/steady.h"
 #include "sign/request.h"
 #include "sign/root.h"
 
@@ -93,22 +93,13 @@ exchange(struct client *client, const char *request, char **reply, size_t *bytes
 	return r;
 }
 
-static int64_t
-clock_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* With the lock held. A signer that hangs must not make everybody who needs it wait, one after the other. */
 static int
 exchange_patiently(struct client *client, const char *request, char **reply, size_t *bytes, struct err *err)
 {
 	int was_connected = client->fd >= 0, r;
 
-	if (clock_seconds() < client->paused_until)
+	if (steady_seconds() < client->paused_until)
 		return err_set(
 		    err, EAGAIN, "it did not answer within %d seconds lately", CLIENT_TIMEOUT_SECONDS);
 	r = exchange(client, request, reply, bytes, err);
@@ -116,7 +107,7 @@ exchange_patiently(struct client *client, const char *request, char **reply, siz
 	if (r < 0 && r != -EAGAIN && was_connected)
 		r = exchange(client, request, reply, bytes, err);
 	if (r == -EAGAIN)
-		client->paused_until = clock_seconds() + CLIENT_PAUSE_SECONDS;
+		client->paused_until = steady_seconds() + CLIENT_PAUSE_SECONDS;
 	return r;
 }
 

@@ -92,7 +92,7 @@ check_form(const json_t *signature, const char *what, struct err *err)
 static bool
 is_root_key(const json_t *root, const char *keyid)
 {
-	const json_t *ids = json_object_get(json_object_get(json_object_get(root, "roles"), "root"), "keyids");
+	const json_t *ids = root_keyids(root, ROLE_ROOT);
 
 	for (size_t i = 0; i < json_array_size(ids); i++)
 		if (!strcmp(json_string_value(json_array_get(ids, i)) ?: "", keyid))
@@ -161,10 +161,8 @@ check_ids(const struct draft *draft, struct err *err)
 static int
 check_room(const struct draft *draft, size_t bytes, struct err *err)
 {
-	const json_t *current = json_object_get(json_object_get(current_root(draft), "roles"), "root");
-	const json_t *next = json_object_get(json_object_get(draft->next, "roles"), "root");
-	size_t signers = json_array_size(json_object_get(current, "keyids")) +
-			 json_array_size(json_object_get(next, "keyids"));
+	size_t signers = json_array_size(root_keyids(current_root(draft), ROLE_ROOT)) +
+			 json_array_size(root_keyids(draft->next, ROLE_ROOT));
 
 	if (bytes + signers * SIGNATURE_ROOM > ROOT_BYTES_MAX)
 		return err_set(err, EBADMSG,
@@ -530,7 +528,7 @@ draft_has_signed(const struct draft *draft, const char *keyid)
 int
 draft_count(const struct draft *draft, const json_t *root)
 {
-	const json_t *ids = json_object_get(json_object_get(json_object_get(root, "roles"), "root"), "keyids");
+	const json_t *ids = root_keyids(root, ROLE_ROOT);
 	int count = 0;
 
 	for (size_t i = 0; i < json_array_size(ids); i++)

@@ -327,8 +327,9 @@ house_adopt(struct house *house, json_t *root, const struct house_names *names)
 	take_names(house, names);
 }
 
-bool
-house_lost(const struct house *house, const char *public_id)
+/* Whether the key was made here and not deleted, and is missing. */
+static bool
+is_lost(const struct house *house, const char *public_id)
 {
 	return house_find(house, public_id) < 0 && notes_have(house, "made", public_id) &&
 	       !notes_have(house, "deleted", public_id);
@@ -343,9 +344,7 @@ report_key(const struct house *house, const char *keyid, json_t *list, struct er
 
 	if (r < 0)
 		return r;
-	where = house_find(house, public_id) >= 0 ? "here"
-		: house_lost(house, public_id)    ? "lost"
-						  : "elsewhere";
+	where = house_find(house, public_id) >= 0 ? "here" : is_lost(house, public_id) ? "lost" : "elsewhere";
 	return json_array_append_new(list, json_pack("{s:s,s:s}", "keyid", keyid, "where", where)) < 0
 		   ? err_set(err, ENOMEM, "no memory for a report")
 		   : 0;
@@ -396,7 +395,7 @@ tell_lost_of(const struct house *house, enum role role)
 	for (size_t i = 0; i < json_array_size(ids); i++) {
 		const char *id = json_string_value(json_array_get(ids, i)) ?: "";
 
-		if (root_public_id(house->root, id, public_id, &ignored) == 0 && house_lost(house, public_id))
+		if (root_public_id(house->root, id, public_id, &ignored) == 0 && is_lost(house, public_id))
 			log_line(LOG_ERR,
 			    "private key lost repository=%s role=%s keyid=%s: restore it from the backup, or "
 			    "replace it: ota-sign rotate %s %s",

@@ -88,9 +88,6 @@ int house_report(const struct house *house, json_t **out, struct err *err);
 /** The place of the key with @public_id in house->keys; -1 if it is not here. */
 int house_find(const struct house *house, const char *public_id);
 
-/** Whether the newest root names the key with @public_id, made here and not deleted, but it is missing. */
-bool house_lost(const struct house *house, const char *public_id);
-
 /** Adds @pair, which is taken over; there is room. Places in house->keys change. */
 void house_hold(struct house *house, const char *file, enum role role, int version, struct key_pair *pair);
 /** Takes key @at out of memory, wiped; later keys move up. */

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "sign/chain.h"
 
@@ -28,15 +28,6 @@ struct journal {
 	int64_t synced_at;  /* seconds of the monotonic clock */
 };
 
-static int64_t
-clock_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* -- lines -- */
 
 /* The text of a line with its newline, and the chain after it. @line is released. */
@@ -48,7 +39,7 @@ chain_up(const struct journal *journal, json_t *line, char **text, struct chain 
 	int n = -1, r;
 
 	if (json && json_object_set_new(json, "previous", json_string(journal->head.previous)) == 0)
-		dumped = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);
+		dumped = json_write_as(json, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (dumped)
 		n = asprintf(text, "%s\n", dumped);
 	if (n < 0)
@@ -71,7 +62,7 @@ refuse_unlogged(const struct journal *journal, int code, struct err *err)
 static int
 sync_file(struct journal *journal)
 {
-	journal->synced_at = clock_seconds();
+	journal->synced_at = steady_seconds();
 	if (fdatasync(journal->fd) < 0)
 		return -errno;
 	journal->is_dirty = false;
@@ -260,7 +251,7 @@ journal_tick(struct journal *journal)
 {
 	int r;
 
-	if (!journal->is_dirty || clock_seconds() <= journal->synced_at)
+	if (!journal->is_dirty || steady_seconds() <= journal->synced_at)
 		return;
 	r = sync_file(journal);
 	if (r == 0)

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/program.h"
+#include "lib/steady.h"
 
 static void
 limit(int resource, uint64_t value)
@@ -45,15 +46,6 @@ become(const char *const *argv, const struct child_limits *limits, pid_t parent,
 	_exit(127);
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
 end(pid_t pid)
 {
@@ -69,11 +61,11 @@ static int
 wait_for(pid_t pid, int64_t seconds, child_stop *is_stopped, void *data, int *status, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = CHILD_LOOK_MS * 1000000 };
-	int64_t until = clock_ms() + seconds * 1000;
+	int64_t until = steady_ms() + seconds * 1000;
 	pid_t got;
 
 	while ((got = waitpid(pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
-		bool is_late = clock_ms() > until;
+		bool is_late = steady_ms() > until;
 
 		if (is_late || is_stopped(data)) {
 			end(pid);

@@ -93,14 +93,15 @@ read_delegations(struct image *image, struct err *err)
 
 	json_object_foreach(image->meta, file, ignored)
 	{
-		char name[PUBLISH_NAME_SIZE], one[TRUST_NAME_MAX + 1];
+		char name[PUBLISH_NAME_SIZE], one[NAME_DELEGATION_MAX + 1];
+		struct err no_name;
 		size_t n = strlen(file);
 		json_t *signed_part;
 
-		if (n <= 5 || n - 5 > TRUST_NAME_MAX)
+		if (n <= 5 || n - 5 > NAME_DELEGATION_MAX)
 			continue;
 		snprintf(one, sizeof(one), "%.*s", (int)n - 5, file);
-		if (!trust_is_name(one))
+		if (name_check_delegation(one, &no_name) < 0)
 			continue;
 		snprintf(name, sizeof(name), "delegations/%s", file);
 		r = read_signed(image, name, IMAGE_TARGETS_MAX, &signed_part, &bytes, err);
@@ -483,8 +484,8 @@ is_fresh(struct image *image, int root, bool *out, struct err *err)
 	if (r < 0)
 		return r;
 	*out = image->version[ROLE_ROOT] == root && (!stale || !due_may(&image->renewals, steady_seconds()));
-	if (r < 0 || !*out || !stale || !image->failed.code)
-		return r;
+	if (!*out || !stale || !image->failed.code)
+		return 0;
 	*err = image->failed;
 	return -err->code;
 }

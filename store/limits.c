@@ -87,7 +87,7 @@ add_delegations(const struct image *image, struct report *report)
 	json_object_foreach(image->delegations, name, document)
 	{
 		const char *text = json_text(document, "expires");
-		char what[TRUST_NAME_MAX + 32];
+		char what[NAME_DELEGATION_MAX + 32];
 		int64_t expires;
 
 		snprintf(what, sizeof(what), "delegation %.50s", name);

@@ -8,15 +8,6 @@
 #include "sign/canonical.h"
 #include "store/needed.h"
 
-static bool
-is_printable(const char *text)
-{
-	for (; *text; text++)
-		if (*text < 0x20 || *text > 0x7e)
-			return false;
-	return true;
-}
-
 bool
 offer_is_ascii(const json_t *json)
 {
@@ -25,12 +16,12 @@ offer_is_ascii(const json_t *json)
 	size_t i;
 
 	if (json_is_string(json))
-		return is_printable(json_string_value(json));
+		return name_is_printable(json_string_value(json));
 	if (json_is_object(json))
 		for (void *at = json_object_iter((json_t *)(uintptr_t)json); at;
 		     at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
 			name = json_object_iter_key(at);
-			if (!is_printable(name) || !offer_is_ascii(json_object_iter_value(at)))
+			if (!name_is_printable(name) || !offer_is_ascii(json_object_iter_value(at)))
 				return false;
 		}
 	for (i = 0; i < json_array_size(json); i++) {
@@ -44,28 +35,14 @@ offer_is_ascii(const json_t *json)
 int
 offer_check_name(const char *name, struct err *err)
 {
-	char shown[64];
-
-	name_printable(name, shown, sizeof(shown));
-	if (!*name)
-		return drop_bad(err, "the target's file name is empty");
-	if (strlen(name) > NAME_TARGET_MAX)
-		return drop_bad(err, "target \"%s...\": the file name has %zu bytes, at most %d are allowed",
-		    shown, strlen(name), NAME_TARGET_MAX);
-	if (!is_printable(name) || strchr(name, '\\'))
-		return drop_bad(
-		    err, "target \"%s\": the file name is not printable ASCII without backslashes", shown);
-	if (strstr(name, "..") || strstr(name, "//") || *name == '/' || name[strlen(name) - 1] == '/')
-		return drop_bad(err,
-		    "target \"%s\": the file name has \"..\", or a slash at an end, or two together", shown);
-	return 0;
+	return name_check_target(name, err) < 0 ? DROP_BAD : 0;
 }
 
 int
 offer_check_uri(const char *uri, struct err *err)
 {
 	if (strlen(uri) > OFFER_URI_MAX || (strncmp(uri, "https://", 8) && strncmp(uri, "http://", 7)) ||
-	    !is_printable(uri) || strchr(uri, ' '))
+	    !name_is_printable(uri) || strchr(uri, ' '))
 		return drop_bad(err,
 		    "uri is no http:// or https:// address of at most %d printable ASCII characters",
 		    OFFER_URI_MAX);

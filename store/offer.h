@@ -26,8 +26,7 @@
  */
 int offer_add(json_t *targets, const struct release *release, const char *now, struct err *err);
 
-/** DROP_BAD unless @name can be the file name of a target: 1 to NAME_TARGET_MAX printable bytes, no "..", no
- * backslash, no slash at an end or doubled. */
+/** DROP_BAD unless @name can be the file name of a target, see name_check_target(). */
 int offer_check_name(const char *name, struct err *err);
 
 /** DROP_BAD unless @uri is an address of http:// or https://, printable ASCII of at most OFFER_URI_MAX bytes.

@@ -220,14 +220,11 @@ tell_held_back(struct image *image, struct err *err)
 {
 	AUTO(json_decref_p) json_t *root = NULL;
 	AUTO(free_p) char *keys = NULL;
-	const json_t *role;
 	int newest, r;
 
 	if ((r = state_newest_root(image, &newest, &root, err)) < 0)
 		return r;
-	role = json_object_get(
-	    json_object_get(json_object_get(json_object_get(root, "signed"), "roles"), "targets"), "keyids");
-	keys = json_dumps(role, JSON_COMPACT);
+	keys = json_write_as(root_keyids(json_object_get(root, "signed"), ROLE_TARGETS), JSON_COMPACT);
 	err_set(err, EAGAIN,
 	    "root %d is held back until targets.json of version %d arrives, signed by %d of the keys %.300s; "
 	    "devices have root %d till then",
@@ -454,7 +451,7 @@ admit(struct image *image, const struct change *change, int version, struct err 
 	if (!trust)
 		return err_set(err, ENOMEM, "no memory");
 	trust_walk(image->targets, image->delegations, trust);
-	number = trust_is_name(name) ? trust_find(trust, name) : -1;
+	number = name_check_delegation(name, err) < 0 ? -1 : trust_find(trust, name);
 	if (number < 0) {
 		char shown[64];
 

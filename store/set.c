@@ -258,6 +258,9 @@ sign(struct image *image, enum role role, json_t *signed_part, struct set *set, 
 	    json_object_set_new(signed_part, "expires", json_string(expires)) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	r = client_sign(image->client, REPOSITORY_IMAGE, role, signed_part, &data, &bytes, err);
+	/* -ENOKEY means that targets are signed elsewhere, which is nothing to wait for. */
+	if (r == -ENOKEY && role != ROLE_TARGETS)
+		r = -(err->code = EAGAIN);
 	if (r < 0)
 		return err_context(err, r, "sign image %s", role_name(role));
 	snprintf(name, sizeof(name), "%s.json", role_name(role));

@@ -1,29 +1,14 @@
 #include "store/trust.h"
 
-#include <ctype.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/role.h"
+#include "lib/name.h"
+#include "sign/delegation.h"
 #include "sign/envelope.h"
 #include "sign/key.h"
 #include "store/offer.h"
-
-bool
-trust_is_name(const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n == 0 || n > TRUST_NAME_MAX || *name == '.' || role_of(name) >= 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!isascii((unsigned char)name[i]) ||
-		    (!isalnum((unsigned char)name[i]) && !strchr("_.-", name[i])))
-			return false;
-	return true;
-}
 
 /* -- the form -- */
 
@@ -104,16 +89,13 @@ check_role(const json_t *roles, size_t at, const json_t *keys, const char *docum
 {
 	const json_t *role = json_array_get(roles, at), *terminating = json_object_get(role, "terminating");
 	const char *name = json_text(role, "name");
-	char what[160], shown[64];
+	char what[160];
 	int r;
 
-	name_printable(name ? name : "", shown, sizeof(shown));
-	if (!name || !trust_is_name(name))
-		return drop_bad(err,
-		    "%s: delegation %zu has the name \"%s\"; it may be 1 to %d letters, digits and _ . -, no "
-		    "dot first, "
-		    "and no role's name",
-		    document, at + 1, shown, TRUST_NAME_MAX);
+	if (name_check_delegation(name ? name : "", err) < 0) {
+		err_context(err, 0, "%.60s: delegation %zu", document, at + 1);
+		return DROP_BAD;
+	}
 	snprintf(what, sizeof(what), "%.60s: delegation %s", document, name);
 	for (size_t i = 0; i < at; i++)
 		if (!strcmp(json_text(json_array_get(roles, i), "name"), name))
@@ -200,22 +182,11 @@ trust_find(const struct trust *trust, const char *name)
 	return -1;
 }
 
-static bool
-matches(const json_t *role, const char *file)
-{
-	const json_t *paths = json_object_get(role, "paths");
-
-	for (size_t i = 0; i < json_array_size(paths); i++)
-		if (fnmatch(json_string_value(json_array_get(paths, i)), file, 0) == 0)
-			return true;
-	return false;
-}
-
 bool
 trust_allows(const struct trust *trust, int number, const char *file)
 {
 	for (; number >= 0; number = trust->nodes[number].parent)
-		if (!matches(trust->nodes[number].role, file))
+		if (!delegation_allows(trust->nodes[number].role, file))
 			return false;
 	return true;
 }

@@ -12,8 +12,6 @@
 
 /** aktualizr goes no deeper. */
 #define TRUST_DEPTH_MAX 5
-/** A delegation's name. */
-#define TRUST_NAME_MAX 50
 /** Of one document; every device reads them at every change. */
 #define TRUST_ROLES_MAX 64
 #define TRUST_KEYS_MAX 64
@@ -36,9 +34,6 @@ struct trust {
 	struct trust_node nodes[TRUST_NODES_MAX];
 	size_t count;
 };
-
-/** [A-Za-z0-9_-][A-Za-z0-9_.-]*, at most TRUST_NAME_MAX, and no role's name. */
-bool trust_is_name(const char *name);
 
 /** Checks {"keys":{},"roles":[]}; @what is named. 0 or DROP_BAD with words, or -ENOMEM. */
 int trust_check(const json_t *delegations, const char *what, struct err *err);

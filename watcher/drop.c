@@ -234,6 +234,8 @@ drop_publish(struct drop *drop, struct image *image, struct client *signer, stru
 	drop->seconds = seconds_now() - drop->started;
 	drop->publish_seconds = seconds_now() - started;
 	/* Keys that are off line stay so, however long the drop waits. */
+	if (r == -ENOKEY && is_document(drop))
+		return DROP_BAD;
 	drop->is_stored = r == -ENOKEY;
 	return drop->is_stored || r == IMAGE_SAME ? 0 : r;
 }
@@ -256,7 +258,7 @@ receipt_of(const struct release *release)
 static char *
 lines_of(json_t *json)
 {
-	AUTO(free_p) char *text = json ? json_dumps(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
+	AUTO(free_p) char *text = json ? json_write_as(json, JSON_INDENT(4) | JSON_REAL_PRECISION(3)) : NULL;
 	char *lines = NULL;
 
 	json_decref(json);

@@ -74,7 +74,7 @@ handed_is_draft(int dir, const char *name)
 static void
 list_missing(const struct draft *draft, const json_t *root, char *text, size_t room)
 {
-	const json_t *ids = json_object_get(json_object_get(json_object_get(root, "roles"), "root"), "keyids");
+	const json_t *ids = root_keyids(root, ROLE_ROOT);
 	size_t missing = 0, used = 0;
 
 	*text = '\0';
@@ -167,9 +167,10 @@ static int
 read_owner(struct handed *handed, const char *member, const char *value, struct err *err)
 {
 	int repository = repository_of(value);
+	struct err why;
 
 	if (handed->kind == HANDED_DELEGATION) {
-		if (!trust_is_name(value))
+		if (name_check_delegation(value, &why) < 0)
 			return drop_bad(err, "push.json: \"%.64s\" is no name of a delegation", value);
 		snprintf(handed->delegation, sizeof(handed->delegation), "%s", value);
 		return 0;
@@ -278,7 +279,7 @@ put_root(struct handed *handed, struct image *image, struct client *signer, stru
 		r = r == IMAGE_SAME
 			? 0
 			: client_put_root(signer, REPOSITORY_DIRECTOR, handed->text, handed->bytes, err);
-		set_result(handed, "taken", "otafs gives it to devices within a minute, at their next poll");
+		set_result(handed, "taken", "otafs gives it to devices within a second, at their next poll");
 		return or_bad(r);
 	}
 	r = r == IMAGE_SAME ? image_settle_root(image, err)

@@ -23,8 +23,8 @@ enum handed_kind { HANDED_NONE, HANDED_ROOT, HANDED_TARGETS, HANDED_DELEGATION }
 
 struct handed {
 	enum handed_kind kind;
-	enum repository repository;          /**< of a root */
-	char delegation[TRUST_NAME_MAX + 1]; /**< its name */
+	enum repository repository;               /**< of a root */
+	char delegation[NAME_DELEGATION_MAX + 1]; /**< its name */
 	char *text;
 	size_t bytes;
 	int version;        /**< 0: not known yet */

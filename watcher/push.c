@@ -12,15 +12,6 @@ struct push {
 	json_t *hardware, *comment;
 };
 
-static bool
-is_printable(const char *text)
-{
-	for (; *text; text++)
-		if (*text < 0x20 || *text > 0x7e)
-			return false;
-	return true;
-}
-
 int
 push_text(const json_t *json, const char *member, const char **out, struct err *err)
 {
@@ -31,7 +22,7 @@ push_text(const json_t *json, const char *member, const char **out, struct err *
 	*out = json_string_value(value);
 	if (!*out)
 		return drop_bad(err, "push.json: member \"%s\" is no text", member);
-	if (!is_printable(*out))
+	if (!name_is_printable(*out))
 		return drop_bad(err, "push.json: member \"%s\" is not printable ASCII", member);
 	return 0;
 }

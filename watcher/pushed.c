@@ -266,7 +266,7 @@ receipt(const struct pushed *pushed, const char *result)
 static void
 leave_receipt(struct pushed *pushed, json_t *json)
 {
-	AUTO(free_p) char *text = json ? json_dumps(json, JSON_INDENT(4)) : NULL;
+	AUTO(free_p) char *text = json ? json_write_as(json, JSON_INDENT(4)) : NULL;
 	AUTO(free_p) char *line = NULL;
 
 	if (!text || asprintf(&line, "%s\n", text) < 0) {

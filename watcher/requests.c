@@ -16,6 +16,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "watcher/status.h"
 
 /** The folder is listed so often even if nothing woke us. */
@@ -165,10 +166,10 @@ requests_pass(struct requests *requests)
 	watch(requests);
 	dir = opendir(requests->path);
 	if (!dir)
-		return status_clock_ms() + IDLE_MS;
+		return steady_ms() + IDLE_MS;
 	while ((entry = readdir(dir)) && count++ < REQUESTS_MAX)
 		if (look_at(requests, dirfd(dir), entry->d_name) < 0)
 			r = -EAGAIN;
 	forget_answers(requests, dirfd(dir));
-	return status_clock_ms() + (r < 0 ? RETRY_MS : IDLE_MS);
+	return steady_ms() + (r < 0 ? RETRY_MS : IDLE_MS);
 }

@@ -20,7 +20,7 @@ struct requests;
 struct requests *requests_new(const char *fleet, struct image *image, int inotify);
 void requests_free(struct requests *requests);
 
-/** Does what is asked. Returns the clock (status_clock_ms) when to come again, if no event wakes before. */
+/** Does what is asked. Returns the clock (steady_ms) when to come again, if no event wakes before. */
 int64_t requests_pass(struct requests *requests);
 
 #endif

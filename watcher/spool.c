@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/due.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "store/tree.h"
 #include "watcher/handed.h"
@@ -264,7 +265,7 @@ scan(struct spool *spool, const struct entry *entry, struct tree_look *look, str
 static void
 note_look(struct entry *entry, const struct tree_look *look)
 {
-	int64_t now = status_clock_ms();
+	int64_t now = steady_ms();
 
 	if (entry->was_looked_at && tree_is_same(look, &entry->look))
 		return;
@@ -317,7 +318,7 @@ check(struct spool *spool, struct entry *entry)
 	if (r == DROP_BAD)
 		entry->is_bad = true;
 	if (r < 0) {
-		entry->next_ms = status_clock_ms() + (r == -EEXIST ? LOOK_MS : RETRY_MS);
+		entry->next_ms = steady_ms() + (r == -EEXIST ? LOOK_MS : RETRY_MS);
 		if (strcmp(was, entry->why.text))
 			log_line(
 			    LOG_WARNING, "drop name=\"%s\" waits reason=\"%s\"", entry->name, entry->why.text);
@@ -336,7 +337,7 @@ refuse(struct spool *spool, struct entry *entry)
 	if (r == 0)
 		entry->is_there = false;
 	else
-		entry->next_ms = status_clock_ms() + RETRY_MS;
+		entry->next_ms = steady_ms() + RETRY_MS;
 }
 
 /* Whether it says what it is: a draft does too. */
@@ -372,7 +373,7 @@ look_again(struct spool *spool, struct entry *entry, int64_t now, int64_t cost)
 static void
 look_at(struct spool *spool, struct entry *entry)
 {
-	int64_t started = status_clock_ms(), now;
+	int64_t started = steady_ms(), now;
 	struct tree_look look;
 	struct err gone;
 
@@ -381,7 +382,7 @@ look_at(struct spool *spool, struct entry *entry)
 		return;
 	}
 	note_look(entry, &look);
-	now = status_clock_ms();
+	now = steady_ms();
 	look_again(spool, entry, now, now - started);
 }
 
@@ -389,7 +390,7 @@ look_at(struct spool *spool, struct entry *entry)
 static void
 decide(struct spool *spool, struct entry *entry)
 {
-	int64_t unchanged = status_clock_ms() - entry->changed_ms;
+	int64_t unchanged = steady_ms() - entry->changed_ms;
 
 	/* Without push.json one may still be on its way after the drop. */
 	if (!entry->is_bad && (unchanged >= spool->config->spool_quiet_seconds * 1000 ||
@@ -416,7 +417,7 @@ look_at_due(struct spool *spool)
 	size_t n = 0;
 
 	for (struct entry *entry = spool->entries; entry; entry = entry->next)
-		if (entry->next_ms <= status_clock_ms()) {
+		if (entry->next_ms <= steady_ms()) {
 			look_at(spool, entry);
 			due[n++] = entry;
 		}
@@ -429,7 +430,7 @@ look_at_due(struct spool *spool)
 static void
 tell(struct spool *spool, const struct entry *entry)
 {
-	long long seconds = (status_clock_ms() - entry->changed_ms) / 1000;
+	long long seconds = (steady_ms() - entry->changed_ms) / 1000;
 	char name[256];
 
 	name_printable(entry->name, name, sizeof(name));
@@ -448,12 +449,12 @@ tell(struct spool *spool, const struct entry *entry)
 static int64_t
 incoming_pass(struct spool *spool)
 {
-	int64_t next = status_clock_ms() + IDLE_MS;
+	int64_t next = steady_ms() + IDLE_MS;
 	struct err err;
 
 	if (list_incoming(spool, &err) < 0) {
 		status_line(spool->status, "%s", err.text);
-		return status_clock_ms() + RETRY_MS;
+		return steady_ms() + RETRY_MS;
 	}
 	look_at_due(spool);
 	forget_gone(spool);
@@ -472,7 +473,7 @@ incoming_pass(struct spool *spool)
 static void
 look_for_root(struct spool *spool)
 {
-	int64_t started = status_clock_ms(), cost;
+	int64_t started = steady_ms(), cost;
 	struct err ignored;
 
 	/* While a renewal fails it is tried again by itself, which asks for the root as well. */
@@ -480,7 +481,7 @@ look_for_root(struct spool *spool)
 		return;
 	if (image_look_for_root(spool->image, &ignored) == 0)
 		spool->renewal = (struct due){ 0 };
-	cost = status_clock_ms() - started;
+	cost = steady_ms() - started;
 	spool->root_ms = started + ROOT_MS + 4 * cost;
 }
 
@@ -575,12 +576,12 @@ wait_until(struct spool *spool, int64_t next_ms, struct err *err)
 	struct pollfd fd = { .fd = spool->inotify, .events = POLLIN };
 
 	for (;;) {
-		int64_t wait = earlier(next_ms - status_clock_ms(), DUE_LOOK_MS);
+		int64_t wait = earlier(next_ms - steady_ms(), DUE_LOOK_MS);
 		int n = poll(&fd, 1, wait < 0 ? 0 : (int)wait);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(err, "poll");
-		if (n != 0 || next_ms <= status_clock_ms() || due_is(&spool->renewal, utc_now()))
+		if (n != 0 || next_ms <= steady_ms() || due_is(&spool->renewal, utc_now()))
 			return 0;
 	}
 }

@@ -7,19 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
-
-int64_t
-status_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "lib/steady.h"
 
 int
 status_init(struct status *status, int spool)
@@ -118,7 +109,7 @@ write_now(struct status *status)
 		text = NULL;
 		return;
 	}
-	status->written_ms = status_clock_ms();
+	status->written_ms = steady_ms();
 	/* A full disk is told elsewhere; here the next try comes by itself. */
 	status->is_stale = write_text(status->dir, text, (size_t)n) < 0;
 }
@@ -127,7 +118,7 @@ void
 status_write(struct status *status)
 {
 	pthread_mutex_lock(&status->lock);
-	if (status->is_stale && status_clock_ms() - status->written_ms >= STATUS_MS)
+	if (status->is_stale && steady_ms() - status->written_ms >= STATUS_MS)
 		write_now(status);
 	pthread_mutex_unlock(&status->lock);
 }

@@ -27,9 +27,6 @@ struct status {
 	pthread_mutex_t lock;
 };
 
-/** Milliseconds of a clock that nobody sets. */
-int64_t status_clock_ms(void);
-
 /** -ENOMEM */
 int status_init(struct status *status, int spool);
 void status_done(struct status *status);

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "store/gc.h"
 #include "store/pair.h"
 #include "store/roots.h"
@@ -43,15 +44,6 @@ struct upkeep {
 	uint64_t seen;     /* the mark of the roots for which deltas were made */
 	uint64_t reported; /* the one for which a report was made */
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 is_stopped(void *data)
@@ -106,9 +98,10 @@ collect(struct upkeep *upkeep, bool is_dry)
 		    is_dry ? " report" : "", result.gone.objects, result.gone.binaries, result.gone.deltas,
 		    result.gone.leftovers, (unsigned long long)result.gone.bytes, result.missing,
 		    result.is_held ? " held=damaged" : "", result.longest_slice_ms, result.seconds);
-	upkeep->report_ms = clock_ms() + REPORT_MS;
+	upkeep->report_ms = steady_ms() + REPORT_MS;
 	if (!is_dry)
-		upkeep->gc_ms = clock_ms() + (r < 0 && RETRY_MS < interval * 1000 ? RETRY_MS : interval * 1000);
+		upkeep->gc_ms =
+		    steady_ms() + (r < 0 && RETRY_MS < interval * 1000 ? RETRY_MS : interval * 1000);
 }
 
 static void
@@ -118,7 +111,7 @@ make_deltas(struct upkeep *upkeep)
 	struct err err = { 0 };
 	int r;
 
-	if (mark == upkeep->seen && clock_ms() < upkeep->deltas_ms)
+	if (mark == upkeep->seen && steady_ms() < upkeep->deltas_ms)
 		return;
 	r = pairs_step(upkeep->pairs, is_stopped, upkeep, &err);
 	if (r < 0 && r != -ECANCELED)
@@ -126,7 +119,7 @@ make_deltas(struct upkeep *upkeep)
 	if (r == 0)
 		return; /* one is done; the next round looks for the next */
 	upkeep->seen = mark;
-	upkeep->deltas_ms = clock_ms() + (r < 0 ? RETRY_MS : DELTAS_MS);
+	upkeep->deltas_ms = steady_ms() + (r < 0 ? RETRY_MS : DELTAS_MS);
 }
 
 static void *
@@ -139,9 +132,9 @@ run(void *data)
 
 		if (is_stopped(upkeep))
 			break;
-		if (is_woken || (upkeep->config->gc_seconds && clock_ms() >= upkeep->gc_ms))
+		if (is_woken || (upkeep->config->gc_seconds && steady_ms() >= upkeep->gc_ms))
 			collect(upkeep, false);
-		else if (clock_ms() >= upkeep->report_ms &&
+		else if (steady_ms() >= upkeep->report_ms &&
 			 roots_mark(upkeep->repository, upkeep->config->fleet) != upkeep->reported)
 			collect(upkeep, true);
 		if (!is_stopped(upkeep))
@@ -184,8 +177,8 @@ upkeep_start(const struct config *config, struct upkeep **out, struct err *err)
 	if (!upkeep)
 		return err_set(err, ENOMEM, "no memory");
 	upkeep->config = config;
-	upkeep->gc_ms = clock_ms() + config->gc_seconds * 1000;
-	upkeep->report_ms = clock_ms() + START_MS;
+	upkeep->gc_ms = steady_ms() + config->gc_seconds * 1000;
+	upkeep->report_ms = steady_ms() + START_MS;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&upkeep->changed, &monotonic);

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 
 /** How long trouble of our own is waited out; and three times as long as the last try took. */
@@ -95,11 +96,11 @@ work_progress(void *data, size_t done, size_t all)
 	struct work_progress *progress = data;
 
 	/* The clock is asked for each object; the rest a few times a second. */
-	if (status_clock_ms() < progress->next_ms)
+	if (steady_ms() < progress->next_ms)
 		return;
 	status_head(progress->status, "%s: importing %zu of %zu objects", progress->name, done, all);
 	status_write(progress->status);
-	progress->next_ms = status_clock_ms() + STATUS_MS;
+	progress->next_ms = steady_ms() + STATUS_MS;
 }
 
 /* -- one job -- */
@@ -191,7 +192,7 @@ carry_on(struct work *work, struct job *job, struct err *err)
 static void
 try(struct work *work, struct job *job)
 {
-	int64_t started = status_clock_ms(), cost;
+	int64_t started = steady_ms(), cost;
 	struct err why;
 	int r;
 
@@ -201,7 +202,7 @@ try(struct work *work, struct job *job)
 		r = fail(work, job, why.text, &job->why);
 	}
 	status_head(work->status, NULL);
-	cost = status_clock_ms() - started;
+	cost = steady_ms() - started;
 	job->next_ms = started + cost + (3 * cost > RETRY_MS ? 3 * cost : RETRY_MS);
 	if (r < 0 && !job->is_told)
 		log_line(LOG_WARNING, "drop name=\"%s\" waits reason=\"%s\"", job->name, job->why.text);
@@ -376,7 +377,7 @@ work_pass(struct work *work)
 	int64_t next = INT64_MAX;
 
 	for (struct job *job = work->jobs; job; job = job->next)
-		if (job->next_ms <= status_clock_ms())
+		if (job->next_ms <= steady_ms())
 			try(work, job);
 	sweep(work);
 	for (const struct job *job = work->jobs; job; job = job->next)

@@ -162,6 +162,8 @@ ok "it is told in words" says "$alice  rsassa-pss-sha256  good" "$sign" inspect 
 # ---- the next root: carol instead of bob, signed by old and new keys
 draft=$T/stick/root-2
 ok "the next root follows one that is there" says "version +2, was 1" "$sign" root new "$draft" --repository image --from 1.root.json
+jq -c '.signed.roles.root.keyids = [1]' 1.root.json >damaged.root.json
+ok "but no damaged one" refuses "role root" "$sign" root new "$T/stick/damaged" --repository image --from damaged.root.json --key root=bob.pub
 "$sign" root add-key "$draft" --key root=mallory.pub >/dev/null
 "$sign" root remove-key "$draft" --key root=bob.pub >/dev/null
 ok "it shows who comes" says "\+ $(jq -r .keyid mallory.pub)" "$sign" root show "$draft"

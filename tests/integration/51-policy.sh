@@ -206,6 +206,9 @@ for at in 10 $((size / 3)) $((size / 2)) $((size - 900)); do
 done
 sed 3d "$log/1.log" >"$T/copy/1.log"
 ok "and a line that is missing" refuses "1.log: line 3: has n 4, the one before it 2" verify "$T/copy"
+printf '{"n":1,"time":"2026-01-01T00:00:00Z","event":"file","text":"\\u001b[2J","previous":"%064d"}\n' 0 >"$T/copy/1.log"
+ok "what somebody wrote into it does not reach the terminal" says 'file: \\x1b\[2J' verify "$T/copy"
+ok "nor when it is shown" says 'file: \\x1b\[2J' "$OTA_BIN/ota-sign" log show "$T/copy"
 
 stop signd KILL
 printf '{"n":7,"ti' >>"$log/1.log"

@@ -31,6 +31,12 @@ steady_seconds(void)
 	return steady;
 }
 
+int64_t
+steady_ms(void)
+{
+	return steady * 1000;
+}
+
 static char *
 document(struct fixture *f, enum role role)
 {

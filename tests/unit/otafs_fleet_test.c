@@ -253,7 +253,6 @@ asks_by_a_file_and_hides_the_version_at_once(void **state)
 	assert_non_null(find(f, "app", "2.0"));
 	assert_int_equal(fixture_assign(f, "app 1.0", &err), -ENOENT);
 	assert_reason(err, "package app has no version 1.0");
-	assert_true(retire_is_waiting(&f->core));
 	restart(f);
 	assert_null(find(f, "app", "1.0"));
 	assert_int_equal(requests(f), 1);
@@ -273,7 +272,6 @@ takes_the_request_back_when_it_is_done(void **state)
 	assert_int_equal(requests(f), 1);
 	publish_without_app_1(f, 3);
 	assert_int_equal(requests(f), 0);
-	assert_false(retire_is_waiting(&f->core));
 	fixture_publish(f, 4, NULL); /* published again, it is there again */
 	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
 	retire_follow(&f->core);

@@ -66,6 +66,18 @@ finds_what_a_listed_role_has(void **state)
 	assert_null(found(f, "app")->delegation);
 }
 
+/* The watcher publishes it, so it has to be seen here too. */
+static void
+finds_a_role_whose_name_starts_with_an_underscore(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_delegation(f, 2, "_supplier", one_target("lent-app", LENT, "hw-a"), NULL, NEVER);
+	fixture_publish_with(f, 2, NULL, json_pack("[o]", role("_supplier", "lent-*", false)));
+	load(f);
+	assert_non_null(found(f, "lent-app"));
+}
+
 static void
 takes_nothing_that_the_paths_do_not_match(void **state)
 {
@@ -322,6 +334,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(finds_what_a_listed_role_has),
+		TEST(finds_a_role_whose_name_starts_with_an_underscore),
 		TEST(takes_nothing_that_the_paths_do_not_match),
 		TEST(lets_the_top_level_win_and_then_the_first_in_order),
 		TEST(looks_no_deeper_than_a_terminating_role_and_five_levels),

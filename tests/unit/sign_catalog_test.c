@@ -292,6 +292,21 @@ believes_no_document_of_another_key(void **state)
 	json_decref(list);
 }
 
+/* The watcher takes such a name. */
+static void
+takes_a_delegation_whose_name_starts_with_an_underscore(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	json_t *roles = json_pack("[o]", role(f, "_acme", ACME, "acme/*", false));
+
+	assert_int_equal(begin(f, sign(f, TOP, targets(f, 3, NOW + 100, json_object(), roles)), &err), 0);
+	assert_int_equal(
+	    add(f, "_acme", sign(f, ACME, targets(f, 1, NOW + 100, json_object(), NULL)), &err), 0);
+	assert_int_equal(add(f, "targets", json_object(), &err), -EINVAL);
+	assert_int_equal(add(f, ".acme", json_object(), &err), -EINVAL);
+}
+
 static void
 never_goes_back_and_keeps_the_set_until_the_next_is_whole(void **state)
 {
@@ -419,6 +434,7 @@ main(void)
 		TEST(passes_over_what_has_expired),
 		TEST(goes_five_deep_and_no_deeper),
 		TEST(believes_no_document_of_another_key),
+		TEST(takes_a_delegation_whose_name_starts_with_an_underscore),
 		TEST(never_goes_back_and_keeps_the_set_until_the_next_is_whole),
 		TEST(takes_targets_under_a_root_that_is_not_the_newest_but_no_older_one_than_told),
 		TEST(links_a_document_again_for_who_delegates_it_later),

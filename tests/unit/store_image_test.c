@@ -33,6 +33,7 @@ static struct {
 	int newest, last[ROLE_COUNT];
 	bool is_behind;  /* its clock is: it signs nothing */
 	bool is_offline; /* the newest root gives targets to the offline key */
+	bool is_lost;    /* the key of snapshot is */
 	int rotate_at;   /* all keys are replaced after so many more signatures */
 } signer;
 
@@ -90,6 +91,8 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 	(void)repository;
 	if (role == ROLE_TARGETS && signer.is_offline)
 		return err_set(err, ENOKEY, "off line");
+	if (role == ROLE_SNAPSHOT && signer.is_lost)
+		return err_set(err, ENOKEY, "snapshot is signed with keys that are not here");
 	signer.last[role] = (int)json_integer_value(json_object_get(signed_part, "version"));
 	*envelope = seal(signed_part, signer.online, bytes);
 	if (signer.rotate_at && --signer.rotate_at == 0)
@@ -440,6 +443,21 @@ goes_on_where_the_ledger_is(void **state)
 	signer.last[ROLE_TARGETS] = 0;
 	assert_int_equal(offer(f, "fw", "2", HASH_A, &err), 0);
 	assert_int_equal(version_of(f, "targets.json"), 43);
+}
+
+static void
+waits_when_another_key_than_that_of_targets_is_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	signer.is_lost = true;
+	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), -EAGAIN);
+	assert_reason(err, "sign image snapshot: snapshot is signed with keys that are not here");
+	assert_false(is_offered(f, "fw-1"));
+	signer.is_lost = false;
+	assert_int_equal(offer(f, "fw", "1", HASH_A, &err), 0);
+	assert_true(is_offered(f, "fw-1"));
 }
 
 /* -- what leaves -- */
@@ -1103,9 +1121,12 @@ refuses_trust_that_clients_would_choke_on(void **state)
 	struct err err;
 	json_t *r;
 
-	assert_trust_refused(f, role_of_supplier("targets", "*"), "has the name \"targets\"");
-	assert_trust_refused(f, role_of_supplier("a/b", "*"), "has the name \"a/b\"");
-	assert_trust_refused(f, role_of_supplier(".a", "*"), "has the name \".a\"");
+	assert_trust_refused(f, role_of_supplier("targets", "*"),
+	    "delegation 1: delegation \"targets\": a delegation's name is no role's");
+	assert_trust_refused(
+	    f, role_of_supplier("a/b", "*"), "delegation \"a/b\": character 2 (0x2f) is not allowed there");
+	assert_trust_refused(
+	    f, role_of_supplier(".a", "*"), "delegation \".a\": character 1 (0x2e) is not allowed there");
 	assert_trust_refused(f, role_of_supplier("s", "../x"), "path 1 is no text");
 	json_object_set_new(r = role_of_supplier("s", "*"), "threshold", json_integer(2));
 	assert_trust_refused(f, r, "threshold is 2, with 1 keys it can be 1 to 1");
@@ -1171,6 +1192,7 @@ main(void)
 		cmocka_unit_test(refuses_members_that_are_not_the_builders),
 		TEST(refuses_addresses_that_clients_would_choke_on),
 		TEST(goes_on_where_the_ledger_is),
+		TEST(waits_when_another_key_than_that_of_targets_is_missing),
 		TEST(keeps_as_many_versions_as_set_but_what_the_fleet_needs),
 		TEST(retires_what_is_asked_for_unless_it_is_assigned),
 		TEST(publishes_targets_byte_for_byte),

@@ -224,7 +224,7 @@ takes_a_draft_that_is_signed_enough(void **state)
 	assert_int_equal(read_draft(f), 0);
 	assert_int_equal(handed_publish(&f->handed, NULL, NULL, &f->err), 0);
 	assert_int_equal(world.puts, 1);
-	assert_receipt(f, "{\"next\":\"otafs gives it to devices within a minute, at their next poll\","
+	assert_receipt(f, "{\"next\":\"otafs gives it to devices within a second, at their next poll\","
 			  "\"repository\":\"director\",\"result\":\"taken\",\"role\":\"root\",\"version\":2}");
 
 	/* The answer was lost: it is done. */
