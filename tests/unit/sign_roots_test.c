@@ -834,6 +834,21 @@ keeps_the_keys_of_a_root_to_come_until_another_comes(void **state)
 	assert_false(has_file(f, "image/targets-2.key"));
 }
 
+/* The publisher has its id from the draft that others sign. */
+static void
+lets_nobody_delete_the_root_key_of_a_root_to_come(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *next = begin(f, 0, "{\"root\":{\"new\":1}}", false);
+	const char *id =
+	    json_string_value(json_array_get(json_object_get(role_of_root(next, "root"), "keyids"), 0));
+	AUTO(free_p) char *refusal = NULL;
+
+	assert_int_equal(about_key(f, "delete_key", id, &refusal), CLIENT_NO_KEY);
+	assert_non_null(strstr(refusal, "it waits for the next root"));
+	assert_true(has_file(f, "image/root-2.key"));
+}
+
 static void
 adds_its_own_signatures_to_those_of_others(void **state)
 {
@@ -1193,6 +1208,7 @@ main(void)
 		TEST(signs_with_thresholds_of_keys_here_in_the_same_order_for_ever),
 		TEST(shows_the_next_root_and_makes_nothing),
 		TEST(keeps_the_keys_of_a_root_to_come_until_another_comes),
+		TEST(lets_nobody_delete_the_root_key_of_a_root_to_come),
 		TEST(adds_its_own_signatures_to_those_of_others),
 		TEST(makes_roots_for_root_of_the_machine_only),
 		TEST(keeps_what_the_director_signs_with_online),
