@@ -61,6 +61,7 @@ struct house {
 	int count;
 	int root_version; /**< 0: there is none yet */
 	json_t *root;     /**< "signed" of the newest; NULL before the first */
+	int published;    /**< version of the root that the newest snapshot tells; 0: none does */
 	json_t *notes;    /**< as in the file */
 	bool is_told;     /**< that a root is due which cannot be signed here */
 };

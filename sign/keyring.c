@@ -168,6 +168,12 @@ keyring_sign(const struct keyring *keyring, enum repository repository, enum rol
 	return house_sign(&keyring->houses[repository], role, signed_part, envelope, bytes, err);
 }
 
+void
+keyring_set_published(struct keyring *keyring, int version)
+{
+	keyring->houses[REPOSITORY_IMAGE].published = version;
+}
+
 int
 keyring_root_version(const struct keyring *keyring, enum repository repository)
 {

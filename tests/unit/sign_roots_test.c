@@ -948,6 +948,65 @@ keeps_snapshot_and_timestamp_while_a_root_waits_for_targets(void **state)
 	    change_image(f, json_pack("{s:{s:i},s:{s:i}}", "targets", "new", 1, "timestamp", "new", 1)), 0);
 }
 
+/* A snapshot that tells a root: devices have it. */
+static void
+publish_root(struct fixture *f, int root, int version)
+{
+	char expires[UTC_TEXT_SIZE];
+
+	utc_format(utc_now() + 3600, expires);
+	assert_int_equal(ask(f, WATCHER,
+			     json_pack("{s:s,s:s,s:s,s:{s:s,s:s,s:i,s:{s:{s:i},s:{s:i}}}}", "operation", "sign",
+				 "repository", "image", "role", "snapshot", "signed", "_type", "Snapshot",
+				 "expires", expires, "version", version, "meta", "root.json", "version", root,
+				 "targets.json", "version", version),
+			     NULL),
+	    0);
+}
+
+static json_t *
+begin_snapshot(struct fixture *f)
+{
+	return begin(f, 0, "{\"snapshot\":{\"new\":1}}", false);
+}
+
+/* Nor in the root after that one, which waits as well. */
+static void
+keeps_snapshot_and_timestamp_until_a_root_that_waited_is_published(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *key = public_key_json(key_pair_public(f->targets));
+	AUTO(json_decref_p) json_t *next = NULL;
+
+	publish_root(f, 1, 1);
+	assert_int_equal(change_image(f, json_pack("{s:{s:[O]}}", "targets", "keys", key)), 0);
+	restart(f);
+	assert_null(begin_snapshot(f));
+	assert_reason(f->err, "change snapshot in a root of its own, when such targets are published");
+	assert_int_equal(change_image(f, json_pack("{s:{s:i}}", "root", "new", 1)), 0);
+	assert_null(begin_snapshot(f));
+	publish_root(f, 3, 2);
+	next = begin_snapshot(f);
+	assert_non_null(next);
+}
+
+/* The targets that are there have one signature. */
+static void
+keeps_snapshot_and_timestamp_while_a_root_waits_for_a_second_signature(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *a = public_key_json(key_pair_public(f->targets));
+	AUTO(json_decref_p) json_t *b = public_key_json(key_pair_public(f->root));
+	AUTO(json_decref_p) json_t *both = json_pack("[O,O]", a, b);
+
+	assert_int_equal(change_image(f, json_pack("{s:{s:O}}", "targets", "keys", both)), 0);
+	publish_root(f, 2, 1);
+	assert_int_equal(change_image(f, json_pack("{s:{s:O,s:i},s:{s:i}}", "targets", "keys", both,
+					     "threshold", 2, "snapshot", "new", 1)),
+	    -EBADMSG);
+	assert_reason(f->err, "and snapshot expire meanwhile");
+}
+
 static void
 takes_over_a_folder_from_before_roles_had_several_keys(void **state)
 {
@@ -1213,6 +1272,8 @@ main(void)
 		TEST(makes_roots_for_root_of_the_machine_only),
 		TEST(keeps_what_the_director_signs_with_online),
 		TEST(keeps_snapshot_and_timestamp_while_a_root_waits_for_targets),
+		TEST(keeps_snapshot_and_timestamp_until_a_root_that_waited_is_published),
+		TEST(keeps_snapshot_and_timestamp_while_a_root_waits_for_a_second_signature),
 		TEST(takes_over_a_folder_from_before_roles_had_several_keys),
 		TEST(is_whole_after_a_restart_whatever_fails_while_a_root_is_taken),
 		TEST(is_whole_after_a_restart_whatever_fails_while_keys_are_replaced),
