@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/config.h"
 #include "lib/json.h"
+#include "lib/name.h"
 #include "lib/program.h"
 #include "sign/chain.h"
 #include "sign/client.h"
@@ -102,6 +103,14 @@ open_folder(const struct wanted *wanted, int *dir, struct err *err)
 	return *dir < 0 ? err_sys(err, "%s", wanted->folder ? wanted->folder : path) : 0;
 }
 
+/* The log may be a copy from anywhere: a text of it must not move the cursor. */
+static const char *
+plain(const char *text, char out[static CHAIN_LINE_MAX])
+{
+	name_printable(text ? text : "", out, CHAIN_LINE_MAX);
+	return out;
+}
+
 /* -- verify -- */
 
 struct counts {
@@ -113,12 +122,13 @@ count(const json_t *line, void *context)
 {
 	struct counts *counts = context;
 	const char *event = json_text(line, "event"), *text = json_text(line, "text");
+	char word[CHAIN_LINE_MAX], words[CHAIN_LINE_MAX];
 
 	counts->signatures += !event;
 	counts->events += event != NULL;
 	if (event && text)
 		printf("%s: line %" JSON_INTEGER_FORMAT ": %s: %s\n", json_text(line, "time"),
-		    json_integer_value(json_object_get(line, "n")), event, text);
+		    json_integer_value(json_object_get(line, "n")), plain(event, word), plain(text, words));
 	return 0;
 }
 
@@ -127,6 +137,7 @@ count(const json_t *line, void *context)
 static int
 follow(int dir, int first, int last, struct chain *chain, struct counts *counts, struct err *err)
 {
+	char words[CHAIN_LINE_MAX];
 	int bad = 0;
 
 	for (int file = first; file <= last; file++) {
@@ -140,7 +151,8 @@ follow(int dir, int first, int last, struct chain *chain, struct counts *counts,
 			    file);
 		if (r == 0 || (r == CHAIN_TORN && file == last))
 			continue;
-		printf("%s\n", r < 0 ? err->text : "a file that is not the last ends within a line");
+		printf(
+		    "%s\n", r < 0 ? plain(err->text, words) : "a file that is not the last ends within a line");
 		bad++;
 		*chain = (struct chain){ 0 };
 	}
@@ -215,15 +227,16 @@ print_line(const json_t *line)
 {
 	const char *event = json_text(line, "event"), *device = json_text(line, "device"),
 		   *text = json_text(line, "text");
+	char word[CHAIN_LINE_MAX], words[CHAIN_LINE_MAX], id[CHAIN_LINE_MAX];
 
 	printf("%s ", json_text(line, "time"));
 	if (event)
-		printf("%s%s%s\n", event, text ? ": " : "", text ? text : "");
+		printf("%s%s%s\n", plain(event, word), text ? ": " : "", plain(text, words));
 	else
 		printf("%s %s version %" JSON_INTEGER_FORMAT "%s%s uid %" JSON_INTEGER_FORMAT " sha256 %s\n",
-		    json_text(line, "repository"), json_text(line, "role"),
+		    plain(json_text(line, "repository"), word), plain(json_text(line, "role"), words),
 		    json_integer_value(json_object_get(line, "version")), device ? " of " : "",
-		    device ? device : "", json_integer_value(json_object_get(line, "uid")),
+		    plain(device, id), json_integer_value(json_object_get(line, "uid")),
 		    json_text(line, "sha256"));
 }
 
@@ -249,6 +262,7 @@ show(int argc, char **argv, struct err *err)
 	struct wanted wanted;
 	struct shown shown = { .wanted = &wanted };
 	struct chain chain = { 0 };
+	char words[CHAIN_LINE_MAX];
 	int first, last, r;
 	int64_t bytes;
 
@@ -261,7 +275,7 @@ show(int argc, char **argv, struct err *err)
 	for (int file = first; last && file <= last; file++) {
 		/* What does not chain is told by verify; here it is only left out. */
 		if (chain_read(dir, file, &chain, take, &shown, err) < 0) {
-			fprintf(stderr, "ota-sign: %s: run \"ota-sign log verify\"\n", err->text);
+			fprintf(stderr, "ota-sign: %s: run \"ota-sign log verify\"\n", plain(err->text, words));
 			chain = (struct chain){ 0 };
 		}
 	}
