@@ -136,7 +136,7 @@ renew_house(struct house *house, const char *name, int64_t life, int64_t now, st
 		tell_due(house, name, expires);
 		return 0;
 	}
-	if ((r = house_renew(house, now + life, err)) < 0)
+	if ((r = house_renew(house, now + life, now, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "new root repository=%s version=%d", name, house->root_version);
 	return 0;

@@ -238,9 +238,10 @@ add_ours(const struct house *house, const json_t *signed_part, json_t *signature
 }
 
 int
-house_renew(struct house *house, int64_t expires, struct err *err)
+house_renew(struct house *house, int64_t expires, int64_t now, struct err *err)
 {
 	AUTO(json_decref_p) json_t *root = json_deep_copy(house->root);
+	AUTO(json_decref_p) json_t *again = NULL;
 	AUTO(json_decref_p) json_t *signatures = json_array();
 	AUTO(free_p) char *envelope = NULL;
 	char text[UTC_TEXT_SIZE];
@@ -255,6 +256,9 @@ house_renew(struct house *house, int64_t expires, struct err *err)
 	if ((r = add_ours(house, root, signatures, err)) < 0 ||
 	    (r = envelope_write(root, signatures, &envelope, &bytes, err)) < 0 ||
 	    (r = house_name(house, root, &names, err)) < 0)
+		return r;
+	/* All keys here sign, more than may have signed the last one: devices read so many bytes. */
+	if ((r = root_read(envelope, bytes, now, &again, err)) < 0)
 		return r;
 	return keep(house, root, &names, envelope, bytes, err);
 }

@@ -1242,6 +1242,44 @@ takes_roots_with_rsa_keys_and_thresholds(void **state)
 	EVP_PKEY_free(rsa);
 }
 
+/* With the signatures of all its keys it has more than the last one, which a part of them signed. */
+static void
+renews_no_root_into_one_that_devices_do_not_read(void **state)
+{
+	struct fixture *f = *state;
+	EVP_PKEY *rsa = EVP_RSA_gen(4096);
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(json_decref_p) json_t *public = rsa_public(rsa);
+	AUTO(free_p) char *text = NULL;
+	AUTO(free_p) char *whole = NULL;
+	struct key_pair *one;
+	char id[65];
+
+	assert_int_equal(next_by_ours(f, "{\"root\":{\"new\":20,\"threshold\":1}}"), 0);
+	root = newest(f);
+	json_object_set_new(root, "version", json_integer(3));
+	for (int i = 0;; i++) {
+		AUTO(json_decref_p) json_t *more = json_deep_copy(root);
+
+		snprintf(id, sizeof(id), "%064d", i);
+		json_object_set(json_object_get(more, "keys"), id, public);
+		text = json_write(more);
+		if (strlen(text) + 1000 > ROOT_BYTES_MAX)
+			break;
+		free(MOVE(text));
+		json_object_set(json_object_get(root, "keys"), id, public);
+	}
+	assert_int_equal(key_pair_load(f->dir, "image/root-2.key", &one, &f->err), 0);
+	whole = sign_with(root, (const struct key_pair *[]){ one, NULL });
+	key_pair_free(one);
+	assert_int_equal(put(f, whole), 0);
+	assert_int_equal(keyring_renew(f->keyring, utc_now() + 300 * 86400LL, &f->err), -EBADMSG);
+	assert_reason(f->err, "devices read 65536");
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 3);
+	restart(f);
+	EVP_PKEY_free(rsa);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1280,6 +1318,7 @@ main(void)
 		TEST(never_deletes_a_key_that_did_not_leave_whatever_fails),
 		TEST(counts_signatures_of_mixed_keys_once_for_each_key),
 		TEST(takes_roots_with_rsa_keys_and_thresholds),
+		TEST(renews_no_root_into_one_that_devices_do_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
