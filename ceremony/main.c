@@ -6,6 +6,7 @@
 
 #include "ceremony/command.h"
 #include "ceremony/private.h"
+#include "lib/name.h"
 #include "sign/key.h"
 
 static const struct command *const tables[] = { key_commands, root_commands, approve_commands, targets_commands,
@@ -58,6 +59,8 @@ run(int argc, char **argv, struct err *err)
 int
 main(int argc, char **argv)
 {
+	/* What strangers wrote stands in reasons, and must not move the cursor. */
+	char shown[4 * ERR_TEXT_MAX];
 	struct err err;
 
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
@@ -66,6 +69,7 @@ main(int argc, char **argv)
 	}
 	if (run(argc - 1, argv + 1, &err) == 0)
 		return 0;
-	fprintf(stderr, "ota-sign: %s\n", err.text);
+	name_printable(err.text, shown, sizeof(shown));
+	fprintf(stderr, "ota-sign: %s\n", shown);
 	return 1;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ceremony/confirm.h"
 #include "ceremony/document.h"
@@ -151,9 +152,35 @@ make_root(struct move *move, const json_t *roles, json_t **next, struct err *err
 
 /* -- targets that the new key signs -- */
 
+/* Signed under @root, the newest, or under the one before: only then they are the image repository's, and not
+ * what somebody put into ota-watcher's folder. */
+static int
+check_published(const struct move *move, const json_t *file, const json_t *root, struct err *err)
+{
+	int version = (int)json_integer_value(json_object_get(root, "version"));
+	AUTO(json_decref_p) json_t *before = NULL;
+	AUTO(free_p) char *text = NULL;
+	struct err first;
+	size_t bytes;
+	int r = envelope_verify_role(file, root, ROLE_TARGETS, "published targets.json", &first);
+
+	if (r == 0)
+		return 0;
+	if (version > 1 &&
+	    (r = client_root(move->online->client, move->repository, version - 1, &text, &bytes, err)) < 0)
+		return r;
+	if (text && (r = json_read(text, bytes, "root", &before, err)) < 0)
+		return r;
+	if (before && envelope_verify_role(file, json_object_get(before, "signed"), ROLE_TARGETS,
+			  "published targets.json", err) == 0)
+		return 0;
+	*err = first;
+	return err_context(err, -EBADMSG, "targets are not signed anew");
+}
+
 /* The published targets, or empty ones before there were any. */
 static int
-read_targets(const struct move *move, json_t **signed_part, struct err *err)
+read_targets(const struct move *move, const json_t *root, json_t **signed_part, struct err *err)
 {
 	AUTO(json_decref_p) json_t *file = NULL;
 	char path[PATH_SIZE];
@@ -161,13 +188,22 @@ read_targets(const struct move *move, json_t **signed_part, struct err *err)
 
 	snprintf(path, sizeof(path), "%s/published/current/targets.json", move->online->config.repository);
 	r = document_read(path, &file, NULL, err);
-	if (r == 0)
+	if (r == 0 && (r = check_published(move, file, root, err)) == 0)
 		*signed_part = json_incref(json_object_get(file, "signed"));
 	else if (r == -ENOENT)
 		*signed_part = json_pack("{s:s,s:{},s:i}", "_type", "Targets", "targets", "version", 0);
 	else
 		return r;
 	return *signed_part ? 0 : no_memory(err);
+}
+
+/* What could not be signed anew is better known before there is a root. */
+static int
+check_targets(const struct move *move, const json_t *root, struct err *err)
+{
+	AUTO(json_decref_p) json_t *signed_part = NULL;
+
+	return read_targets(move, root, &signed_part, err);
 }
 
 /* The same targets as the next version. */
@@ -178,7 +214,7 @@ sign_targets(struct move *move, const json_t *root, json_t **out, int *version, 
 	AUTO(json_decref_p) json_t *signed_part = NULL;
 	AUTO(json_decref_p) json_t *signatures = json_array();
 	char text[UTC_TEXT_SIZE];
-	int r = read_targets(move, &signed_part, err);
+	int r = read_targets(move, root, &signed_part, err);
 
 	if (r < 0)
 		return r;
@@ -194,29 +230,41 @@ sign_targets(struct move *move, const json_t *root, json_t **out, int *version, 
 	return *out ? 0 : no_memory(err);
 }
 
-/* A drop in @folder, whole before it has its name. The spool is the watcher's: what it put there instead is not
- * followed. */
+/* The spool is ota-watcher's: what is written there goes into a folder of our own, whatever becomes of its
+ * name.
+ */
+static int
+open_drop(const char *path, int *folder, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, "%s", path);
+	*folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*folder < 0 || fstat(*folder, &st) < 0)
+		return err_sys(err, "%s", path);
+	return st.st_uid == geteuid()
+		   ? 0
+		   : err_set(err, EPERM, "%s: is of user %u, not ours; remove it", path, st.st_uid);
+}
+
+/* A drop in @folder, whole before it has its name. */
 static int
 write_drop(const char *folder, const char *name, const json_t *targets, struct err *err)
 {
 	static const char push[] = "{\"targets\":\"image\"}\n";
 	char moving[PATH_SIZE], path[PATH_SIZE];
+	AUTO(close_p) int drop = -1;
 	AUTO(free_p) char *text = NULL;
-	AUTO(close_p) int dir = -1;
 	size_t bytes;
 	int r;
 
 	snprintf(moving, sizeof(moving), "%s/%s.moving", folder, name);
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (mkdir(moving, 0755) < 0 && errno != EEXIST)
-		return err_sys(err, "%s", moving);
-	dir = open(moving, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(err, "%s", moving);
-	if ((r = canonical_write(targets, &text, &bytes, err)) < 0 ||
-	    (r = file_replace(dir, "targets.json", text, bytes, 0644, err)) < 0 ||
-	    (r = file_replace(dir, "push.json", push, strlen(push), 0644, err)) < 0)
-		return err_context(err, r, "%s", moving);
+	if ((r = open_drop(moving, &drop, err)) < 0 || (r = canonical_write(targets, &text, &bytes, err)) < 0 ||
+	    (r = file_replace(drop, "targets.json", text, bytes, 0644, err)) < 0 ||
+	    (r = file_replace(drop, "push.json", push, strlen(push), 0644, err)) < 0)
+		return r;
 	return rename(moving, path) < 0 ? err_sys(err, "%s", path) : 0;
 }
 
@@ -466,6 +514,8 @@ move_roles(struct move *move, struct err *err)
 		return r;
 	if (move->is_moved[ROLE_TARGETS] && is_away(&present, ROLE_TARGETS))
 		return catch_up(move, &present, err);
+	if (move->is_moved[ROLE_TARGETS] && (r = check_targets(move, present.root, err)) < 0)
+		return r;
 	if (move->is_moved[ROLE_ROOT] && is_away(&present, ROLE_ROOT))
 		return err_set(err, EEXIST, "the keys of root are elsewhere already");
 	if ((move->is_moved[ROLE_ROOT] && (r = present_need_root_keys(&present, NULL, err)) < 0) ||

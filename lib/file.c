@@ -91,12 +91,17 @@ file_sync_folder(int dir, const char *path, struct err *err)
 	return 0;
 }
 
+/* What is there under that name may be left from a crash, or be a stranger's: a device, a pipe, another name of
+ * a file elsewhere. It is never written to. */
 static int
 write_temporary(int dir, const char *name, const void *data, size_t bytes, mode_t mode)
 {
-	AUTO(close_p) int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	AUTO(close_p) int fd = -1;
 	int r;
 
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	r = file_write_all(fd, data, bytes);

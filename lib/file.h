@@ -21,7 +21,8 @@ int file_read_plain(int dir, const char *name, size_t max, char **out, size_t *b
 /**
  * Writes @name below @dir so that after a power cut there is the old file or the new one: a temporary file,
  * fsync, rename, fsync of the folder. On any failure before the rename the old file is untouched and no
- * temporary file stays; if only the folder's fsync fails, the new file stands and the failure is told.
+ * temporary file stays; if only the folder's fsync fails, the new file stands and the failure is told. The
+ * temporary file is always a new one: what stood under its name is removed.
  */
 int file_replace(int dir, const char *name, const void *data, size_t bytes, mode_t mode, struct err *err);
 

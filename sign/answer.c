@@ -280,6 +280,7 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		return err_set(err, EINVAL, "request: no such repository");
 	book->uid = uid;
 	book->request_bytes = bytes;
+	keyring_set_published(book->keyring, ledger_offered(book->ledger)->root);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		if (!strcmp(operation, operations[i].name))
 			return operations[i].give(

@@ -401,10 +401,14 @@ write_json(int folder, const char *file, const json_t *json, struct err *err)
 static int
 write_signature(int folder, const json_t *signature, struct err *err)
 {
+	AUTO(close_p) int signatures = -1;
 	char file[SIGNATURE_NAME_SIZE];
+	int r = open_folder(folder, SIGNATURES_FOLDER, &signatures, err);
 
-	snprintf(file, sizeof(file), SIGNATURES_FOLDER "/%.64s.json", json_text(signature, "keyid"));
-	return write_json(folder, file, signature, err);
+	if (r < 0)
+		return r;
+	snprintf(file, sizeof(file), "%.64s.json", json_text(signature, "keyid"));
+	return write_json(signatures, file, signature, err);
 }
 
 static int

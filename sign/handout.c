@@ -86,6 +86,9 @@ house_delete(struct house *house, const char *keyid, struct err *err)
 		return r;
 	key = &house->keys[at];
 	public_id = public_key_id(key_pair_public(key->pair));
+	/* Whoever signs that root counts on it. */
+	if (key->version > house->root_version)
+		return refuse(err, keyid, "it waits for the next root");
 	for (enum role role = 0; role < ROLE_COUNT; role++)
 		is_named |= key->ids[role] != NULL;
 	if (is_named) {

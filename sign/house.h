@@ -61,6 +61,7 @@ struct house {
 	int count;
 	int root_version; /**< 0: there is none yet */
 	json_t *root;     /**< "signed" of the newest; NULL before the first */
+	int published;    /**< version of the root that the newest snapshot tells; 0: none does */
 	json_t *notes;    /**< as in the file */
 	bool is_told;     /**< that a root is due which cannot be signed here */
 };
@@ -105,8 +106,9 @@ int house_drop_unnamed(struct house *house, struct err *err);
 
 /* -- the next root (sign/next.c) -- */
 
-/** Signs the newest root anew as the next one, with its keys and roles. */
-int house_renew(struct house *house, int64_t expires, struct err *err);
+/** Signs the newest root anew as the next one, with its keys and roles. -EBADMSG when devices would refuse it:
+ * the newest goes on. */
+int house_renew(struct house *house, int64_t expires, int64_t now, struct err *err);
 
 /** Takes the next root, see keyring_put_root(). */
 int house_put_root(struct house *house, const char *text, size_t bytes, int64_t now, struct err *err);

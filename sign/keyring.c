@@ -136,7 +136,7 @@ renew_house(struct house *house, const char *name, int64_t life, int64_t now, st
 		tell_due(house, name, expires);
 		return 0;
 	}
-	if ((r = house_renew(house, now + life, err)) < 0)
+	if ((r = house_renew(house, now + life, now, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "new root repository=%s version=%d", name, house->root_version);
 	return 0;
@@ -166,6 +166,12 @@ keyring_sign(const struct keyring *keyring, enum repository repository, enum rol
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
 {
 	return house_sign(&keyring->houses[repository], role, signed_part, envelope, bytes, err);
+}
+
+void
+keyring_set_published(struct keyring *keyring, int version)
+{
+	keyring->houses[REPOSITORY_IMAGE].published = version;
 }
 
 int

@@ -47,6 +47,10 @@ int keyring_can_sign(const struct keyring *keyring, enum repository repository, 
 int keyring_sign(const struct keyring *keyring, enum repository repository, enum role role,
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
 
+/** Which root of the image repository the newest snapshot tells, and so devices have; 0: none does. The newest
+ * may be held back. */
+void keyring_set_published(struct keyring *keyring, int version);
+
 /** The newest root's version; 0: there is none yet. */
 int keyring_root_version(const struct keyring *keyring, enum repository repository);
 

@@ -40,37 +40,86 @@ check_online(const struct house *house, const json_t *root, const struct house_n
 	return 0;
 }
 
-/* How many keys here have @role under the same id in the newest root and under @names. */
+/* How many keys here have @role under the same id under both names. */
 static int
-count_staying(const struct house *house, const struct house_names *names, enum role role)
+count_staying(const struct house *house, const struct house_names *before, const struct house_names *names,
+    enum role role)
 {
 	int count = 0;
 
 	for (int at = 0; at < house->count; at++) {
-		const char *old = house->keys[at].ids[role], *new = names->of[at][role];
+		const char *old = before->of[at][role], *new = names->of[at][role];
 
 		count += old && new && !strcmp(old, new);
 	}
 	return count;
 }
 
+/* Whether what the keys of @role signed under @before stands under @root as well: the same keys, no more of
+ * them. */
+static bool
+is_as_before(const json_t *before, const json_t *root, enum role role)
+{
+	const json_t *ids = root_keyids(root, role);
+
+	if (!json_equal(ids, root_keyids(before, role)) ||
+	    root_threshold(root, role) > root_threshold(before, role))
+		return false;
+	for (size_t i = 0; i < json_array_size(ids); i++) {
+		const char *id = json_string_value(json_array_get(ids, i)) ?: "";
+
+		if (!json_equal(json_object_get(json_object_get(before, "keys"), id),
+			json_object_get(json_object_get(root, "keys"), id)))
+			return false;
+	}
+	return true;
+}
+
+/* The root that devices have: an older one than the newest, as long as that is held back. */
+static int
+read_published(const struct house *house, json_t **out, struct err *err)
+{
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+	int r;
+
+	if (house->published < 1 || house->published >= house->root_version) {
+		*out = json_incref(house->root);
+		return 0;
+	}
+	if ((r = house_read_root(house, house->published, &text, &bytes, err)) < 0 ||
+	    (r = json_read(text, bytes, "published root", &root, err)) < 0)
+		return r;
+	*out = json_incref(json_object_get(root, "signed"));
+	return 0;
+}
+
 /*
  * A root that gives the image repository's targets to other keys, which are elsewhere, is held back from
- * devices until targets that these signed arrive. Snapshot and timestamp go on under the newest root meanwhile,
- * so they need keys that both roots have: else all would expire within the life of a timestamp.
+ * devices until targets that these signed arrive, and so are the roots after it. Snapshot and timestamp go on
+ * under the newest root meanwhile, so they need keys that the root of devices has, too: else all would expire
+ * within the life of a timestamp.
  */
 static int
 check_held_back(const struct house *house, const json_t *root, const struct house_names *names, struct err *err)
 {
+	AUTO(json_decref_p) json_t *before = NULL;
+	struct house_names old;
+	int r;
+
 	if (house->repository != REPOSITORY_IMAGE || !house->root ||
-	    house_count(house, names, ROLE_TARGETS) >= root_threshold(root, ROLE_TARGETS) ||
-	    json_equal(root_keyids(root, ROLE_TARGETS), root_keyids(house->root, ROLE_TARGETS)))
+	    house_count(house, names, ROLE_TARGETS) >= root_threshold(root, ROLE_TARGETS))
 		return 0;
+	if ((r = read_published(house, &before, err)) < 0 || is_as_before(before, root, ROLE_TARGETS) ||
+	    (r = house_name(house, before, &old, err)) < 0)
+		return r;
 	for (enum role role = ROLE_SNAPSHOT; role < ROLE_COUNT; role++)
-		if (count_staying(house, names, role) < root_threshold(house->root, role))
+		if (count_staying(house, &old, names, role) < root_threshold(before, role))
 			return err_set(err, EBADMSG,
 			    "root: gives targets to keys elsewhere, and new ones to %s: it would wait for "
-			    "targets that these sign, and %s expire meanwhile; change %s in a root of its own",
+			    "targets that these sign, and %s expire meanwhile; change %s in a root of its own, "
+			    "when such targets are published",
 			    role_name(role), role_name(role), role_name(role));
 	return 0;
 }
@@ -189,9 +238,10 @@ add_ours(const struct house *house, const json_t *signed_part, json_t *signature
 }
 
 int
-house_renew(struct house *house, int64_t expires, struct err *err)
+house_renew(struct house *house, int64_t expires, int64_t now, struct err *err)
 {
 	AUTO(json_decref_p) json_t *root = json_deep_copy(house->root);
+	AUTO(json_decref_p) json_t *again = NULL;
 	AUTO(json_decref_p) json_t *signatures = json_array();
 	AUTO(free_p) char *envelope = NULL;
 	char text[UTC_TEXT_SIZE];
@@ -206,6 +256,9 @@ house_renew(struct house *house, int64_t expires, struct err *err)
 	if ((r = add_ours(house, root, signatures, err)) < 0 ||
 	    (r = envelope_write(root, signatures, &envelope, &bytes, err)) < 0 ||
 	    (r = house_name(house, root, &names, err)) < 0)
+		return r;
+	/* All keys here sign, more than may have signed the last one: devices read so many bytes. */
+	if ((r = root_read(envelope, bytes, now, &again, err)) < 0)
 		return r;
 	return keep(house, root, &names, envelope, bytes, err);
 }

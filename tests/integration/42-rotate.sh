@@ -192,6 +192,21 @@ to="--passphrase-file $T/passphrase --to $T/usb"
 	sleep 3 # the watcher looks each second
 	ok "without new targets the root is held back" served image "$before"
 	ok "a device goes on with it" device car1 poll
+	# Whoever runs as ota-watcher owns both folders.
+	forged=$T/forged/published/current
+	mkdir -p "$forged" "$T/forged/incoming" "$T/elsewhere"
+	jq -c '.signed.targets.evil = {}' "$T/repository/published/current/targets.json" >"$forged/targets.json"
+	sed "s|^repository = .*|repository = $T/forged|" "$conf" >"$T/forged.conf"
+	ok "targets that nobody signed are not signed anew" refuses "targets are not signed anew: keys of the targets role" \
+		"$sign" move-offline image targets $to --yes -c "$T/forged.conf"
+	sed "s|^spool = .*|spool = $T/forged|" "$conf" >"$T/forged.conf"
+	next=$(($(jq .signed.version "$T/repository/published/current/targets.json") + 1))
+	ln -s "$T/elsewhere" "$T/forged/image-targets-$next.moving"
+	ok "they are written through no symlink" refuses "image-targets-$next.moving: Not a directory" \
+		"$sign" move-offline image targets $to --yes -c "$T/forged.conf"
+	ok "nor into a folder of somebody else" sh -c "rm '$T/forged/image-targets-$next.moving' &&
+		install -d -o 64103 '$T/forged/image-targets-$next.moving' &&
+		! '$sign' move-offline image targets $to --yes -c '$T/forged.conf'"
 	ok "what was interrupted is made up for" says "are in $T/usb already" ota move-offline image targets $to --yes
 	ok "the targets, signed anew, come back" settled
 	ok "the root of the director" ota move-offline director $to --yes

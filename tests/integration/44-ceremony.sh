@@ -325,6 +325,17 @@ done <<'END'
 .signed.targets["supplier/brake-2"].custom.pad = ("x" * 9000000)|larger than the 8 MiB
 .signed.targets["supplier/brake-2"].custom.pad = ("x" * 8350000)|a targets may have
 END
+# A terminal would obey what a stranger wrote.
+obeys() { "$sign" "$@" 2>&1 | LC_ALL=C grep -q '[[:cntrl:]]\['; }
+printf '{"signatures":[],"signed":{"_type":"\\u001b[2J","expires":"2040-01-01T00:00:00Z","version":1}}' >bad.json
+mkdir escape && echo '{"repository":"image","role":"root","version":1}' >escape/draft.json
+printf '{"_type":"Root","\\u001b[2J":1}' >escape/next.json
+mkdir lines && printf '{"n":1,"time":"2026-11-27T09:00:00Z","event":"file","text":"\\u001b[2J","previous":"0"}\n' >lines/1.log
+ok "a stranger's document does not move the cursor" not obeys inspect bad.json
+ok "nor does a draft" not obeys root show escape
+ok "nor a log" not obeys log verify lines
+ok "nor lines of it" not obeys log show lines
+ok "though its text is told" says 'x1b' "$sign" log show lines
 jq -c '.signed.custom = {"note":"größer"}' "$good" >bad.json
 ok "refuses text that is not ASCII" refuses "only printable ASCII is hashed alike" "$sign" inspect bad.json
 jq -ca '.signed.custom = {"note":"größer"}' "$good" >bad.json

@@ -79,6 +79,25 @@ reads_no_more_than_it_may_and_only_files(void **state)
 	assert_int_equal(file_read(AT_FDCWD, "none", 3, &text, &bytes, &err), -ENOENT);
 }
 
+/* A USB stick may have a device under that name, a folder of somebody else another name of a file. */
+static void
+writes_to_nothing_that_is_there_under_the_temporary_name(void **state)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+
+	(void)state;
+	assert_int_equal(file_replace(AT_FDCWD, "victim", "1234", 4, 0600, &err), 0);
+	assert_int_equal(link("victim", "g.tmp"), 0);
+	assert_int_equal(file_replace(AT_FDCWD, "g", "new", 3, 0600, &err), 0);
+	assert_int_equal(file_read(AT_FDCWD, "victim", 9, &text, &bytes, &err), 0);
+	assert_string_equal(text, "1234");
+	assert_int_equal(mkfifo("g.tmp", 0600), 0);
+	assert_int_equal(file_replace(AT_FDCWD, "g", "new", 3, 0600, &err), 0);
+	assert_int_equal(access("g.tmp", F_OK), -1);
+}
+
 static void
 refuses_settings(const char *text, size_t bytes, const char *words)
 {
@@ -229,6 +248,7 @@ main(void)
 		TEST(keeps_the_old_file_or_the_new_one_whatever_fails),
 		TEST(reads_no_more_than_it_may_and_only_files),
 		TEST(follows_no_link_and_waits_for_nobody_where_strangers_write),
+		TEST(writes_to_nothing_that_is_there_under_the_temporary_name),
 		TEST(hashes_a_file_of_any_length),
 		TEST(names_file_and_line_of_a_bad_setting),
 		TEST(reads_base64_and_hex_of_one_form_only),

@@ -457,6 +457,22 @@ follows_no_symlink(void **state)
 	assert_true(draft_read(f->dir, "link", utc_now(), &f->draft, &f->err) < 0);
 }
 
+/* Also when it appears while somebody thinks about what the draft changes. */
+static void
+writes_through_no_symlink(void **state)
+{
+	struct fixture *f = *state;
+
+	write_draft(f);
+	assert_int_equal(read_draft(f), 0);
+	assert_int_equal(mkdirat(f->dir, "elsewhere", 0755), 0);
+	unlinkat(f->dir, "stick/signatures", AT_REMOVEDIR);
+	assert_int_equal(symlinkat("../elsewhere", f->dir, "stick/signatures"), 0);
+	assert_true(sign(f, ALICE) < 0);
+	assert_reason(f->err, "signatures");
+	assert_int_equal(unlinkat(f->dir, "elsewhere", AT_REMOVEDIR), 0);
+}
+
 static void
 does_not_wait_for_a_fifo(void **state)
 {
@@ -546,6 +562,7 @@ main(void)
 		row(refuses_one_key_id_for_two_keys),
 		row(refuses_what_devices_would_refuse),
 		row(follows_no_symlink),
+		row(writes_through_no_symlink),
 		row(does_not_wait_for_a_fifo),
 		row(bounds_sizes_and_numbers),
 		row(leaves_alone_what_file_managers_leave),

@@ -834,6 +834,21 @@ keeps_the_keys_of_a_root_to_come_until_another_comes(void **state)
 	assert_false(has_file(f, "image/targets-2.key"));
 }
 
+/* The publisher has its id from the draft that others sign. */
+static void
+lets_nobody_delete_the_root_key_of_a_root_to_come(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *next = begin(f, 0, "{\"root\":{\"new\":1}}", false);
+	const char *id =
+	    json_string_value(json_array_get(json_object_get(role_of_root(next, "root"), "keyids"), 0));
+	AUTO(free_p) char *refusal = NULL;
+
+	assert_int_equal(about_key(f, "delete_key", id, &refusal), CLIENT_NO_KEY);
+	assert_non_null(strstr(refusal, "it waits for the next root"));
+	assert_true(has_file(f, "image/root-2.key"));
+}
+
 static void
 adds_its_own_signatures_to_those_of_others(void **state)
 {
@@ -931,6 +946,65 @@ keeps_snapshot_and_timestamp_while_a_root_waits_for_targets(void **state)
 	    change_image(f, json_pack("{s:{s:i},s:{s:i}}", "snapshot", "new", 1, "timestamp", "new", 1)), 0);
 	assert_int_equal(
 	    change_image(f, json_pack("{s:{s:i},s:{s:i}}", "targets", "new", 1, "timestamp", "new", 1)), 0);
+}
+
+/* A snapshot that tells a root: devices have it. */
+static void
+publish_root(struct fixture *f, int root, int version)
+{
+	char expires[UTC_TEXT_SIZE];
+
+	utc_format(utc_now() + 3600, expires);
+	assert_int_equal(ask(f, WATCHER,
+			     json_pack("{s:s,s:s,s:s,s:{s:s,s:s,s:i,s:{s:{s:i},s:{s:i}}}}", "operation", "sign",
+				 "repository", "image", "role", "snapshot", "signed", "_type", "Snapshot",
+				 "expires", expires, "version", version, "meta", "root.json", "version", root,
+				 "targets.json", "version", version),
+			     NULL),
+	    0);
+}
+
+static json_t *
+begin_snapshot(struct fixture *f)
+{
+	return begin(f, 0, "{\"snapshot\":{\"new\":1}}", false);
+}
+
+/* Nor in the root after that one, which waits as well. */
+static void
+keeps_snapshot_and_timestamp_until_a_root_that_waited_is_published(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *key = public_key_json(key_pair_public(f->targets));
+	AUTO(json_decref_p) json_t *next = NULL;
+
+	publish_root(f, 1, 1);
+	assert_int_equal(change_image(f, json_pack("{s:{s:[O]}}", "targets", "keys", key)), 0);
+	restart(f);
+	assert_null(begin_snapshot(f));
+	assert_reason(f->err, "change snapshot in a root of its own, when such targets are published");
+	assert_int_equal(change_image(f, json_pack("{s:{s:i}}", "root", "new", 1)), 0);
+	assert_null(begin_snapshot(f));
+	publish_root(f, 3, 2);
+	next = begin_snapshot(f);
+	assert_non_null(next);
+}
+
+/* The targets that are there have one signature. */
+static void
+keeps_snapshot_and_timestamp_while_a_root_waits_for_a_second_signature(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *a = public_key_json(key_pair_public(f->targets));
+	AUTO(json_decref_p) json_t *b = public_key_json(key_pair_public(f->root));
+	AUTO(json_decref_p) json_t *both = json_pack("[O,O]", a, b);
+
+	assert_int_equal(change_image(f, json_pack("{s:{s:O}}", "targets", "keys", both)), 0);
+	publish_root(f, 2, 1);
+	assert_int_equal(change_image(f, json_pack("{s:{s:O,s:i},s:{s:i}}", "targets", "keys", both,
+					     "threshold", 2, "snapshot", "new", 1)),
+	    -EBADMSG);
+	assert_reason(f->err, "and snapshot expire meanwhile");
 }
 
 static void
@@ -1168,6 +1242,44 @@ takes_roots_with_rsa_keys_and_thresholds(void **state)
 	EVP_PKEY_free(rsa);
 }
 
+/* With the signatures of all its keys it has more than the last one, which a part of them signed. */
+static void
+renews_no_root_into_one_that_devices_do_not_read(void **state)
+{
+	struct fixture *f = *state;
+	EVP_PKEY *rsa = EVP_RSA_gen(4096);
+	AUTO(json_decref_p) json_t *root = NULL;
+	AUTO(json_decref_p) json_t *public = rsa_public(rsa);
+	AUTO(free_p) char *text = NULL;
+	AUTO(free_p) char *whole = NULL;
+	struct key_pair *one;
+	char id[65];
+
+	assert_int_equal(next_by_ours(f, "{\"root\":{\"new\":20,\"threshold\":1}}"), 0);
+	root = newest(f);
+	json_object_set_new(root, "version", json_integer(3));
+	for (int i = 0;; i++) {
+		AUTO(json_decref_p) json_t *more = json_deep_copy(root);
+
+		snprintf(id, sizeof(id), "%064d", i);
+		json_object_set(json_object_get(more, "keys"), id, public);
+		text = json_write(more);
+		if (strlen(text) + 1000 > ROOT_BYTES_MAX)
+			break;
+		free(MOVE(text));
+		json_object_set(json_object_get(root, "keys"), id, public);
+	}
+	assert_int_equal(key_pair_load(f->dir, "image/root-2.key", &one, &f->err), 0);
+	whole = sign_with(root, (const struct key_pair *[]){ one, NULL });
+	key_pair_free(one);
+	assert_int_equal(put(f, whole), 0);
+	assert_int_equal(keyring_renew(f->keyring, utc_now() + 300 * 86400LL, &f->err), -EBADMSG);
+	assert_reason(f->err, "devices read 65536");
+	assert_int_equal(keyring_root_version(f->keyring, REPOSITORY_IMAGE), 3);
+	restart(f);
+	EVP_PKEY_free(rsa);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1193,16 +1305,20 @@ main(void)
 		TEST(signs_with_thresholds_of_keys_here_in_the_same_order_for_ever),
 		TEST(shows_the_next_root_and_makes_nothing),
 		TEST(keeps_the_keys_of_a_root_to_come_until_another_comes),
+		TEST(lets_nobody_delete_the_root_key_of_a_root_to_come),
 		TEST(adds_its_own_signatures_to_those_of_others),
 		TEST(makes_roots_for_root_of_the_machine_only),
 		TEST(keeps_what_the_director_signs_with_online),
 		TEST(keeps_snapshot_and_timestamp_while_a_root_waits_for_targets),
+		TEST(keeps_snapshot_and_timestamp_until_a_root_that_waited_is_published),
+		TEST(keeps_snapshot_and_timestamp_while_a_root_waits_for_a_second_signature),
 		TEST(takes_over_a_folder_from_before_roles_had_several_keys),
 		TEST(is_whole_after_a_restart_whatever_fails_while_a_root_is_taken),
 		TEST(is_whole_after_a_restart_whatever_fails_while_keys_are_replaced),
 		TEST(never_deletes_a_key_that_did_not_leave_whatever_fails),
 		TEST(counts_signatures_of_mixed_keys_once_for_each_key),
 		TEST(takes_roots_with_rsa_keys_and_thresholds),
+		TEST(renews_no_root_into_one_that_devices_do_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
