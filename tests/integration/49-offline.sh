@@ -172,6 +172,9 @@ ok "(it took $(($(date +%s) - started)) s)" is "$(signer_of timestamp)" "$(key_o
 ok "car1 goes on" goes_on
 
 # ---- image targets go off line
+ok "does not without the key of root" refuses "holders sign it: ota-sign root begin image --remove-key targets=" \
+	ota move-offline -c "$conf" image targets --to "$T/other-stick" --passphrase-file "$pass" --yes
+ok "and makes none" not test -e "$T/other-stick"
 ok "moves image targets off line" ota move-offline -c "$conf" image targets --to "$stick" --passphrase-file "$pass" --yes
 ok "their key is not here any more" not sh -c "ls $T/keys/image/targets*.key"
 ok "the same targets, signed there, come back by the spool" wait_for 20 sh -c "[ \$(jq .signed.version $current/root.json) = 4 ]"
