@@ -240,8 +240,8 @@ hand_in(const struct move *move, const json_t *targets, int version, struct err 
 	snprintf(to, sizeof(to), "%s/%s", incoming, name);
 	if (rename(from, to) < 0)
 		return err_sys(err, "%s", to);
-	printf("targets %d, the same ones, are signed and handed in: %s/done/%s.receipt.json will tell\n",
-	    version, spool, name);
+	printf("targets %d%s are signed and handed in: %s/done/%s.receipt.json will tell\n", version,
+	    version > 1 ? ", the same ones," : "", spool, name);
 	return 0;
 }
 
@@ -257,16 +257,22 @@ renew_targets(struct move *move, const json_t *root, struct err *err)
 }
 
 static void
-tell_folder(const struct move *move, const json_t *next)
+tell_folder(const struct move *move)
 {
-	const char *name = repository_name(move->repository);
-
 	printf("The keys are in %s, encrypted. Copy it to media that are kept apart from this machine and from "
 	       "each\n"
 	       "other, see that they can be read there, and remove it here.\n",
 	    move->options.folder);
+}
+
+/* When what is signed elsewhere has to be signed again. */
+static void
+tell_expiry(const struct move *move, const json_t *next)
+{
+	const char *name = repository_name(move->repository);
+
 	if (move->is_moved[ROLE_ROOT])
-		printf("The root expires %s. Renew it before: ota-sign root begin %s DRAFT\n",
+		printf("The root of %s expires %s. Renew it before: ota-sign root begin %s DRAFT\n", name,
 		    json_text(next, "expires"), name);
 	if (move->is_moved[ROLE_TARGETS])
 		printf("Targets live %lld days, then they have to be signed anew: ota-sign targets, see "
@@ -298,8 +304,9 @@ init_repository(
 		return r;
 	if (move.is_moved[ROLE_TARGETS] && (r = renew_targets(&move, next, err)) < 0)
 		return r;
+	tell_expiry(&move, next);
 	if (repository == REPOSITORY_COUNT - 1 && folder)
-		tell_folder(&move, next);
+		tell_folder(&move);
 	return 0;
 }
 
@@ -483,7 +490,8 @@ carry_out(struct move *move, struct err *err)
 		return r;
 	if (move->is_moved[ROLE_TARGETS] && (r = renew_targets(move, next, err)) < 0)
 		return r;
-	tell_folder(move, next);
+	tell_folder(move);
+	tell_expiry(move, next);
 	return 0;
 }
 
