@@ -519,8 +519,8 @@ add_file_entries(const struct source_file *file, struct lifetimes *out, struct e
 	entry->care = LIFETIME_PERSON;
 	strcpy(entry->trouble, file->trouble);
 	snprintf(entry->who, sizeof(entry->who), "an administrator");
-	snprintf(
-	    entry->command, sizeof(entry->command), "# user otafs has to be able to read %.400s", file->path);
+	snprintf(entry->command, sizeof(entry->command),
+	    "# user otafs has to be able to read %.400s, and to enter its folder", file->path);
 	return 0;
 }
 
