@@ -91,8 +91,8 @@ arguments_parse(int argc, char **argv, const char *const *names, size_t least, s
 	out->option_count = out->word_count = 0;
 	r = parse(argc, argv, names, out, err);
 	if (r == 0 && (out->word_count < least || out->word_count > most))
-		r = err_set(err, EINVAL, "%s; see ota-sign --help",
-		    out->word_count < least ? "something is missing" : "too many arguments");
+		r = err_set(err, EINVAL, "%s; see ota-sign %s --help",
+		    out->word_count < least ? "something is missing" : "too many arguments", argv[0]);
 	return r < 0 ? err_context(err, r, "%s", argv[0]) : 0;
 }
 

@@ -210,8 +210,16 @@ finish_run(int argc, char **argv, struct err *err)
 	int r;
 
 	if ((r = online_open(argc, argv, names, 1, 1, &arguments, &online, err)) < 0 ||
-	    (r = draft_read(AT_FDCWD, arguments.words[0], utc_now(), &draft, err)) < 0 ||
-	    (r = online_finish(&online, draft.repository, draft.next, draft.signatures, err)) < 0)
+	    (r = draft_read(AT_FDCWD, arguments.words[0], utc_now(), &draft, err)) < 0)
+		return r;
+	r = online_finish(&online, draft.repository, draft.next, draft.signatures, err);
+	if (r < 0 && strstr(err->text, "needed signatures")) {
+		struct err why = *err;
+
+		return err_set(
+		    err, -r, "%.400s; who has signed: ota-sign root show %.80s", why.text, arguments.words[0]);
+	}
+	if (r < 0)
 		return r;
 	printf("%s: root %d is made\n", repository_name(draft.repository), draft.version);
 	return 0;

@@ -285,11 +285,11 @@ restored(int argc, char **argv, struct err *err)
 
 const struct command log_commands[] = {
 	{ "log verify", "[-c FILE] [--from N] [DIR]",
-	    "Verifies the log of signatures, all of it or from file N.log on.", verify },
+	    "verifies the log of signatures, all of it or from file N.log on", verify },
 	{ "log show", "[-c FILE] [-n LINES] [--device ID] [--role ROLE] [--repository NAME] [DIR]",
-	    "Shows the last lines of the log of signatures.", show },
-	{ "clock", "[-c FILE]", "Takes the present time as right, after a clock that was ahead.", set_clock },
-	{ "restored", "[-c FILE]", "Has the image repository's versions jump ahead, after a restore.",
+	    "shows the last lines of the log of signatures", show },
+	{ "clock", "[-c FILE]", "takes the present time as right, after a clock that was ahead", set_clock },
+	{ "restored", "[-c FILE]", "has the image repository's versions jump ahead, after a restore",
 	    restored },
 	{ 0 },
 };

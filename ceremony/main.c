@@ -1,6 +1,7 @@
 /* ota-sign: keys and documents made by hand, also on a machine without network, and the keeping of ota-signd's.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +13,47 @@
 static const struct command *const tables[] = { key_commands, root_commands, approve_commands, targets_commands,
 	delegation_commands, document_commands, online_commands, log_commands };
 
-static void
-print_help(void)
+/* Whether the @count words that were given begin those of @command. */
+static bool
+is_asked_for(const struct command *command, int count, char **given)
 {
-	printf("usage: ota-sign COMMAND [ARGUMENT...]\n");
+	const char *words = command->words;
+
+	for (int i = 0; i < count && *words; i++) {
+		size_t n = strcspn(words, " ");
+
+		if (strlen(given[i]) != n || strncmp(given[i], words, n) != 0)
+			return false;
+		words += n + (words[n] == ' ');
+	}
+	return true;
+}
+
+/* Of the commands that begin with the words @given, if there are any. */
+static bool
+print_commands(int count, char **given)
+{
+	bool has_any = false;
+
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct command *command = tables[i]; command->words; command++)
-			printf("\n  ota-sign %s %s\n      %s\n", command->words, command->arguments,
-			    command->summary);
-	printf("\nSee ota-sign(1).\n");
+			if (is_asked_for(command, count, given)) {
+				printf("%s\n  ota-sign %s %s\n      %s\n",
+				    has_any ? "" : "usage: ota-sign COMMAND [ARGUMENT...]\n", command->words,
+				    command->arguments, command->summary);
+				has_any = true;
+			}
+	return has_any;
+}
+
+static void
+print_help(int count, char **given)
+{
+	if (!print_commands(count, given))
+		print_commands(0, NULL);
+	printf("\nCommands that use keys of a folder take --keys DIR, in place of ~/.ota-sign, and "
+	       "--passphrase-file "
+	       "FILE.\nSee ota-sign(1).\n");
 }
 
 /* How many arguments the words of @command take if they stand at the start of @argv; 0: other words. */
@@ -62,10 +95,16 @@ main(int argc, char **argv)
 	/* What strangers wrote stands in reasons, and must not move the cursor. */
 	char shown[4 * ERR_TEXT_MAX];
 	struct err err;
+	const char *last;
 
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		print_help();
-		return argc < 2;
+	if (argc < 2) {
+		print_help(0, NULL);
+		return 1;
+	}
+	last = argv[argc - 1];
+	if (!strcmp(last, "--help") || !strcmp(last, "-h") || !strcmp(argv[1], "help")) {
+		print_help(argc - 2, argv + (strcmp(argv[1], "help") ? 1 : 2));
+		return 0;
 	}
 	if (run(argc - 1, argv + 1, &err) == 0)
 		return 0;

@@ -293,8 +293,8 @@ hand_in(const struct move *move, const json_t *targets, int version, struct err 
 	snprintf(to, sizeof(to), "%s/%s", incoming, name);
 	if (rename(from, to) < 0)
 		return err_sys(err, "%s", to);
-	printf("targets %d, the same ones, are signed and handed in: %s/done/%s.receipt.json will tell\n",
-	    version, spool, name);
+	printf("targets %d%s are signed and handed in: %s/done/%s.receipt.json will tell\n", version,
+	    version > 1 ? ", the same ones," : "", spool, name);
 	return 0;
 }
 
@@ -310,16 +310,22 @@ renew_targets(struct move *move, const json_t *root, struct err *err)
 }
 
 static void
-tell_folder(const struct move *move, const json_t *next)
+tell_folder(const struct move *move)
 {
-	const char *name = repository_name(move->repository);
-
 	printf("The keys are in %s, encrypted. Copy it to media that are kept apart from this machine and from "
 	       "each\n"
 	       "other, see that they can be read there, and remove it here.\n",
 	    move->options.folder);
+}
+
+/* When what is signed elsewhere has to be signed again. */
+static void
+tell_expiry(const struct move *move, const json_t *next)
+{
+	const char *name = repository_name(move->repository);
+
 	if (move->is_moved[ROLE_ROOT])
-		printf("The root expires %s. Renew it before: ota-sign root begin %s DRAFT\n",
+		printf("The root of %s expires %s. Renew it before: ota-sign root begin %s DRAFT\n", name,
 		    json_text(next, "expires"), name);
 	if (move->is_moved[ROLE_TARGETS])
 		printf("Targets live %lld days, then they have to be signed anew: ota-sign targets, see "
@@ -351,8 +357,9 @@ init_repository(
 		return r;
 	if (move.is_moved[ROLE_TARGETS] && (r = renew_targets(&move, next, err)) < 0)
 		return r;
+	tell_expiry(&move, next);
 	if (repository == REPOSITORY_COUNT - 1 && folder)
-		tell_folder(&move, next);
+		tell_folder(&move);
 	return 0;
 }
 
@@ -435,20 +442,34 @@ is_away(const struct present *present, enum role role)
 	return !present_count(present, role, "here") && !present_count(present, role, "lost");
 }
 
-/* A root that went before signs with its key in the folder. */
+/* A root that went before signs with its key in the folder, if that is enough. */
 static int
 need_root_key(struct move *move, const struct present *present, struct err *err)
 {
+	char name[KEYS_NAME_MAX], way_out[160];
 	int r;
 
 	if (present_has_root_keys(present) || !is_away(present, ROLE_ROOT))
 		return present_need_root_keys(present, NULL, err);
+	key_name(move->repository, ROLE_ROOT, name);
+	snprintf(way_out, sizeof(way_out),
+	    "let their holders sign it: ota-sign root begin %s --remove-key targets=ID --add-key "
+	    "targets=NEW.pub DRAFT",
+	    repository_name(move->repository));
+	if (root_threshold(present->root, ROLE_ROOT) > 1)
+		return err_set(err, ENOKEY, "the keys of root are elsewhere, and %d have to sign: %s",
+		    root_threshold(present->root, ROLE_ROOT), way_out);
+	if (arguments_text(move->arguments, "preview"))
+		return 0;
 	if ((r = open_key(move, ROLE_ROOT, false, err)) < 0)
-		return err_context(err, r, "the keys of root are elsewhere");
+		return r == -ENOENT
+			   ? err_set(err, ENOKEY, "the keys of root are elsewhere, and %s is not in %s: %s",
+				 name, move->options.folder, way_out)
+			   : r;
 	return root_id_of(present->root, ROLE_ROOT, public_key_id(signer_public(move->signers[ROLE_ROOT])))
 		   ? 0
-		   : err_set(err, ENOKEY, "the key of root in %s is not that of the newest root",
-			 move->options.folder);
+		   : err_set(err, ENOKEY, "the key of root in %s is not that of the newest root: %s",
+			 move->options.folder, way_out);
 }
 
 static int
@@ -472,13 +493,36 @@ preview(const struct move *move, const struct present *present, struct err *err)
 	return 0;
 }
 
+/* Whether the keys that the newest root gives to targets signed those that are published. */
+static bool
+is_caught_up(const struct move *move, const struct present *present)
+{
+	AUTO(json_decref_p) json_t *file = NULL;
+	char path[PATH_SIZE];
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/published/current/targets.json", move->online->config.repository);
+	return document_read(path, &file, NULL, &err) == 0 &&
+	       envelope_verify_role(file, present->root, ROLE_TARGETS, "targets.json", &err) == 0;
+}
+
 /* The root went through, the targets did not: only these are left to do. */
 static int
 catch_up(struct move *move, const struct present *present, struct err *err)
 {
-	int r = open_key(move, ROLE_TARGETS, false, err);
+	int r;
 
-	if (r < 0)
+	if (is_caught_up(move, present))
+		return err_set(
+		    err, EEXIST, "the keys of targets are elsewhere already, and signed what is published");
+	if (arguments_text(move->arguments, "preview")) {
+		printf("The keys of targets are elsewhere already; with the one in %s the published targets "
+		       "are signed\n"
+		       "anew, as the next version.\n\nThis was a preview: nothing is changed.\n",
+		    move->options.folder);
+		return 0;
+	}
+	if ((r = open_key(move, ROLE_TARGETS, false, err)) < 0)
 		return r;
 	if (!root_id_of(present->root, ROLE_TARGETS, public_key_id(signer_public(move->signers[ROLE_TARGETS]))))
 		return err_set(err, EEXIST, "the keys of targets are elsewhere already, and not in %s",
@@ -488,19 +532,19 @@ catch_up(struct move *move, const struct present *present, struct err *err)
 }
 
 static int
-carry_out(struct move *move, const struct present *present, struct err *err)
+carry_out(struct move *move, struct err *err)
 {
 	AUTO(json_decref_p) json_t *roles = NULL;
 	AUTO(json_decref_p) json_t *next = NULL;
 	int r;
 
-	if ((!move->is_moved[ROLE_ROOT] && (r = need_root_key(move, present, err)) < 0) ||
-	    (r = open_keys(move, err)) < 0 || (r = want(move, &roles, err)) < 0 ||
+	if ((r = open_keys(move, err)) < 0 || (r = want(move, &roles, err)) < 0 ||
 	    (r = make_root(move, roles, &next, err)) < 0)
 		return r;
 	if (move->is_moved[ROLE_TARGETS] && (r = renew_targets(move, next, err)) < 0)
 		return r;
-	tell_folder(move, next);
+	tell_folder(move);
+	tell_expiry(move, next);
 	return 0;
 }
 
@@ -518,8 +562,10 @@ move_roles(struct move *move, struct err *err)
 		return r;
 	if (move->is_moved[ROLE_ROOT] && is_away(&present, ROLE_ROOT))
 		return err_set(err, EEXIST, "the keys of root are elsewhere already");
-	if ((move->is_moved[ROLE_ROOT] && (r = present_need_root_keys(&present, NULL, err)) < 0) ||
-	    (r = preview(move, &present, err)) < 0)
+	/* Before anything is shown, asked for or made. */
+	r = move->is_moved[ROLE_ROOT] ? present_need_root_keys(&present, NULL, err)
+				      : need_root_key(move, &present, err);
+	if (r < 0 || (r = preview(move, &present, err)) < 0)
 		return r;
 	if (arguments_text(move->arguments, "preview")) {
 		printf("\nThis was a preview: nothing is changed.\n");
@@ -527,7 +573,7 @@ move_roles(struct move *move, struct err *err)
 	}
 	if (!arguments_text(move->arguments, "yes") && (r = confirm("Move these keys?", err)) < 0)
 		return r;
-	return carry_out(move, &present, err);
+	return carry_out(move, err);
 }
 
 int

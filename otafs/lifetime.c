@@ -252,12 +252,13 @@ add_director_root(struct core *core, const struct sources *sources, struct lifet
 	return 0;
 }
 
-/* The three documents of each device are made together, and by the one role that is worst off. */
+/* The three documents of each device are made together; of roles without keys the first is told of, targets,
+ * which devices cannot do without. */
 static int
 add_director_documents(struct core *core, const struct sources *sources, struct lifetimes *out, struct err *err)
 {
 	int64_t epoch, raised_at, life = core->config->director_targets_days * DAY_SECONDS;
-	enum role worst = ROLE_TARGETS;
+	enum role worst = ROLE_COUNT;
 	struct lifetime *entry;
 	int r;
 
@@ -269,10 +270,13 @@ add_director_documents(struct core *core, const struct sources *sources, struct 
 	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
 		const json_t *keys = keys_of(sources, REPOSITORY_DIRECTOR, role);
 
-		if (keys && care_of(keys) != LIFETIME_ITSELF)
+		if (keys && care_of(keys) != LIFETIME_ITSELF && worst == ROLE_COUNT)
 			worst = role;
 	}
-	say_care(entry, sources, REPOSITORY_DIRECTOR, worst);
+	say_care(entry, sources, REPOSITORY_DIRECTOR, worst == ROLE_COUNT ? ROLE_TARGETS : worst);
+	/* What is signed when it is read does not last until it expires. */
+	if (entry->care == LIFETIME_LOST && worst == ROLE_TARGETS)
+		append(entry->who, sizeof(entry->who), "; until then devices that ask get an error");
 	entry->is_needed = true;
 	entry->expires_at = raised_at + life;
 	entry->renew_at = raised_at + life / 2;
@@ -516,8 +520,8 @@ add_file_entries(const struct source_file *file, struct lifetimes *out, struct e
 	entry->care = LIFETIME_PERSON;
 	strcpy(entry->trouble, file->trouble);
 	snprintf(entry->who, sizeof(entry->who), "an administrator");
-	snprintf(
-	    entry->command, sizeof(entry->command), "# user otafs has to be able to read %.400s", file->path);
+	snprintf(entry->command, sizeof(entry->command),
+	    "# user otafs has to be able to read %.400s, and to enter its folder", file->path);
 	return 0;
 }
 

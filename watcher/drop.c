@@ -291,12 +291,18 @@ set_next(const struct drop *drop, char next[static 512])
 		    next, 512, "assign with: echo '%s %s' > devices/ID/assign", first->name, first->version);
 }
 
+const char *
+drop_result(const struct drop *drop)
+{
+	return is_document(drop)     ? drop->parcel.handed.result
+	       : drop->is_stored     ? "stored"
+	       : drop->was_published ? "already published"
+				     : "published";
+}
+
 char *
 drop_receipt(const struct drop *drop)
 {
-	const char *result = drop->is_stored       ? "stored"
-			     : drop->was_published ? "already published"
-						   : "published";
 	char next[512], finished[UTC_TEXT_SIZE];
 	json_t *releases;
 
@@ -307,11 +313,11 @@ drop_receipt(const struct drop *drop)
 		json_array_append_new(releases, receipt_of(&drop->releases.list[i]));
 	set_next(drop, next);
 	utc_format(utc_now(), finished);
-	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:f, s:i, s:s, s:s}", "result", result,
-	    drop->is_stored ? "stored" : "published", releases, "objects", (json_int_t)drop->counts.objects,
-	    "imported", (json_int_t)drop->counts.imported, "bytes", (json_int_t)drop->counts.bytes, "seconds",
-	    drop->seconds, "publishSeconds", drop->publish_seconds, "targetsVersion", drop->targets_version,
-	    "finished", finished, "next", next));
+	return lines_of(json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:f, s:i, s:s, s:s}", "result",
+	    drop_result(drop), drop->is_stored ? "stored" : "published", releases, "objects",
+	    (json_int_t)drop->counts.objects, "imported", (json_int_t)drop->counts.imported, "bytes",
+	    (json_int_t)drop->counts.bytes, "seconds", drop->seconds, "publishSeconds", drop->publish_seconds,
+	    "targetsVersion", drop->targets_version, "finished", finished, "next", next));
 }
 
 void
@@ -327,7 +333,5 @@ drop_summary(const struct drop *drop, char *text, size_t room)
 	n = snprintf(text, room, "%s %s", first->name, first->version);
 
 	if (drop->releases.count > 1 && n > 0 && (size_t)n < room)
-		n += snprintf(text + n, room - (size_t)n, " and %zu more", drop->releases.count - 1);
-	if (drop->is_stored && n > 0 && (size_t)n < room)
-		snprintf(text + n, room - (size_t)n, " (stored; its targets are signed off line)");
+		snprintf(text + n, room - (size_t)n, " and %zu more", drop->releases.count - 1);
 }

@@ -36,6 +36,9 @@ int drop_publish(struct drop *drop, struct image *image, struct client *signer, 
 /** The receipt as JSON text; the caller frees it. NULL: no memory. */
 char *drop_receipt(const struct drop *drop);
 
+/** What became of it, a word or two: "published", "already published", "stored", "taken" or "held back". */
+const char *drop_result(const struct drop *drop);
+
 /** "app 2.1", or "app 2.1 and 3 more", for status and log. */
 void drop_summary(const struct drop *drop, char *text, size_t room);
 

@@ -141,6 +141,9 @@ static int
 succeed(struct work *work, struct job *job, struct err *err)
 {
 	AUTO(free_p) char *receipt = drop_receipt(job->drop);
+	const char *result = drop_result(job->drop);
+	/* What devices are not offered yet: the receipt says what is missing. */
+	bool is_waiting = !strcmp(result, "stored") || !strcmp(result, "held back");
 	char summary[300], now[UTC_TEXT_SIZE];
 	int r;
 
@@ -151,8 +154,12 @@ succeed(struct work *work, struct job *job, struct err *err)
 		return r;
 	drop_summary(job->drop, summary, sizeof(summary));
 	utc_format(utc_now(), now);
-	log_line(LOG_NOTICE, "drop name=\"%s\" result=done published=\"%s\"", job->name, summary);
-	status_last(work->status, "%s published %s", summary, now);
+	log_line(LOG_NOTICE, "drop name=\"%s\" result=\"%s\" what=\"%s\"", job->name, result, summary);
+	if (is_waiting)
+		status_last(
+		    work->status, "%s %s %s: see done/%s.receipt.json", summary, result, now, job->name);
+	else
+		status_last(work->status, "%s %s %s", summary, result, now);
 	job->is_over = true;
 	return 0;
 }

@@ -147,6 +147,7 @@ ok "for the same name" openssl verify -x509_strict -purpose sslserver -verify_ho
 	"$T/pki2/server.pem"
 ok "with its CA behind it" is "$(grep -c BEGIN "$T/pki2/server.pem")" 2
 ok "keeps the old one" is "$(openssl x509 -in "$T/pki2/server.pem.old" -noout -serial)" "$before"
+ok "asks what is to be renewed where" refuses "^usage: .*--renew device-ca" "$pki" --renew server
 ok "renews nothing else" refuses "is none of" "$pki" --renew ../server "$T/pki2"
 rm "$T/pki2/build-ca.key"
 ok "nor without the key" refuses "build-ca.key cannot be read" "$pki" --renew build-ca "$T/pki2"

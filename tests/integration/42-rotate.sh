@@ -192,6 +192,8 @@ to="--passphrase-file $T/passphrase --to $T/usb"
 	sleep 3 # the watcher looks each second
 	ok "without new targets the root is held back" served image "$before"
 	ok "a device goes on with it" device car1 poll
+	ok "a preview of making up for it" says "This was a preview" ota move-offline image targets $to --preview
+	ok "hands nothing in" is "$(ls "$T/spool/incoming" "$T/spool/work")" "$(printf '%s:\n\n%s:' "$T/spool/incoming" "$T/spool/work")"
 	# Whoever runs as ota-watcher owns both folders.
 	forged=$T/forged/published/current
 	mkdir -p "$forged" "$T/forged/incoming" "$T/elsewhere"
@@ -215,6 +217,7 @@ to="--passphrase-file $T/passphrase --to $T/usb"
 	ok "a new one too" enroll car3
 	ok "from the first root on" device car3 poll
 	ok "not twice" refuses "the keys of root are elsewhere already" ota move-offline director $to --yes
+	ok "targets neither" refuses "signed what is published" ota move-offline image targets $to --yes
 	ok "a rotation names the ceremony" refuses "ota-sign root begin image --rotate snapshot DRAFT" ota rotate image snapshot --yes
 	ok "targets of the director stay" refuses "its keys stay with ota-signd" ota move-offline director targets $to --yes
 	for repository in image director; do

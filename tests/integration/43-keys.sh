@@ -157,6 +157,9 @@ list nobody|is no "pkcs11:" URI
 restore nothing|nothing: No such file
 flush|no such command
 END
+ok "says where help is" refuses "key new: something is missing; see ota-sign key new --help" k new
+ok "which is that of the command" is "$("$OTA_BIN/ota-sign" key new --help | grep -c '^  ota-sign')" 1
+ok "or of several" is "$("$OTA_BIN/ota-sign" key --help | grep '^  ota-sign' | grep -vc '^  ota-sign key ')" 0
 ok "refuses a name that is too long" refuses "is no name of a key" k new "$(printf '%065d' 0)"
 chmod 644 "$T/keys/root.key"
 ok "refuses a key file that others can read" refuses "root.key: has to be ours and 0600, it is 644" k check root

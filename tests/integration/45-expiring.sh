@@ -210,6 +210,15 @@ ok "and says which key is lost" is "$(health '.problems[]' | grep -c "^image sna
 ok "keys/image too" has "$T/mount/keys/image" "$lost LOST"
 stop signd
 mv "$T/snapshot-1.key" "$T/keys/image"
+stop otafs
+targets=$(find "$T/keys/director" -name 'targets-*.key')
+mv "$targets" "$T/targets.key"
+start_signd
+start_otafs
+ok "without the director's targets key devices get nothing, which health says" \
+	is "$(health '.problems[]' | grep -c '^director documents .*(lost); until then devices that ask get an error: ota-sign ')" 1
+stop signd
+mv "$T/targets.key" "$targets"
 
 # ---- the signer is away
 ok "health says that nothing can be signed" has "$T/mount/status/health.json" '"no metadata can be signed: '

@@ -172,6 +172,9 @@ ok "(it took $(($(date +%s) - started)) s)" is "$(signer_of timestamp)" "$(key_o
 ok "car1 goes on" goes_on
 
 # ---- image targets go off line
+ok "does not without the key of root" refuses "holders sign it: ota-sign root begin image --remove-key targets=" \
+	ota move-offline -c "$conf" image targets --to "$T/other-stick" --passphrase-file "$pass" --yes
+ok "and makes none" not test -e "$T/other-stick"
 ok "moves image targets off line" ota move-offline -c "$conf" image targets --to "$stick" --passphrase-file "$pass" --yes
 ok "their key is not here any more" not sh -c "ls $T/keys/image/targets*.key"
 ok "the same targets, signed there, come back by the spool" wait_for 20 sh -c "[ \$(jq .signed.version $current/root.json) = 4 ]"
@@ -185,6 +188,7 @@ commit=$(commit_of app 3.0)
 drop app 3.0
 ok "a drop is stored" receipt app-3.0
 ok "and not published" is "$(told app-3.0 .result)" stored
+ok "status does not say so either" wait_for 3 file_with "$T/spool/status" '^idle; last: app 3.0 stored 20.*: see done/app-3.0.receipt.json$'
 cp "$current/targets.json" "$T/targets.json"
 cp "$current/root.json" "$T/root.json"
 next=$(($(jq .signed.version "$T/targets.json") + 1))
@@ -213,6 +217,7 @@ signed_by i5 image-root
 hand_in "$T/i5" i5
 ok "is taken" receipt i5
 ok "and held back" is "$(told i5 .result) $(published_root)" "held back 4"
+ok "as status tells" wait_for 3 file_with "$T/spool/status" '^idle; last: root 5 of the image repository held back 20'
 ok "until whose targets arrive" has "$T/spool/done/i5.receipt.json" "until targets.json of version $((next + 1)) arrives, signed by 1 of the keys.*$(key_of image targets)"
 ok "car1 goes on" goes_on
 # the thief is faster
