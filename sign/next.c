@@ -133,8 +133,8 @@ check_next(const struct house *house, const json_t *root, const struct house_nam
 	if ((r = envelope_version(signed_part, "root", &version, err)) < 0)
 		return r;
 	if (version != house->root_version + 1)
-		return err_set(
-		    err, EBADMSG, "root: version is %d, the next is %d", version, house->root_version + 1);
+		return err_set(err, EBADMSG, "root: version is %d, the next is %d (TUF 1.0, 5.3.5)", version,
+		    house->root_version + 1);
 	if (house->root && (r = envelope_verify_role(root, house->root, ROLE_ROOT, "root", err)) < 0)
 		return err_context(err, r, "by %d.root.json", house->root_version);
 	if ((r = envelope_verify_role(root, signed_part, ROLE_ROOT, "root", err)) < 0)

@@ -138,8 +138,8 @@ check_roles(const json_t *root, struct err *err)
 	return r;
 }
 
-int
-root_check(const json_t *root, int64_t now, struct err *err)
+static int
+check_form(const json_t *root, int64_t now, struct err *err)
 {
 	static const char *const names[] = { "_type", "consistent_snapshot", "expires", "keys", "roles",
 		"version", NULL };
@@ -166,6 +166,14 @@ root_check(const json_t *root, int64_t now, struct err *err)
 	if ((r = check_keys(json_object_get(root, "keys"), err)) < 0)
 		return r;
 	return check_roles(root, err);
+}
+
+int
+root_check(const json_t *root, int64_t now, struct err *err)
+{
+	int r = check_form(root, now, err);
+
+	return r == -EBADMSG ? err_context(err, r, "TUF 1.0, 4.3") : r;
 }
 
 int

@@ -139,7 +139,7 @@ for repository in image director; do
 	head -c 700 "$T/root" >"$T/bad"
 	ok "$repository: half of it" says "^-[0-9]+ root: not JSON" put 0 $repository "$T/bad"
 	sed 's/"version":2/"version":2.0/' "$T/root" >"$T/bad"
-	ok "$repository: a real number" says "^-[0-9]+ root: member \"version\" is missing or no integer" put 0 $repository "$T/bad"
+	ok "$repository: a real number" says "^-[0-9]+ TUF 1.0, 4.3: root: member \"version\" is missing or no integer" put 0 $repository "$T/bad"
 	sed 's/"version":2/"version":2,"version":2/' "$T/root" >"$T/bad"
 	ok "$repository: a member twice" says "^-[0-9]+ root: not JSON: duplicate" put 0 $repository "$T/bad"
 	{ cat "$T/root" && head -c 65536 /dev/zero | tr '\0' ' '; } >"$T/bad"
@@ -156,7 +156,7 @@ for repository in image director; do
 	ok "$repository: the root before stands" is "$(newest $repository)" 1
 	ok "$repository: with its files" is "$(find "$T/keys/$repository" -name '*.root.json' | wc -l)" 1
 done
-ok "the log names the user, not the text" has "$T/signd.log" 'refused uid=0 reason="root: _type'
+ok "the log names the user, not the text" has "$T/signd.log" 'refused uid=0 reason="TUF 1.0, 4.3: root: _type'
 
 # ---- and a good one
 for repository in image director; do
