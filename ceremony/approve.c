@@ -77,17 +77,21 @@ run_show(int argc, char **argv, struct err *err)
 
 /* -- signing -- */
 
-/* Adds the signature of @signer under @keyid unless it is there. */
+/* Adds the signature of @signer under @keyid unless it is there: an interrupted run may have left it. */
 static int
-sign_as(struct draft *draft, const char *folder, struct signer *signer, const char *keyid, struct err *err)
+sign_as(struct draft *draft, const char *folder, struct signer *signer, const char *keyid, size_t *added,
+    struct err *err)
 {
 	AUTO(json_decref_p) json_t *signature = NULL;
 	AUTO(free_p) char *canonical = NULL;
 	size_t bytes;
 	int r;
 
-	if (draft_has_signed(draft, keyid))
-		return err_set(err, EEXIST, "key %s has signed already", keyid);
+	if (draft_has_signed(draft, keyid)) {
+		err_set(err, EEXIST, "key %s has signed already", keyid);
+		return 0;
+	}
+	++*added;
 	if ((r = canonical_write(draft->next, &canonical, &bytes, err)) < 0 ||
 	    (r = signer_sign_as(signer, keyid, canonical, bytes, &signature, err)) < 0)
 		return r;
@@ -96,7 +100,8 @@ sign_as(struct draft *draft, const char *folder, struct signer *signer, const ch
 
 /* The key may have one id in the current root and another in the next: then each needs its signature. */
 static int
-sign_with(struct draft *draft, const char *folder, struct signer *signer, const char *name, struct err *err)
+sign_with(struct draft *draft, const char *folder, struct signer *signer, const char *name, size_t *added,
+    struct err *err)
 {
 	const char *public_id = public_key_id(signer_public(signer));
 	const char *next = root_id_of(draft->next, ROLE_ROOT, public_id);
@@ -108,9 +113,9 @@ sign_with(struct draft *draft, const char *folder, struct signer *signer, const 
 		    "key %.64s (%.12s...) is no root key, neither of the current root nor of the next", name,
 		    public_id);
 	if (next)
-		r = sign_as(draft, folder, signer, next, err);
+		r = sign_as(draft, folder, signer, next, added, err);
 	if (r == 0 && current && (!next || strcmp(current, next) != 0))
-		r = sign_as(draft, folder, signer, current, err);
+		r = sign_as(draft, folder, signer, current, added, err);
 	return r;
 }
 
@@ -119,16 +124,17 @@ sign_all(struct draft *draft, const struct arguments *arguments, struct err *err
 {
 	const struct signer_options options = arguments_signer(arguments);
 	const char *name;
-	size_t at = 0;
+	size_t at = 0, added = 0;
 	int r = 0;
 
 	while (r == 0 && (name = arguments_next(arguments, "key", &at))) {
 		AUTO(signer_freep) struct signer *signer = NULL;
 
 		if ((r = signer_open(&options, name, &signer, err)) == 0)
-			r = sign_with(draft, arguments->words[0], signer, name, err);
+			r = sign_with(draft, arguments->words[0], signer, name, &added, err);
 	}
-	return r;
+	/* With the words of the last one that had. */
+	return r == 0 && added == 0 ? -EEXIST : r;
 }
 
 static int

@@ -202,6 +202,9 @@ ok "a key may get another id" says "$other  ED25519, was called $carol" "$sign" 
 ok "then it signs under both" says "$other +ED25519 +has signed" as carol root sign "$draft" --yes
 ok "for the one root and for the other" is "$(find "$draft/signatures" -type f | sort)" "$(printf '%s\n' "$draft/signatures/$carol.json" \
 	"$draft/signatures/$other.json" | sort)"
+rm "$draft/signatures/$carol.json"
+ok "an interrupted signing is made up for" says "$carol +ED25519 +has signed" as carol root sign "$draft" --yes
+ok "once" refuses "has signed already" as carol root sign "$draft" --yes
 as alice root sign "$draft" --yes >/dev/null
 "$sign" root assemble "$draft" 4.root.json
 ok "and devices take it" says "good: roots 3 to 4" "$sign" root verify 3.root.json 4.root.json
