@@ -22,8 +22,9 @@ struct entry {
 	char digest[DIGEST_HEX_SIZE]; /* of the "signed" part */
 };
 
-/** The first bits of a digest that are kept: nobody finds other content with the same 96. */
-#define MARK_WORDS 3
+/** The first bits of a digest that are kept. Whoever asks chooses both contents, so half of the bits has to be
+ * more than anybody tries: 160. */
+#define MARK_WORDS 5
 
 struct slot {
 	uint64_t name; /* of repository, role and device, hashed; 0: free */

@@ -16,7 +16,7 @@
 #include "lib/err.h"
 #include "lib/role.h"
 
-/** Documents kept in memory, 24 bytes each; beyond it the memory starts anew. */
+/** Documents kept in memory, 32 bytes each; beyond it the memory starts anew. */
 #define LEDGER_DEVICE_MAX (1 << 21)
 
 /** Its name in the folder of the keys. */

@@ -70,6 +70,36 @@ touch "$bak/3/more"
 ok "sees a file that was added" refuses "does not name" backup verify "$bak/3"
 rm "$bak/3/more" "$bak/3/manifest"
 ok "refuses a backup that was not finished" refuses "no manifest" backup verify "$bak/3"
+
+# ---- backups that somebody else had a hand in
+# changed COMMAND: a copy of the backup after that, with a manifest that fits
+changed() {
+	rm -rf "$bak/bad"
+	cp -a "$bak/2" "$bak/bad"
+	(
+		cd "$bak/bad" || exit
+		eval "$1"
+		find . -type l -printf '%p -> %l\n' | sort >links
+		find . -type f ! -name manifest -exec sha256sum {} + | sort -k2 >"$T/manifest"
+		cp "$T/manifest" manifest
+	)
+}
+changed "ln -sf /etc/shadow otafs.db"
+ok "refuses a database that is a symlink" refuses "./otafs.db is no file" backup verify "$bak/bad"
+changed "ln -sfn ../../keys published/current"
+ok "a set that is elsewhere" refuses "names no set" backup verify "$bak/bad"
+changed "ln -s /etc settings/x"
+ok "and settings that are" refuses "./settings/x is no file" backup verify "$bak/bad"
+changed "chown 64102 ."
+ok "refuses one that belongs to somebody else" refuses "belongs to somebody else" backup verify "$bak/bad"
+install -d -o 64102 "$bak/theirs"
+ok "makes none in a folder of somebody else" refuses "belongs to somebody else" backup create -c "$conf" "$bak/theirs"
+ok "the database is root's own" is "$(stat -c %u "$bak/1/otafs.db")" 0
+set=$(readlink "$T/repository/published/current")
+ln -sfn ../../keys "$T/repository/published/current"
+ok "copies no set from elsewhere" refuses "published/current: names no set" backup create -c "$conf" "$bak/5"
+ln -sfn "$set" "$T/repository/published/current"
+ok "and nothing of it" test ! -e "$bak/5/published/keys"
 ok "restores nothing while something runs" refuses "stop everything" backup restore -c "$conf" "$bak/1"
 
 # ---- without a restore: the same bytes
@@ -171,6 +201,13 @@ clock_set 0
 ok "makes a backup with everything stopped" backup create -c "$conf" --objects --keys-to "$bak/keys4" "$bak/4"
 rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki" "$T/spool"
 ok "says where the keys have to be named" refuses "no keys" backup restore -c "$conf" "$bak/4"
+cp -a "$bak/4" "$bak/6"
+echo "755 root root 0 0 $T/planted" >>"$bak/6/owners"
+echo evil >"$bak/6/settings$T/planted"
+(cd "$bak/6" && find . -type f ! -name manifest -exec sha256sum {} + | sort -k2 >"$T/manifest" && cp "$T/manifest" manifest)
+ok "leaves what the settings do not name" says "planted is none of the files" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/6"
+ok "where it was" test ! -e "$T/planted"
+rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki"
 ok "restores to an empty machine" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/4"
 clock_set $((300 * 86400))
 start_again

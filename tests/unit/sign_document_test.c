@@ -307,6 +307,21 @@ takes_no_older_targets_than_the_newest_snapshot_for_long(void **state)
 	assert_int_equal(ledger_offered(f->ledger)->targets, 2);
 }
 
+/* Two contents of which the first 96 bits are the same are found in hours, and the second would not be logged.
+ */
+static void
+tells_contents_apart_that_begin_alike(void **state)
+{
+	struct fixture *f = *state;
+	char digest[DIGEST_HEX_SIZE] = A1;
+	struct ledger_entry entry = { REPOSITORY_DIRECTOR, ROLE_TARGETS, "car7", 1, digest };
+
+	assert_int_equal(ledger_note(f->ledger, &entry, NULL, &f->err), 0);
+	assert_int_equal(ledger_check(f->ledger, &entry, &f->err), LEDGER_SAME);
+	digest[24] = digest[24] == '0' ? '1' : '0';
+	assert_int_equal(ledger_check(f->ledger, &entry, &f->err), -ESTALE);
+}
+
 static void
 refuses_when_what_was_shown_is_behind(void **state)
 {
@@ -474,6 +489,7 @@ main(void)
 		TEST(is_shown_things_by_otafs_alone),
 		TEST(takes_no_older_targets_than_the_newest_snapshot_for_long),
 		TEST(refuses_when_what_was_shown_is_behind),
+		TEST(tells_contents_apart_that_begin_alike),
 		TEST(tells_of_a_newer_root_and_knows_the_epoch),
 		TEST(raises_the_epoch_in_one_write_and_none_for_the_rest),
 		TEST(signs_the_next_version_of_an_image_role_only),
