@@ -351,7 +351,7 @@ run_status(int argc, char **argv, struct err *err)
 		r = show_repository(&online, (enum repository)i, &lost, err);
 	if (r == 0 && lost) {
 		fflush(stdout);
-		r = err_set(err, ENOKEY, "%d keys are lost", lost);
+		r = err_set(err, ENOKEY, lost == 1 ? "1 key is lost" : "%d keys are lost", lost);
 	}
 	return r;
 }

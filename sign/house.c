@@ -389,17 +389,21 @@ tell_lost_of(const struct house *house, enum role role)
 {
 	const json_t *ids = root_keyids(house->root, role);
 	const char *repository = repository_name(house->repository);
-	char public_id[DIGEST_HEX_SIZE];
+	char public_id[DIGEST_HEX_SIZE], command[80];
 	struct err ignored;
 
+	snprintf(command, sizeof(command),
+	    house_can_sign(house, ROLE_ROOT) == HOUSE_OFFLINE ? "root begin %s --rotate %s DRAFT"
+							      : "rotate %s %s",
+	    repository, role_name(role));
 	for (size_t i = 0; i < json_array_size(ids); i++) {
 		const char *id = json_string_value(json_array_get(ids, i)) ?: "";
 
 		if (root_public_id(house->root, id, public_id, &ignored) == 0 && is_lost(house, public_id))
 			log_line(LOG_ERR,
 			    "private key lost repository=%s role=%s keyid=%s: restore it from the backup, or "
-			    "replace it: ota-sign rotate %s %s",
-			    repository, role_name(role), id, repository, role_name(role));
+			    "replace it: ota-sign %s",
+			    repository, role_name(role), id, command);
 	}
 }
 

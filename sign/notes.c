@@ -28,6 +28,10 @@ save(struct house *house, json_t *next, struct err *err)
 
 	if (!text)
 		return no_memory(err);
+	/* What is longer could not be read at the next start. */
+	if (strlen(text) > NOTES_BYTES_MAX)
+		return err_set(
+		    err, EFBIG, "%s: more keys than %d bytes can note", HOUSE_NOTES_FILE, NOTES_BYTES_MAX);
 	if ((r = file_replace(house->dir, HOUSE_NOTES_FILE, text, strlen(text), 0600, err)) < 0)
 		return r;
 	json_decref(house->notes);

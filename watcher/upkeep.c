@@ -87,7 +87,8 @@ collect(struct upkeep *upkeep, bool is_dry)
 
 	upkeep->reported = roots_mark(upkeep->repository, upkeep->config->fleet);
 	r = gc_run(&options, &result, &err);
-	if (r < 0 && r != -ECANCELED)
+	/* A report of what would go may find a repository in which nothing was published yet. */
+	if (r < 0 && r != -ECANCELED && !(is_dry && r == -ENOENT))
 		log_line(LOG_WARNING, "garbage collection%s failed reason=\"%s\"", is_dry ? " report" : "",
 		    err.text);
 	if (r == 0 && (!is_dry || result.missing || result.is_held))

@@ -154,7 +154,7 @@ for repository in image director; do
 		rm "$T/keys/$repository/$role"-*.key
 		ok "starts without the key of $repository $role" again
 		ok "says so in the log" has "$T/signd.log" "private key lost repository=$repository role=$role"
-		ok "and in its status, with the way out" refuses "1 keys are lost" ota status
+		ok "and in its status, with the way out" refuses "1 key is lost" ota status
 		ok "which is a rotation" has "$T/says.out" "ota-sign rotate $repository $role"
 		ok "takes the way out" ota rotate $repository $role --yes
 		ok "has it all again" is "$(here)" 8
