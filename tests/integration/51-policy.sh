@@ -3,6 +3,8 @@
 # repository does not offer. The log of signatures, the signer's clock, a full disk; and updates whose target is gone.
 # shellcheck source=tests/integration/lib.sh disable=SC2317,SC2016 # functions are called by name; jq's variables
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/clock.sh
+. "$(dirname "$0")/clock.sh"
 
 settings "spool_quiet_seconds = 1"
 mkdir -p "$T/keys"
@@ -226,7 +228,8 @@ ok "which is good" says "^good: files 2 to 2" verify --from 2
 # ---- the clock
 
 stop signd
-start ahead faketime -f '+10h' "$OTA_BIN/ota-signd" -c "$conf"
+# The command faketime stays in between, and would take the signal.
+start ahead env LD_PRELOAD="$clock_lib" FAKETIME=+10h "$OTA_BIN/ota-signd" -c "$conf"
 needs 10 file_with "$T/ahead.log" ready
 document '.version = 700 | .targets = {} | .expires = "'"$(date -u -d '+4 days' +%Y-%m-%dT%H:%M:%SZ)"'"' | ask >"$T/answer"
 ok "a clock that is ahead signs" has "$T/answer" '^0 '
