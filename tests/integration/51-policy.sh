@@ -230,6 +230,7 @@ ok "which is good" says "^good: files 2 to 2" verify --from 2
 stop signd
 # The command faketime stays in between, and would take the signal.
 start ahead env LD_PRELOAD="$clock_lib" FAKETIME=+10h "$OTA_BIN/ota-signd" -c "$conf"
+cp "$T/ahead.pid" "$T/faked.pids" && cleanup clock_sweep
 needs 10 file_with "$T/ahead.log" ready
 document '.version = 700 | .targets = {} | .expires = "'"$(date -u -d '+4 days' +%Y-%m-%dT%H:%M:%SZ)"'"' | ask >"$T/answer"
 ok "a clock that is ahead signs" has "$T/answer" '^0 '
