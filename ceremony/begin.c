@@ -193,7 +193,7 @@ begin_run(int argc, char **argv, struct err *err)
 		 online.client, repository, roles, expires ? expires_text : NULL, false, &next, err)) < 0 ||
 	    (r = write_draft(&present, arguments.words[1], next, err)) < 0)
 		return r;
-	online_show(&present, roles, next);
+	online_show(&present, online_holds_back(&present, roles), next);
 	printf("\nThe draft is %s. Root keys sign it: ota-sign root sign DRAFT --key NAME.\n"
 	       "When enough have: ota-sign root finish DRAFT here, or copy it into %s/incoming.\n",
 	    arguments.words[1], online.config.spool);

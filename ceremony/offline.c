@@ -482,7 +482,7 @@ preview(const struct move *move, const struct present *present, struct err *err)
 	if ((r = want(move, &roles, err)) < 0 ||
 	    (r = client_begin(move->online->client, move->repository, roles, NULL, true, &shown, err)) < 0)
 		return r;
-	online_show(present, NULL, shown);
+	online_show(present, move->repository == REPOSITORY_IMAGE && move->is_moved[ROLE_TARGETS], shown);
 	printf("The new keys are made in %s, encrypted; those that ota-signd has are deleted.\n",
 	    move->options.folder);
 	if (move->is_moved[ROLE_TARGETS])

@@ -193,11 +193,11 @@ online_holds_back(const struct present *present, const json_t *roles)
 }
 
 static void
-show_work(const struct present *present, const json_t *roles)
+show_work(const struct present *present, bool is_held_back)
 {
 	if (present->repository == REPOSITORY_DIRECTOR)
 		printf("Each device's documents get a new version, made when it reads them next.\n");
-	else if (online_holds_back(present, roles))
+	else if (is_held_back)
 		printf("The root is held back from devices until targets are handed in that the new keys "
 		       "signed.\n");
 	else
@@ -206,7 +206,7 @@ show_work(const struct present *present, const json_t *roles)
 }
 
 void
-online_show(const struct present *present, const json_t *roles, const json_t *next)
+online_show(const struct present *present, bool is_held_back, const json_t *next)
 {
 	printf("%s repository\n", repository_name(present->repository));
 	change_print(stdout, present->root, next, utc_now());
@@ -214,7 +214,7 @@ online_show(const struct present *present, const json_t *roles, const json_t *ne
 	    "\nDevices fetch %d.root.json when they poll next, and go on with it by themselves; new ones walk\n"
 	    "from their first root to it. Keys that leave are good for nothing once a device has it.\n",
 	    present->version + 1);
-	show_work(present, roles);
+	show_work(present, is_held_back);
 	fflush(stdout);
 }
 
@@ -256,7 +256,7 @@ online_change(struct online *online, const struct arguments *arguments, const st
 
 	if (r < 0)
 		return r;
-	online_show(present, roles, shown);
+	online_show(present, online_holds_back(present, roles), shown);
 	if ((r = present_need_root_keys(present, roles, err)) < 0)
 		return r;
 	if (arguments_text(arguments, "preview")) {

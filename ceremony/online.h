@@ -60,9 +60,9 @@ json_t *present_role_keys(const struct present *present, enum role role, const c
  * targets come that these signed. */
 bool online_holds_back(const struct present *present, const json_t *roles);
 
-/** Prints what @next, which was made for @roles, changes, what of it devices notice, and what is signed anew.
- */
-void online_show(const struct present *present, const json_t *roles, const json_t *next);
+/** Prints what @next changes, what of it devices notice, and what is signed anew. @is_held_back: see
+ * online_holds_back(). */
+void online_show(const struct present *present, bool is_held_back, const json_t *next);
 
 /**
  * The common end of a command that needs a root that ota-signd can sign alone: shows it, and unless --preview

@@ -650,15 +650,13 @@ state_expiry_count(
 	return r < 0 ? r : 0;
 }
 
-int
-state_expiry_first(
-    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err)
+/* Calls @each for each row of @s, two texts and a number, until it returns other than 0. */
+static int
+each_row(struct state *state, sqlite3_stmt *s, int (*each)(const char *, const char *, int64_t, void *),
+    void *context, struct err *err)
 {
-	sqlite3_stmt *s;
 	int r;
 
-	if ((r = query(state, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)count)) < 0)
-		return r;
 	while ((r = step(state, s, err)) > 0) {
 		r = each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
 		    sqlite3_column_int64(s, 2), context);
@@ -667,6 +665,16 @@ state_expiry_first(
 	}
 	done(s);
 	return r;
+}
+
+int
+state_expiry_first(
+    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err)
+{
+	sqlite3_stmt *s;
+	int r = query(state, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)count);
+
+	return r < 0 ? r : each_row(state, s, each, context, err);
 }
 
 int64_t
@@ -798,18 +806,9 @@ static int
 each_need(struct state *state, enum statement which, state_need_fn each, void *context, struct err *err)
 {
 	sqlite3_stmt *s;
-	int r;
+	int r = query(state, which, &s, err, "");
 
-	if ((r = query(state, which, &s, err, "")) < 0)
-		return r;
-	while ((r = step(state, s, err)) > 0) {
-		r = each((const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
-		    sqlite3_column_int64(s, 2), context);
-		if (r)
-			break;
-	}
-	done(s);
-	return r;
+	return r < 0 ? r : each_row(state, s, each, context, err);
 }
 
 int

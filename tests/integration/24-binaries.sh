@@ -115,11 +115,11 @@ tail -c 200000 "$T/fw.bin" >>"$in/slow.bin"
 ok "a slow copy with its length announced: published whole" receipt slow.bin
 ok "whole" is "$(target slow-1 .hashes.sha256)" "$(sha256sum "$T/fw.bin" | cut -d' ' -f1)"
 stop signd
-push waiting '{"name":"late","version":"1","hardwareIds":["mcu"]}' "$T/small.bin"
-ok "without a signer it waits" wait_for 10 test -e "$T/spool/work/waiting"
+push patient '{"name":"late","version":"1","hardwareIds":["mcu"]}' "$T/small.bin"
+ok "without a signer it waits" wait_for 10 says "^patient\$" ls "$T/spool/work"
 stop watcher KILL
 start_signd
 start watcher "$OTA_BIN/ota-watcher" -c "$conf"
-ok "after kill -9 it is published" receipt waiting
+ok "after kill -9 it is published" receipt patient
 ok "limits are reported" has "$T/repository/report/limits" '^targets.json: [0-9]+ of 8388608 bytes, ok$'
 finish

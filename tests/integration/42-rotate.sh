@@ -183,6 +183,7 @@ to="--passphrase-file $T/passphrase --to $T/usb"
 # shellcheck disable=SC2086 # words
 {
 	ok "shows a move" says "This was a preview" ota move-offline image root targets $to --preview
+	ok "and that the root waits for targets" has "$T/says.out" "The root is held back from devices until targets"
 	ok "which makes nothing" not test -e "$T/usb"
 	sed "s|^spool = .*|spool = $T/nowhere|" "$conf" >"$T/no-spool.conf"
 	before=$(root_of image)

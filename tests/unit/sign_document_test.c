@@ -17,84 +17,10 @@
 #include "sign/key.h"
 #include "sign/server.h"
 #include "tests/unit/fault.h"
-#include "tests/unit/first_roots.h"
-
-enum { ROOT = 0, OTAFS = 501, WATCHER = 502 };
+#include "tests/unit/signer.h"
 
 #define A1 "a100000000000000000000000000000000000000000000000000000000000000"
 #define B1 "b100000000000000000000000000000000000000000000000000000000000000"
-
-struct fixture {
-	char path[64];
-	int dir, fds;
-	struct policy policy;
-	struct keyring *keyring;
-	struct ledger *ledger;
-	struct journal *journal;
-	struct server *server;
-	struct err err;
-};
-
-static void
-open_all(struct fixture *f)
-{
-	const struct journal_limits limits = { CHAIN_FILE_MAX, 0 };
-
-	assert_int_equal(keyring_open(f->dir, 365, &f->keyring, &f->err), 0);
-	assert_int_equal(ledger_open(f->dir, &f->ledger, &f->err), 0);
-	assert_int_equal(journal_open(f->dir, &limits, utc_now(), &f->journal, &f->err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &f->err), 0);
-	server_renew(f->server);
-}
-
-static void
-close_all(struct fixture *f)
-{
-	server_free(f->server);
-	journal_free(f->journal);
-	ledger_free(f->ledger);
-	keyring_free(f->keyring);
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct config config = { .root_days = 365,
-		.image_targets_days = 31,
-		.director_targets_days = 7,
-		.snapshot_days = 7,
-		.timestamp_days = 1,
-		.user_otafs = "501",
-		.user_watcher = "502" };
-
-	*state = f;
-	f->fds = fault_open_fds();
-	strcpy(f->path, "/tmp/otafs-unit.XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->dir = open(f->path, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(key_start(&f->err), 0);
-	assert_int_equal(policy_init(&f->policy, &config, &f->err), 0);
-	open_all(f);
-	make_first_roots(f->keyring, utc_now());
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-	int fds = f->fds;
-
-	close_all(f);
-	close(f->dir);
-	snprintf(command, sizeof(command), "rm -rf %s", f->path);
-	assert_int_equal(system(command), 0);
-	free(f);
-	assert_int_equal(fault_open_fds(), fds);
-	return 0;
-}
 
 /* -- asking -- */
 

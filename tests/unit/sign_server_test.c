@@ -17,83 +17,7 @@
 #include "sign/key.h"
 #include "sign/server.h"
 #include "tests/unit/fault.h"
-#include "tests/unit/first_roots.h"
-
-enum { OTAFS = 501, WATCHER = 502, STRANGER = 503 };
-
-struct fixture {
-	char path[64];
-	int dir, fds;
-	struct policy policy;
-	struct keyring *keyring;
-	struct ledger *ledger;
-	struct journal *journal;
-	struct server *server;
-};
-
-static void
-open_all(struct fixture *f, int64_t now)
-{
-	const struct journal_limits limits = { CHAIN_FILE_MAX, 0 };
-	struct err err = { 0 };
-
-	assert_int_equal(keyring_open(f->dir, 365, &f->keyring, &err), 0);
-	assert_int_equal(ledger_open(f->dir, &f->ledger, &err), 0);
-	assert_int_equal(journal_open(f->dir, &limits, now, &f->journal, &err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &err), 0);
-	server_renew(f->server);
-}
-
-static void
-close_all(struct fixture *f)
-{
-	server_free(f->server);
-	journal_free(f->journal);
-	ledger_free(f->ledger);
-	keyring_free(f->keyring);
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct config config = { .root_days = 365,
-		.image_targets_days = 31,
-		.director_targets_days = 7,
-		.snapshot_days = 7,
-		.timestamp_days = 1,
-		.user_otafs = "501",
-		.user_watcher = "502" };
-	struct err err;
-
-	*state = f;
-	f->fds = fault_open_fds();
-	strcpy(f->path, "/tmp/otafs-unit.XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->dir = open(f->path, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(key_start(&err), 0);
-	assert_int_equal(policy_init(&f->policy, &config, &err), 0);
-	open_all(f, utc_now());
-	make_first_roots(f->keyring, utc_now());
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-	int fds;
-
-	close_all(f);
-	close(f->dir);
-	fds = f->fds;
-	snprintf(command, sizeof(command), "rm -rf %s", f->path);
-	assert_int_equal(system(command), 0);
-	free(f);
-	assert_int_equal(fault_open_fds(), fds);
-	return 0;
-}
+#include "tests/unit/signer.h"
 
 static json_t *
 document(const char *type, int version, int64_t seconds_to_live, const char *device)
@@ -233,7 +157,7 @@ lets_versions_of_image_roles_only_grow_across_restarts(void **state)
 
 	assert_int_equal(ask_only(f, WATCHER, "image", "targets", json_incref(five), &err), 0);
 	close_all(f);
-	open_all(f, utc_now());
+	open_all(f);
 	assert_int_equal(ledger_last(f->ledger, ROLE_TARGETS), 5);
 	assert_int_equal(ask_only(f, WATCHER, "image", "targets", json_incref(five), &err), 0);
 	assert_int_equal(
@@ -307,7 +231,7 @@ keeps_its_keys_across_restarts_and_refuses_open_key_files(void **state)
 	struct err err;
 
 	close_all(f);
-	open_all(f, utc_now());
+	open_all(f);
 	after = newest_root(f, REPOSITORY_IMAGE);
 	assert_true(json_equal(before, after));
 	assert_int_equal(fchmodat(f->dir, "image/targets-1.key", 0640, 0), 0);
@@ -334,7 +258,7 @@ refuses_to_replace_what_was_lost(void **state)
 		assert_reason(err, "is gone: restore it from the backup");
 		assert_int_equal(renameat(f->dir, "elsewhere", f->dir, lost[i]), 0);
 	}
-	open_all(f, utc_now());
+	open_all(f);
 }
 
 static void
@@ -355,7 +279,7 @@ refuses_a_ledger_of_roots_that_are_gone(void **state)
 	assert_reason(err, "image: 1.root.json is gone: restore it from the backup");
 	snprintf(command, sizeof(command), "rm -r %s/image && mv %s/away %s/image", f->path, f->path, f->path);
 	assert_int_equal(system(command), 0);
-	open_all(f, utc_now());
+	open_all(f);
 }
 
 static void
