@@ -47,13 +47,14 @@ inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 # Which packages each folder needs, and so which folder may include what.
 pkgs_lib     := jansson libcrypto
 pkgs_sign    := libsodium
-pkgs_otafs   := fuse3 sqlite3
+pkgs_state   := sqlite3
+pkgs_otafs   := fuse3
 pkgs_store   := ostree-1 zlib
 pkgs_watcher :=
 pkgs_gateway :=
 pkgs_ceremony := p11-kit-1
 pkgs_tests/device := ostree-1 libcurl
-folders      := lib sign otafs store watcher gateway ceremony
+folders      := lib state sign otafs store watcher gateway ceremony
 pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
 
 ifneq ($(inner),)
@@ -77,6 +78,7 @@ libs = $(shell $(PKG_CONFIG) --libs $(1))
 parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 lib_a     := $(B)/lib.a
 sign_a    := $(B)/sign.a
+state_a   := $(B)/state.a
 otafs_a   := $(B)/otafs.a
 watcher_a := $(B)/watcher.a
 store_a   := $(B)/store.a
@@ -89,7 +91,7 @@ test_sign := $(B)/tests/ota-test-sign
 
 all: $(programs)
 
-$(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(sign_a) $(lib_a)
+$(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(state_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
@@ -97,7 +99,7 @@ $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
-$(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
@@ -120,7 +122,7 @@ $(B)/%.o: %.c
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
-archives   := $(ceremony_a) $(otafs_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
+archives   := $(ceremony_a) $(otafs_a) $(state_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 wrapped    := malloc calloc realloc strdup openat64 write fsync fdatasync renameat renameat2
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)

@@ -14,8 +14,13 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
-#include "otafs/state.h"
 #include "sign/client.h"
+#include "state/assignment.h"
+#include "state/certificate.h"
+#include "state/device.h"
+#include "state/ecu.h"
+#include "state/history.h"
+#include "state/report.h"
 
 /** A name of the www view that stands for something else now, or for nothing. */
 struct changed_name {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "lib/config.h"
-#include "otafs/state.h"
+#include "state/state.h"
 
 /** Made beside the database by whoever put it back; what is in it does not matter. */
 #define RESTORE_FILE "restored"

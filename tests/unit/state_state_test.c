@@ -8,7 +8,10 @@
 #include <sqlite3.h>
 
 #include "lib/cleanup.h"
-#include "otafs/state.h"
+#include "state/certificate.h"
+#include "state/device.h"
+#include "state/history.h"
+#include "state/state.h"
 #include "tests/unit/fault.h"
 
 static char path[64];
@@ -102,6 +105,31 @@ takes_a_transaction_back_as_a_whole(void **unused)
 	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
 	assert_int_equal(state_end(state, 0, &err), 0);
 	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	state_free(state);
+}
+
+static void
+takes_back_an_inner_transaction_alone(void **unused)
+{
+	struct state *state = opened();
+	struct device device;
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "car8", 1, &err), 0);
+	assert_int_equal(state_end(state, -EINVAL, &err), -EINVAL);
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "car9", 1, &err), 0);
+	assert_int_equal(state_end(state, 0, &err), 0);
+	assert_int_equal(state_end(state, 0, &err), 0);
+	state_free(state);
+	state = opened();
+	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	assert_int_equal(state_device(state, "car8", &device, &err), STATE_NONE);
+	assert_int_equal(state_device(state, "car9", &device, &err), 0);
 	state_free(state);
 }
 
@@ -221,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_everything_across_restarts),
 		TEST(takes_a_transaction_back_as_a_whole),
+		TEST(takes_back_an_inner_transaction_alone),
 		TEST(knows_which_certificates_expire_next),
 		TEST(refuses_a_newer_schema_and_touches_nothing),
 		TEST(takes_the_steps_of_the_schema_that_are_missing),

@@ -1,0 +1,113 @@
+#include "state/assignment.h"
+
+#include <errno.h>
+
+#include "lib/cleanup.h"
+#include "state/inside.h"
+
+static const char ASSIGNMENTS[] =
+    "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at FROM assignment"
+    " WHERE device = ?1 ORDER BY ecu";
+static const char ASSIGNMENT_ADD[] =
+    "INSERT INTO assignment (device, ecu, hardware, target, sha256, length, format, correlation,"
+    " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+static const char ASSIGNMENT_CLOSE[] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2";
+static const char USERS[] =
+    "SELECT device || ' ' || serial || ' installed' FROM ecu WHERE installed = ?1 UNION ALL"
+    " SELECT device || ' ' || ecu || ' assigned' FROM assignment WHERE target = ?1 ORDER BY 1";
+static const char ASSIGNED[] = "SELECT target, sha256, COUNT(*) FROM assignment GROUP BY target, sha256";
+static const char RUNNING[] =
+    "SELECT installed_sha256, hardware, COUNT(DISTINCT device) FROM ecu WHERE installed_sha256 <> ''"
+    " GROUP BY installed_sha256, hardware";
+static const char ASSIGNED_DEVICES[] =
+    "SELECT DISTINCT device FROM assignment WHERE target = ?1 ORDER BY device";
+
+int
+state_assignments(
+    struct state *state, const char *device, struct assignment **out, size_t *count, struct err *err)
+{
+	AUTO(free_p) struct assignment *list = NULL;
+	struct rows *s;
+	int r;
+
+	*count = 0;
+	if ((r = db_query(state->db, ASSIGNMENTS, &s, err, "s", device)) < 0)
+		return r;
+	while ((r = db_next(s, err)) > 0) {
+		struct assignment *one = state_grow(&list, *count, sizeof(*list));
+
+		if (!one) {
+			r = err_set(err, ENOMEM, "%s: no memory", device);
+			break;
+		}
+		db_copy(s, 0, one->ecu, sizeof(one->ecu));
+		db_copy(s, 1, one->hardware, sizeof(one->hardware));
+		db_copy(s, 2, one->target, sizeof(one->target));
+		db_copy(s, 3, one->sha256, sizeof(one->sha256));
+		one->length = db_number(s, 4);
+		db_copy(s, 5, one->format, sizeof(one->format));
+		db_copy(s, 6, one->correlation, sizeof(one->correlation));
+		one->created_at = db_number(s, 7);
+		(*count)++;
+	}
+	db_done(s);
+	if (r == 0)
+		*out = MOVE(list);
+	return r;
+}
+
+int
+state_assignment_add(struct state *state, const char *device, const struct assignment *a, struct err *err)
+{
+	state->needs++;
+	return state_answer(db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware,
+				a->target, a->sha256, a->length, a->format, a->correlation, a->created_at),
+	    STATE_NONE);
+}
+
+int
+state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err)
+{
+	state->needs++;
+	return state_answer(db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu), STATE_NONE);
+}
+
+int
+state_users(struct state *state, const char *target, state_name_fn each, void *context, struct err *err)
+{
+	return state_each_text(state, USERS, target, each, context, err);
+}
+
+static int
+each_need(struct state *state, const char *sql, state_need_fn each, void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, sql, &rows, err, "");
+
+	return r < 0 ? r : state_each_row(rows, each, context, err);
+}
+
+int
+state_assigned(struct state *state, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(state, ASSIGNED, each, context, err);
+}
+
+int
+state_running(struct state *state, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(state, RUNNING, each, context, err);
+}
+
+int64_t
+state_needs(const struct state *state)
+{
+	return state->needs;
+}
+
+int
+state_assigned_devices(
+    struct state *state, const char *target, state_name_fn each, void *context, struct err *err)
+{
+	return state_each_text(state, ASSIGNED_DEVICES, target, each, context, err);
+}

@@ -1,0 +1,102 @@
+#include "state/certificate.h"
+
+#include "lib/cleanup.h"
+#include "state/inside.h"
+
+static const char CERTIFICATES[] = "SELECT serial FROM certificate WHERE device = ?1 ORDER BY serial";
+static const char CERTIFICATE_ADD[] = "INSERT INTO certificate (device, serial, added_at) VALUES (?1, ?2, ?3)"
+				      " ON CONFLICT (device, serial) DO NOTHING";
+static const char CERTIFICATE_REMOVE[] = "DELETE FROM certificate WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE[] = "SELECT expires_at FROM certificate WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE_EXPIRES[] =
+    "UPDATE certificate SET expires_at = ?3 WHERE device = ?1 AND serial = ?2";
+/* Each is a range of certificate_expiry. */
+static const char EXPIRY_COUNT[] =
+    "SELECT (SELECT COUNT(*) FROM certificate),"
+    " (SELECT COUNT(*) FROM certificate WHERE expires_at = 0),"
+    " (SELECT COUNT(*) FROM certificate WHERE expires_at > 0 AND expires_at <= ?1),"
+    " (SELECT COUNT(*) FROM certificate WHERE expires_at > ?1 AND expires_at <= ?2)";
+static const char EXPIRY_FIRST[] = "SELECT device, serial, expires_at FROM certificate WHERE expires_at > ?1"
+				   " ORDER BY expires_at LIMIT ?2";
+
+int
+state_certificates(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
+{
+	return state_each_text(state, CERTIFICATES, device, each, context, err);
+}
+
+int
+state_certificate_add(struct state *state, const char *device, const char *serial, int64_t now, struct err *err)
+{
+	state->certificates++;
+	return state_answer(
+	    db_change(state->db, CERTIFICATE_ADD, err, "ssi", device, serial, now), STATE_EXISTS);
+}
+
+int
+state_certificate_remove(struct state *state, const char *device, const char *serial, struct err *err)
+{
+	state->certificates++;
+	return state_answer(db_change(state->db, CERTIFICATE_REMOVE, err, "ss", device, serial), STATE_NONE);
+}
+
+int
+state_certificate(
+    struct state *state, const char *device, const char *serial, int64_t *expires_at, struct err *err)
+{
+	struct rows *statement;
+	int r;
+
+	if ((r = db_query(state->db, CERTIFICATE, &statement, err, "ss", device, serial)) < 0)
+		return r;
+	r = db_next(statement, err);
+	if (r > 0)
+		*expires_at = db_number(statement, 0);
+	db_done(statement);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_certificate_expires(
+    struct state *state, const char *device, const char *serial, int64_t expires_at, struct err *err)
+{
+	state->certificates++;
+	return state_answer(
+	    db_change(state->db, CERTIFICATE_EXPIRES, err, "ssi", device, serial, expires_at), STATE_NONE);
+}
+
+int
+state_expiry_count(
+    struct state *state, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, EXPIRY_COUNT, &s, err, "ii", now, until)) < 0)
+		return r;
+	r = db_next(s, err);
+	if (r > 0) {
+		out->certificates = db_number(s, 0);
+		out->not_known = db_number(s, 1);
+		out->expired = db_number(s, 2);
+		out->expiring = db_number(s, 3);
+	}
+	db_done(s);
+	return r < 0 ? r : 0;
+}
+
+int
+state_expiry_first(
+    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err)
+{
+	struct rows *s;
+	int r = db_query(state->db, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)count);
+
+	return r < 0 ? r : state_each_row(s, each, context, err);
+}
+
+int64_t
+state_certificate_changes(const struct state *state)
+{
+	return state->certificates;
+}

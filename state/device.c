@@ -1,0 +1,107 @@
+#include "state/device.h"
+
+#include "lib/cleanup.h"
+#include "state/inside.h"
+
+/* A device that was deleted goes on from where it was: versions only grow. */
+static const char DEVICE_ADD[] =
+    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at)"
+    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0 FROM retired WHERE id = ?1"
+    " ON CONFLICT (id) DO NOTHING";
+static const char DEVICE_RETIRE[] =
+    "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
+    " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter";
+static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
+static const char DEVICE[] =
+    "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure FROM device"
+    " WHERE id = ?1";
+static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
+static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
+static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1";
+static const char DEVICE_FAILURE[] = "UPDATE device SET failure = ?2 WHERE id = ?1";
+static const char DEVICE_SEEN[] = "UPDATE device SET seen_at = ?2 WHERE id = ?1";
+static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
+
+int
+state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+}
+
+int
+state_device_remove(struct state *state, const char *id, struct err *err)
+{
+	static const char *const parts[] = { DEVICE_RETIRE, "DELETE FROM certificate WHERE device = ?1",
+		"DELETE FROM ecu WHERE device = ?1", "DELETE FROM assignment WHERE device = ?1",
+		"DELETE FROM report WHERE device = ?1", "DELETE FROM event WHERE device = ?1" };
+
+	state->needs++;
+	state->certificates++;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int r = db_change(state->db, parts[i], err, "s", id);
+
+		if (r < 0)
+			return r;
+	}
+	return state_answer(db_change(state->db, DEVICE_REMOVE, err, "s", id), STATE_NONE);
+}
+
+int
+state_device(struct state *state, const char *id, struct device *out, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE, &s, err, "s", id)) < 0)
+		return r;
+	r = db_next(s, err);
+	if (r > 0) {
+		db_copy(s, 0, out->id, sizeof(out->id));
+		out->counter = db_number(s, 1);
+		out->created_at = db_number(s, 2);
+		out->changed_at = db_number(s, 3);
+		out->seen_at = db_number(s, 4);
+		db_copy(s, 5, out->primary_ecu, sizeof(out->primary_ecu));
+		db_copy(s, 6, out->why, sizeof(out->why));
+		out->why_at = db_number(s, 7);
+		db_copy(s, 8, out->failure, sizeof(out->failure));
+	}
+	db_done(s);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_device_bump(struct state *state, const char *id, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_BUMP, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_PRIMARY, err, "ss", id, ecu), STATE_NONE);
+}
+
+int
+state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_WHY, err, "ssi", id, why, now), STATE_NONE);
+}
+
+int
+state_device_failure(struct state *state, const char *id, const char *failure, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_FAILURE, err, "ss", id, failure), STATE_NONE);
+}
+
+int
+state_device_seen(struct state *state, const char *id, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_SEEN, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_devices(struct state *state, state_name_fn each, void *context, struct err *err)
+{
+	return state_each_text(state, DEVICES, NULL, each, context, err);
+}

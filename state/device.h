@@ -1,0 +1,40 @@
+/** Devices: one row each. */
+#ifndef STATE_DEVICE_H
+#define STATE_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/name.h"
+#include "state/state.h"
+
+struct device {
+	char id[NAME_DEVICE_MAX + 1];
+	int64_t counter; /**< grows with each change of what the device should install */
+	int64_t created_at;
+	int64_t changed_at;                 /**< when anything about it last changed */
+	int64_t seen_at;                    /**< when it last handed something in; 0: never */
+	char primary_ecu[NAME_ECU_MAX + 1]; /**< empty: it has not registered its ECUs */
+	char why[ERR_TEXT_MAX];             /**< the last refusal in words; empty: none */
+	int64_t why_at;
+	char failure[ERR_TEXT_MAX]; /**< how the last update failed; empty: it did not, or there was none */
+};
+
+/** A device that was removed before goes on above its old counter: its versions never go back. */
+int state_device_add(struct state *state, const char *id, int64_t now, struct err *err);
+/** Removes all but the history and the counter, from which a device of the same id goes on. */
+int state_device_remove(struct state *state, const char *id, struct err *err);
+int state_device(struct state *state, const char *id, struct device *out, struct err *err);
+/** What the device should install has changed: its counter grows. */
+int state_device_bump(struct state *state, const char *id, int64_t now, struct err *err);
+int state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err);
+int state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err);
+/** How the last update failed, "" when one did not. */
+int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
+int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+
+/** The ids of all, in order. */
+int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);
+
+#endif

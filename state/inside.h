@@ -1,0 +1,33 @@
+/** What the files of this folder share; nobody else includes it. */
+#ifndef STATE_INSIDE_H
+#define STATE_INSIDE_H
+
+#include <stdint.h>
+
+#include "state/db.h"
+#include "state/state.h"
+
+struct state {
+	struct db *db;
+	int64_t needs;        /**< see state_needs() */
+	int64_t certificates; /**< see state_certificate_changes() */
+};
+
+/** The one row of the fleet. */
+int state_fleet_init(struct state *state, struct err *err);
+
+/** What a change of so many rows comes to: 0, @when_none, or the -errno. */
+int state_answer(int changed, int when_none);
+
+/** Hands column 0 of each row to @each; @argument is bound when it is not NULL. */
+int state_each_text(struct state *state, const char *sql, const char *argument, state_name_fn each,
+    void *context, struct err *err);
+
+/** Calls @each for each row, two texts and a number, until it returns other than 0, and ends the query. */
+int state_each_row(struct rows *rows, int (*each)(const char *, const char *, int64_t, void *), void *context,
+    struct err *err);
+
+/** Makes room for one more element of @size bytes, zeroed, in *@array; NULL: no memory. */
+void *state_grow(void *array, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,26 @@
+/** What devices tell about themselves: the last body of each kind, and events. */
+#ifndef STATE_REPORT_H
+#define STATE_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "state/state.h"
+
+/** The last body of a kind (system_info, network, ...) that a device handed in; the caller frees @body. */
+int state_report_put(struct state *state, const char *device, const char *kind, const char *body, size_t bytes,
+    int64_t now, struct err *err);
+int state_report(struct state *state, const char *device, const char *kind, char **body, size_t *bytes,
+    int64_t *received_at, struct err *err);
+
+/** STATE_EXISTS when an event of that id is there already. */
+int state_event_add(
+    struct state *state, const char *device, const char *id, const char *body, int64_t now, struct err *err);
+int state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+/** The same for the newest event only. */
+int
+state_event_last(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+
+#endif

@@ -1,0 +1,96 @@
+#include "state/schema.h"
+
+#include <errno.h>
+
+static const char *const steps[] = {
+	/* 1 */
+	"CREATE TABLE fleet (one SMALLINT PRIMARY KEY, epoch BIGINT NOT NULL, raised_at BIGINT NOT NULL);"
+	"CREATE TABLE device (id TEXT PRIMARY KEY, counter BIGINT NOT NULL, created_at BIGINT NOT NULL,"
+	" changed_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, primary_ecu TEXT NOT NULL, why TEXT NOT NULL,"
+	" why_at BIGINT NOT NULL);"
+	"CREATE TABLE retired (id TEXT PRIMARY KEY, counter BIGINT NOT NULL);"
+	"CREATE TABLE certificate (device TEXT NOT NULL, serial TEXT NOT NULL, added_at BIGINT NOT NULL,"
+	" PRIMARY KEY (device, serial));"
+	"CREATE TABLE ecu (device TEXT NOT NULL, serial TEXT NOT NULL, position BIGINT NOT NULL, hardware TEXT "
+	"NOT NULL,"
+	" key TEXT NOT NULL, installed TEXT NOT NULL, installed_sha256 TEXT NOT NULL, installed_at BIGINT NOT "
+	"NULL,"
+	" PRIMARY KEY (device, serial));"
+	"CREATE INDEX ecu_installed ON ecu (installed);"
+	"CREATE TABLE assignment (device TEXT NOT NULL, ecu TEXT NOT NULL, hardware TEXT NOT NULL, target TEXT "
+	"NOT NULL,"
+	" sha256 TEXT NOT NULL, length BIGINT NOT NULL, format TEXT NOT NULL, correlation TEXT NOT NULL,"
+	" created_at BIGINT NOT NULL, PRIMARY KEY (device, ecu));"
+	"CREATE INDEX assignment_target ON assignment (target);"
+	"CREATE TABLE report (device TEXT NOT NULL, kind TEXT NOT NULL, body BYTEA NOT NULL, received_at "
+	"BIGINT NOT NULL,"
+	" PRIMARY KEY (device, kind));"
+	"CREATE TABLE event (device TEXT NOT NULL, id TEXT NOT NULL, number BIGINT NOT NULL, body TEXT NOT "
+	"NULL,"
+	" received_at BIGINT NOT NULL, PRIMARY KEY (device, id));"
+	"CREATE TABLE history (device TEXT NOT NULL, number BIGINT NOT NULL, at BIGINT NOT NULL, text TEXT NOT "
+	"NULL,"
+	" PRIMARY KEY (device, number));",
+	/* 2 */
+	"ALTER TABLE fleet ADD COLUMN basis TEXT NOT NULL DEFAULT '';",
+	/* 3 */
+	"ALTER TABLE device ADD COLUMN failure TEXT NOT NULL DEFAULT '';",
+	/* 4 */
+	"CREATE INDEX event_number ON event (device, number);",
+	/* 5 */
+	"CREATE INDEX ecu_running ON ecu (installed_sha256, hardware, device);",
+	/* 6 */
+	"CREATE INDEX assignment_file ON assignment (target, sha256, device);",
+	/* 7; 0 is for what is not known */
+	("ALTER TABLE certificate ADD COLUMN expires_at BIGINT NOT NULL DEFAULT 0;"
+	 "CREATE INDEX certificate_expiry ON certificate (expires_at);"),
+};
+
+#define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
+
+static const char VERSION[] = "SELECT COALESCE(MAX(version), 0) FROM schema";
+static const char NOTE[] = "INSERT INTO schema (version) VALUES (?1)";
+
+static int
+read_version(struct db *db, int *version, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(db, VERSION, &rows, err, "");
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
+	*version = r > 0 ? (int)db_number(rows, 0) : 0;
+	db_done(rows);
+	return r < 0 ? r : 0;
+}
+
+static int
+take_step(struct db *db, int number, struct err *err)
+{
+	int r;
+
+	if ((r = db_begin(db, err)) < 0)
+		return r;
+	if ((r = db_script(db, steps[number - 1], err)) == 0)
+		r = db_change(db, NOTE, err, "i", (int64_t)number);
+	r = db_end(db, r, err);
+	return r < 0 ? err_context(err, r, "step %d of the schema", number) : 0;
+}
+
+int
+schema_migrate(struct db *db, struct err *err)
+{
+	int version = 0, r;
+
+	if ((r = db_script(db, "CREATE TABLE IF NOT EXISTS schema (version BIGINT PRIMARY KEY)", err)) < 0 ||
+	    (r = read_version(db, &version, err)) < 0)
+		return r;
+	if (version > STEPS)
+		return err_set(
+		    err, ENOTSUP, "database: has schema %d, this otafs knows up to %d", version, STEPS);
+	for (; version < STEPS; version++)
+		if ((r = take_step(db, version + 1, err)) < 0)
+			return r;
+	return 0;
+}
