@@ -1,0 +1,89 @@
+#include "otafs/fs_callback.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "otafs/fs.h"
+
+struct mount *
+fs_mount_of(fuse_req_t request)
+{
+	return fuse_req_userdata(request);
+}
+
+struct inode *
+fs_inode_of(struct mount *mount, fuse_ino_t id)
+{
+	return id == FUSE_ROOT_ID ? &mount->inodes.top
+				  : (struct inode *)(uintptr_t)id; // NOLINT(performance-no-int-to-ptr)
+}
+
+fuse_ino_t
+fs_id_of(const struct mount *mount, const struct inode *inode)
+{
+	return inode == &mount->inodes.top ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)inode;
+}
+
+struct handle *
+fs_handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+}
+
+int
+fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX])
+{
+	int n = snprintf(path, NODE_PATH_MAX, "%s%s%s", parent->path, *parent->path ? "/" : "", name);
+
+	return n < NODE_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int
+fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err)
+{
+	struct mount *mount = fs_mount_of(request);
+
+	pthread_mutex_lock(mount->fs->lock);
+	return node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
+}
+
+void
+fs_done(fuse_req_t request)
+{
+	struct fs *fs = fs_mount_of(request)->fs;
+	struct changes changes;
+
+	core_take_changes(fs->core, &changes);
+	pthread_mutex_unlock(fs->lock);
+	fs_forget(fs, &changes);
+}
+
+void
+fs_fail(fuse_req_t request, int r)
+{
+	fuse_reply_err(request, -r);
+}
+
+void
+fs_reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset)
+{
+	AUTO(free_p) char *data = malloc(size);
+	ssize_t n = data ? pread(fd, data, size, offset) : -1;
+
+	if (n < 0)
+		fuse_reply_err(request, data ? errno : ENOMEM);
+	else
+		fuse_reply_buf(request, data, (size_t)n);
+}
+
+void
+fs_close(fuse_req_t request, struct fuse_file_info *info)
+{
+	struct handle *handle = fs_handle_of(info);
+
+	handle_free(handle);
+	fuse_reply_err(request, 0);
+}

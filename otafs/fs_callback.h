@@ -1,0 +1,81 @@
+/**
+ * What the callbacks of the two mounts share. fs_lookup.c has the callbacks that are the same in both views,
+ * fs_www.c and fs_full.c those of one view and its table, and fs.c mounts the tables. No other file knows
+ * libfuse, so no other includes this one.
+ *
+ * A callback finds a node, which takes the core's lock, acts, releases the lock by fs_done(), and answers last:
+ * when the answer is out the kernel has forgotten what changed.
+ */
+#ifndef OTAFS_FS_CALLBACK_H
+#define OTAFS_FS_CALLBACK_H
+
+#define FUSE_USE_VERSION 312
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "otafs/core.h"
+#include "otafs/handle.h"
+#include "otafs/inode.h"
+#include "otafs/node.h"
+
+struct mount {
+	struct fs *fs;
+	enum view view;
+	struct fuse_session *session;
+	struct inodes inodes;
+};
+
+struct fs {
+	struct core *core;
+	pthread_mutex_t *lock; /* the core's */
+	struct mount full, www;
+};
+
+/* ---- fs_www.c, fs_full.c */
+
+extern const struct fuse_lowlevel_ops fs_www_operations, fs_full_operations;
+
+/* ---- fs_callback.c: from libfuse's words to ours */
+
+struct mount *fs_mount_of(fuse_req_t request);
+struct inode *fs_inode_of(struct mount *mount, fuse_ino_t id);
+fuse_ino_t fs_id_of(const struct mount *mount, const struct inode *inode);
+struct handle *fs_handle_of(const struct fuse_file_info *info);
+
+/** Writes the path of @name in the folder @parent; -ENAMETOOLONG. */
+int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
+
+/** Takes the core's lock and finds a node for the user who asks; whatever it returns, the caller releases the
+ * lock by fs_done(). */
+int fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err);
+
+/** Releases the lock and makes the kernel forget what has changed: after this an answer may be sent. */
+void fs_done(fuse_req_t request);
+
+/** Replies a failure: @r is a negative errno, of which the reason was told elsewhere. */
+void fs_fail(fuse_req_t request, int r);
+
+/** Replies up to @size bytes of the file @fd from @offset on. */
+void fs_reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset);
+
+/** Frees what an open file or folder has, and replies. */
+void fs_close(fuse_req_t request, struct fuse_file_info *info);
+
+/* ---- fs_lookup.c */
+
+/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. -ENOENT,
+ * -ENAMETOOLONG, or what generating its text gave, which it has logged. */
+int fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry);
+
+void fs_on_init(void *context, struct fuse_conn_info *connection);
+void fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
+void fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups);
+void fs_on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
+void fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
+void fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
+void fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info);
+void fs_on_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
+
+#endif
