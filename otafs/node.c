@@ -48,6 +48,20 @@ matches(const char *pattern, struct node *node)
 	return !*pattern && !*path;
 }
 
+/* The first row that matches the node's path; sets its args. */
+static const struct row *
+find_row(enum view view, struct node *node)
+{
+	for (size_t i = 0; i < tree_table_count; i++)
+		for (size_t k = 0; k < tree_tables[i]->count; k++) {
+			const struct row *row = &tree_tables[i]->rows[k];
+
+			if ((row->views & view) && matches(row->pattern, node))
+				return row;
+		}
+	return NULL;
+}
+
 static int
 check_needs(struct node *node, struct err *err)
 {
@@ -84,13 +98,8 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 	snprintf(out->who, sizeof(out->who), "uid %u", uid);
 	if ((size_t)snprintf(out->path, sizeof(out->path), "%s", path) >= sizeof(out->path))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
-	for (size_t i = 0; i < tree_row_count; i++) {
-		if (!(tree_rows[i].views & view) || !matches(tree_rows[i].pattern, out))
-			continue;
-		out->row = &tree_rows[i];
-		return check_needs(out, err);
-	}
-	return err_set(err, ENOENT, "%s: no such file", path);
+	out->row = find_row(view, out);
+	return out->row ? check_needs(out, err) : err_set(err, ENOENT, "%s: no such file", path);
 }
 
 enum node_kind
@@ -248,22 +257,31 @@ node_take(const struct node *node, struct stat *st, char **content, struct err *
 	return fill(node, st, true, content, err);
 }
 
+/* The name under which the row stands directly below @folder, or NULL; "*" is none. */
+static const char *
+fixed_name(const struct row *row, const char *folder)
+{
+	size_t n = strlen(folder);
+	const char *below = row->pattern;
+
+	if (strncmp(below, folder, n) || (n && below[n] != '/'))
+		return NULL;
+	below += n + (n > 0);
+	return *below && *below != '*' && !strchr(below, '/') ? below : NULL;
+}
+
 /* Calls @each for the rows that stand directly below the node's row under a fixed name. */
 static int
-list_rows(const struct node *node, enum view view, node_list_fn each, void *context)
+list_rows(const struct node *node, const struct table *table, enum view view, node_list_fn each, void *context)
 {
-	size_t n = strlen(node->row->pattern);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < tree_row_count; i++) {
-		const char *below = tree_rows[i].pattern;
+	for (size_t i = 0; r == 0 && i < table->count; i++) {
+		const struct row *row = &table->rows[i];
+		const char *name = row->views & view ? fixed_name(row, node->row->pattern) : NULL;
 
-		if (!(tree_rows[i].views & view) || strncmp(below, node->row->pattern, n) ||
-		    (n && below[n] != '/'))
-			continue;
-		below += n + (n > 0);
-		if (*below && *below != '*' && !strchr(below, '/'))
-			r = each(below, tree_rows[i].kind == NODE_FOLDER ? S_IFDIR : S_IFREG, context);
+		if (name)
+			r = each(name, row->kind == NODE_FOLDER ? S_IFDIR : S_IFREG, context);
 	}
 	return r;
 }
@@ -271,8 +289,10 @@ list_rows(const struct node *node, enum view view, node_list_fn each, void *cont
 int
 node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err)
 {
-	int r = list_rows(node, view, each, context);
+	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < tree_table_count; i++)
+		r = list_rows(node, tree_tables[i], view, each, context);
 	if (r == 0 && node->row->list)
 		r = node->row->list(node, each, context, err);
 	return r;

@@ -1,6 +1,6 @@
 /**
- * The table of every path of both views. A new capability is a row here, a module beside assign, its statements
- * in state.
+ * The table of every path of both views, in areas: tree_AREA.c has the rows of one. A new capability is a row
+ * there, a module beside assign, its statements in state.
  */
 #ifndef OTAFS_TREE_H
 #define OTAFS_TREE_H
@@ -49,8 +49,14 @@ struct row {
 	int (*remove)(const struct node *node, struct err *err);
 };
 
-/** The rows, the first that matches counts. */
-extern const struct row tree_rows[];
-extern const size_t tree_row_count;
+/** The rows of one area. */
+struct table {
+	const struct row *rows;
+	size_t count;
+};
+
+/** The areas; of all their rows in this order, the first that matches counts. */
+extern const struct table *const tree_tables[];
+extern const size_t tree_table_count;
 
 #endif
