@@ -57,6 +57,10 @@ struct config {
 	/* lifetimes in days */
 	int64_t root_days, image_targets_days, director_targets_days, snapshot_days, timestamp_days;
 
+	/* devices */
+	int64_t ecu_replacement;    /**< 1: a device may register other ECUs than before; 0: refused */
+	int64_t unresponsive_polls; /**< so many polls without a sign of the open update are told */
+
 	/* the spool, in seconds */
 	int64_t spool_quiet_seconds;      /**< a complete drop is taken when nothing moved for so long */
 	int64_t spool_incomplete_seconds; /**< an incomplete or damaged one is refused after so long without a

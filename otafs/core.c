@@ -42,6 +42,20 @@ core_open(const struct config *config, struct core *core, struct err *err)
 }
 
 void
+core_lock(const struct core *core)
+{
+	if (core->lock)
+		pthread_mutex_lock(core->lock);
+}
+
+void
+core_unlock(const struct core *core)
+{
+	if (core->lock)
+		pthread_mutex_unlock(core->lock);
+}
+
+void
 core_close(struct core *core)
 {
 	for (int i = 0; i < core->roots.count; i++)

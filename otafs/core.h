@@ -4,6 +4,7 @@
 #ifndef OTAFS_CORE_H
 #define OTAFS_CORE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,7 +73,8 @@ struct core {
 	struct changes changes;
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
-	uid_t uid; /**< otafs's own, the owner of what the mounts show */
+	pthread_mutex_t *lock; /**< guards all of it; NULL in programs of one thread */
+	uid_t uid;             /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */
@@ -87,6 +89,10 @@ struct core {
 /** Opens state and image repository and fetches the roots. */
 int core_open(const struct config *config, struct core *core, struct err *err);
 void core_close(struct core *core);
+
+/** For what is called without the lock: takes it for a moment, and gives it back. */
+void core_lock(const struct core *core);
+void core_unlock(const struct core *core);
 
 /** Remembers and logs a refusal; the path is that of the file or folder that was to be written, made or
  * removed. */

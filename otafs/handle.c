@@ -61,6 +61,11 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 		return is_writing ? -EACCES : open_text(node, handle, err);
 	case NODE_CONTROL:
 		return open_text(node, handle, err);
+	case NODE_LINK:
+	case NODE_STREAM:
+	case NODE_LOG:
+	case NODE_LINES:
+		break;
 	}
 	return -EINVAL;
 }

@@ -180,6 +180,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return err_set(err, ESRCH, "the parent process has ended");
 	umask(0077);
+	core.lock = &lock;
 	core.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (core.wake < 0)
 		return err_sys(err, "eventfd");

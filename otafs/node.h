@@ -16,6 +16,9 @@
 
 /** Longest path below a mount: a ref's name and treehub/refs/heads/ before it. */
 #define NODE_PATH_MAX 1024
+/** Longest cursor of a folder or stream that is read piece by piece: the last name or id that was given. */
+#define NODE_CURSOR_MAX 512
+
 /** devices/ID/certificates/SERIAL has two variable parts. */
 #define NODE_ARGS_MAX 3
 
@@ -33,6 +36,10 @@ enum node_kind {
 	NODE_FILE,        /**< stands on disk */
 	NODE_CONTROL,     /**< one write is one command */
 	NODE_TRANSACTION, /**< one open is one request */
+	NODE_LINK,        /**< a symbolic link */
+	NODE_STREAM,      /**< generated piece by piece while it is read: of any size */
+	NODE_LOG,         /**< only grows; read from any offset, followed by tail -f */
+	NODE_LINES,       /**< read like a stream; what is written is taken line by line */
 };
 
 struct row;

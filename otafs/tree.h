@@ -6,6 +6,7 @@
 #define OTAFS_TREE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "otafs/node.h"
 #include "otafs/reply.h"
@@ -22,8 +23,10 @@ enum needs {
 enum tree_group { GROUP_ADMIN, GROUP_GATE };
 
 enum row_flags {
-	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
-	ROW_LARGE = 2, /**< files of any size, never read into memory */
+	ROW_ASKED = 1,  /**< www view: the kernel asks at each use, unless the node is fixed */
+	ROW_LARGE = 2,  /**< files of any size, never read into memory */
+	ROW_GROWS = 8,  /**< a text that only grows: a read at its end looks again, so that tail -f works */
+	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
 	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
 };
 
@@ -47,6 +50,38 @@ struct row {
 	size_t room;
 	int (*make)(const struct node *node, const char *name, struct err *err);
 	int (*remove)(const struct node *node, struct err *err);
+
+	/* Large folders, instead of list: gives some names after @cursor ("" at first) in order, and moves it
+	 * to the last. 1: there may be more, 0: that was all. Each call is short. */
+	int (*page)(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each,
+	    void *context, struct err *err);
+	/* NODE_STREAM and NODE_LINES: prints the next piece, the same way. */
+	int (*stream)(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err);
+	/* NODE_LINES: @lines are whole lines but the first of the file, which is @header; the first of them is
+	 * number @first. A refusal names the line; what stands before it was taken. */
+	int (*take)(
+	    const struct node *node, const char *header, const char *lines, int64_t first, struct err *err);
+	/* NODE_LOG: how large it is, and up to @room bytes from @offset; returns how many, or -errno. */
+	int64_t (*size)(const struct node *node, struct err *err);
+	ssize_t (*read_at)(const struct node *node, int64_t offset, char *out, size_t room, struct err *err);
+	/* NODE_LINK: what it points to. */
+	int (*link)(const struct node *node, char *out, size_t room, struct err *err);
+	/* Of a folder: symlink(2) of @name that points to @target. Of anything: unlink(2), rename(2) within its
+	 * folder. */
+	int (*make_link)(const struct node *node, const char *name, const char *target, struct err *err);
+	int (*unlink)(const struct node *node, struct err *err);
+	int (*rename)(const struct node *node, const char *name, struct err *err);
+
+	/* NODE_TRANSACTION: what can be done before commit and without the core's lock, taking it for moments:
+	 * parsing, signatures. *@work goes to commit in the node, and to finish afterwards. 1: @reply is the
+	 * answer already. */
+	int (*prepare)(const struct node *node, const char *body, size_t bytes, void **work,
+	    struct reply *reply, struct err *err);
+	void (*finish)(void *work);
+	/* www view: whether something has to be on disk before this lookup is answered; note() then stores it,
+	 * within a transaction, and the name is looked up again. */
+	bool (*is_noted)(const struct node *node);
+	int (*note)(const struct node *node, struct err *err);
 };
 
 /** The rows of one area. */

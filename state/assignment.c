@@ -6,7 +6,8 @@
 #include "state/inside.h"
 
 static const char ASSIGNMENTS[] =
-    "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at FROM assignment"
+    "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at,"
+    " in_flight_at FROM assignment"
     " WHERE device = ?1 ORDER BY ecu";
 static const char ASSIGNMENT_ADD[] =
     "INSERT INTO assignment (device, ecu, hardware, target, sha256, length, format, correlation,"
@@ -48,6 +49,7 @@ state_assignments(
 		db_copy(s, 5, one->format, sizeof(one->format));
 		db_copy(s, 6, one->correlation, sizeof(one->correlation));
 		one->created_at = db_number(s, 7);
+		one->in_flight_at = db_number(s, 8);
 		(*count)++;
 	}
 	db_done(s);

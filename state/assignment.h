@@ -22,6 +22,7 @@ struct assignment {
 	char format[8]; /**< OSTREE or BINARY */
 	char correlation[STATE_CORRELATION_MAX];
 	int64_t created_at;
+	int64_t in_flight_at; /**< when the device may first have read of it; 0: not yet */
 };
 
 /** Open assignments, ordered by ECU; the caller frees @out. */

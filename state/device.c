@@ -13,7 +13,8 @@ static const char DEVICE_RETIRE[] =
     " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter";
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] =
-    "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure FROM device"
+    "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
+    " status, name, activated_at, polls, report_digest FROM device"
     " WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
@@ -65,6 +66,11 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		db_copy(s, 6, out->why, sizeof(out->why));
 		out->why_at = db_number(s, 7);
 		db_copy(s, 8, out->failure, sizeof(out->failure));
+		db_copy(s, 9, out->status, sizeof(out->status));
+		db_copy(s, 10, out->name, sizeof(out->name));
+		out->activated_at = db_number(s, 11);
+		out->polls = db_number(s, 12);
+		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
 	}
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;

@@ -5,9 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/digest.h"
 #include "lib/err.h"
 #include "lib/name.h"
 #include "state/state.h"
+
+/** Bytes of UTF-8 of a device's name. */
+#define STATE_DEVICE_NAME_MAX 200
 
 struct device {
 	char id[NAME_DEVICE_MAX + 1];
@@ -19,6 +23,11 @@ struct device {
 	char why[ERR_TEXT_MAX];             /**< the last refusal in words; empty: none */
 	int64_t why_at;
 	char failure[ERR_TEXT_MAX]; /**< how the last update failed; empty: it did not, or there was none */
+	char status[16];            /**< a name of otafs/standing.h */
+	char name[STATE_DEVICE_NAME_MAX + 1]; /**< what people call it; empty: nothing */
+	int64_t activated_at;                 /**< when it first handed something in; 0: never */
+	int64_t polls;                        /**< manifests since its open update was made or last moved on */
+	char report_digest[DIGEST_HEX_SIZE]; /**< of the installation report that was taken last; empty: none */
 };
 
 /** A device that was removed before goes on above its old counter: its versions never go back. */

@@ -5,9 +5,9 @@
 #include "lib/cleanup.h"
 #include "state/inside.h"
 
-static const char ECUS[] =
-    "SELECT serial, hardware, key, installed, installed_sha256, installed_at FROM ecu WHERE device = ?1"
-    " ORDER BY position, serial";
+static const char ECUS[] = "SELECT serial, hardware, key, installed, installed_sha256, installed_at,"
+			   " report_counter FROM ecu WHERE device = ?1"
+			   " ORDER BY position, serial";
 static const char ECU_PUT[] =
     "INSERT INTO ecu (device, serial, position, hardware, key, installed, installed_sha256, "
     "installed_at)"
@@ -40,6 +40,7 @@ state_ecus(struct state *state, const char *device, struct ecu **out, size_t *co
 		db_copy(s, 3, ecu->installed, sizeof(ecu->installed));
 		db_copy(s, 4, ecu->installed_sha256, sizeof(ecu->installed_sha256));
 		ecu->installed_at = db_number(s, 5);
+		ecu->report_counter = db_number(s, 6);
 		(*count)++;
 	}
 	db_done(s);

@@ -21,7 +21,8 @@ struct ecu {
 	char key[STATE_KEY_MAX];             /**< its public key as JSON */
 	char installed[NAME_TARGET_MAX + 1]; /**< target file it says it runs; empty: nothing reported yet */
 	char installed_sha256[DIGEST_HEX_SIZE];
-	int64_t installed_at; /**< when that was first reported */
+	int64_t installed_at;   /**< when that was first reported */
+	int64_t report_counter; /**< the highest that was taken; -1: none */
 };
 
 /** All ECUs of a device, the primary first; the caller frees @out. */

@@ -6,14 +6,22 @@
 #include "state/inside.h"
 
 static const char HISTORY_ADD[] =
-    "INSERT INTO history (device, number, at, text)"
-    " SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3 FROM history WHERE device = ?1";
+    "INSERT INTO history (device, number, at, text, who)"
+    " SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3, ?4 FROM history WHERE device = ?1";
 static const char HISTORY[] = "SELECT at, text FROM history WHERE device = ?1 ORDER BY number";
+
+int
+state_happened(struct state *state, const struct happening *h, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, HISTORY_ADD, err, "siss", h->device, h->at, h->text, h->who), STATE_NONE);
+}
 
 int
 state_history_add(struct state *state, const char *device, const char *text, int64_t now, struct err *err)
 {
-	return state_answer(db_change(state->db, HISTORY_ADD, err, "sis", device, now, text), STATE_NONE);
+	return state_happened(
+	    state, &(struct happening){ .device = device, .at = now, .who = "otafs", .text = text }, err);
 }
 
 int
