@@ -215,6 +215,17 @@ takes_the_steps_of_the_schema_that_are_missing(void **unused)
 	(void)unused;
 	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
 	state_free(state);
+	execute("DROP INDEX device_status; DROP INDEX device_seen; DROP INDEX history_start; DROP TABLE "
+		"installation;"
+		"DROP TABLE schedule; DROP TABLE follow; DROP TABLE tag; DROP TABLE device_group; DROP TABLE "
+		"member;"
+		"DROP TABLE group_order; DROP TABLE receipt; ALTER TABLE device DROP COLUMN name;"
+		"ALTER TABLE device DROP COLUMN notes; ALTER TABLE device DROP COLUMN activated_at;"
+		"ALTER TABLE device DROP COLUMN status; ALTER TABLE device DROP COLUMN polls;"
+		"ALTER TABLE device DROP COLUMN report_digest; ALTER TABLE ecu DROP COLUMN report_counter;"
+		"ALTER TABLE ecu DROP COLUMN attacks; ALTER TABLE assignment DROP COLUMN in_flight_at;"
+		"ALTER TABLE history DROP COLUMN who; ALTER TABLE history DROP COLUMN start;"
+		"ALTER TABLE history DROP COLUMN line");
 	execute("ALTER TABLE fleet DROP COLUMN basis; ALTER TABLE device DROP COLUMN failure; DROP INDEX "
 		"event_number; DROP INDEX ecu_running; DROP INDEX assignment_file; DROP INDEX "
 		"certificate_expiry; ALTER TABLE certificate DROP COLUMN expires_at; DELETE FROM "
@@ -223,6 +234,7 @@ takes_the_steps_of_the_schema_that_are_missing(void **unused)
 	assert_int_equal(state_basis(state, basis, &err), 0);
 	assert_string_equal(basis, "");
 	assert_int_equal(state_device(state, "car7", &device, &err), 0);
+	assert_string_equal(device.status, "NotSeen");
 	state_free(state);
 }
 
