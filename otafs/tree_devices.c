@@ -8,10 +8,12 @@
 #include "otafs/device.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
+#include "otafs/label.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/report.h"
 #include "otafs/rows.h"
+#include "otafs/tag.h"
 
 /* ---- devices/ */
 
@@ -96,6 +98,43 @@ static int
 write_assign(const struct node *node, const char *text, struct err *err)
 {
 	return assign_write(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_name(const struct node *node, FILE *out, struct err *err)
+{
+	(void)err;
+	return label_print_name(&node->device, out);
+}
+
+static int
+write_name(const struct node *node, const char *text, struct err *err)
+{
+	return label_write_name(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_notes(const struct node *node, FILE *out, struct err *err)
+{
+	return label_print_notes(node->core, &node->device, out, err);
+}
+
+static int
+write_notes(const struct node *node, const char *text, struct err *err)
+{
+	return label_write_notes(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_tags(const struct node *node, FILE *out, struct err *err)
+{
+	return tag_print(node->core, &node->device, out, err);
+}
+
+static int
+write_tags(const struct node *node, const char *text, struct err *err)
+{
+	return tag_write(node->core, &node->device, text, node->who, err);
 }
 
 static int
@@ -241,6 +280,9 @@ tag_director(const struct node *node)
 /* clang-format off */
 /* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
 #define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
+#define CONTROL(name, printer, writer, size)                                                                            \
+	ROW("devices/*/" name, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
+	    .write = writer, .room = size)
 #define TRANSACTION(name, committer, size)                                                                              \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
 	    .commit = committer, .room = size),                                                                         \
@@ -255,6 +297,9 @@ static const struct row rows[] = {
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
+	CONTROL("name", print_name, write_name, LABEL_NAME_BYTES_MAX),
+	CONTROL("notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
+	CONTROL("tags", print_tags, write_tags, TAG_BYTES_MAX),
 	TEXT("devices/*/hardware", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
