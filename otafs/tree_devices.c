@@ -282,8 +282,8 @@ tag_director(const struct node *node)
 /* clang-format off */
 /* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
 #define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
-#define CONTROL(name, printer, writer, size)                                                                            \
-	ROW("devices/*/" name, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
+#define CONTROL(path, printer, writer, size)                                                                            \
+	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
 	    .write = writer, .room = size)
 #define TRANSACTION(name, committer, size)                                                                              \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
@@ -299,9 +299,9 @@ static const struct row rows[] = {
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
-	CONTROL("name", print_name, write_name, LABEL_NAME_BYTES_MAX),
-	CONTROL("notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
-	CONTROL("tags", print_tags, write_tags, TAG_BYTES_MAX),
+	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
+	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
+	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),
 	TEXT("devices/*/hardware", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
