@@ -21,6 +21,8 @@ static const char readme[] =
     "  devices/ID/assign            echo 'NAME VERSION [ECU]' > assign     or     echo cancel > assign\n"
     "  why                          the last refusals of writes, of mkdir and of rmdir, in words\n"
     "  devices/ID/why               the same of this device's last write\n"
+    "  devices/ID/installations     what became of each update, and how long it took\n"
+    "  devices/ID/device.json       all that is known about it, for programs\n"
     "  devices/ID/{name,notes,tags} what people say about it: write to them; tags are lines NAME=VALUE\n"
     "  devices/ID/ecus/             its ECUs and what they run\n"
     "  devices/ID/director/         the metadata that the device gets, signed when it is read\n"

@@ -6,11 +6,13 @@
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
+#include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
 #include "otafs/label.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
+#include "otafs/past.h"
 #include "otafs/report.h"
 #include "otafs/rows.h"
 #include "otafs/tag.h"
@@ -100,6 +102,18 @@ write_assign(const struct node *node, const char *text, struct err *err)
 	const struct assign_how how = { .who = node->who };
 
 	return assign_do(node->core, &node->device, text, &how, err);
+}
+
+static int
+print_json(const struct node *node, FILE *out, struct err *err)
+{
+	return device_json_print(node->core, &node->device, out, err);
+}
+
+static int
+print_installations(const struct node *node, FILE *out, struct err *err)
+{
+	return past_print(node->core, &node->device, out, err);
 }
 
 static int
@@ -299,6 +313,8 @@ static const struct row rows[] = {
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
+	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
+	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
 	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
 	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
 	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),
