@@ -64,7 +64,7 @@ print_expires(const struct node *node, FILE *out, struct err *err)
 static int
 write_expires(const struct node *node, const char *text, struct err *err)
 {
-	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, node->who, err);
 }
 
 static int
@@ -77,6 +77,12 @@ static int
 print_history(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_history(node->core, &node->device, out, err);
+}
+
+static int
+print_log(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_log(node->core, &node->device, out, err);
 }
 
 static int
@@ -253,7 +259,8 @@ static const struct row rows[] = {
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
-	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
+	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
+	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/hardware", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),

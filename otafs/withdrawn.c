@@ -23,7 +23,17 @@ end_row(struct core *core, const char *device, const struct assignment *a, const
 
 	snprintf(text, sizeof(text), "failed %s on ECU %s, %s: %s", a->target, a->ecu, a->correlation, why);
 	r = state_assignment_close(core->state, device, a->ecu, err);
-	return r ? r : state_history_add(core->state, device, text, now, err);
+	return r ? r
+		 : state_happened(core->state,
+		       &(struct happening){ .device = device,
+			   .at = now,
+			   .who = STATE_WHO_OTAFS,
+			   .what = "failed",
+			   .text = text,
+			   .ecu = a->ecu,
+			   .target = a->target,
+			   .correlation = a->correlation },
+		       err);
 }
 
 /* Within a transaction. The rows of an update belong together: none is left to be installed alone. */

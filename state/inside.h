@@ -2,6 +2,7 @@
 #ifndef STATE_INSIDE_H
 #define STATE_INSIDE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/db.h"
@@ -11,6 +12,9 @@ struct state {
 	struct db *db;
 	int64_t needs;        /**< see state_needs() */
 	int64_t certificates; /**< see state_certificate_changes() */
+	int64_t log_end;       /**< see state_log_size(); as of log_rollbacks, when it is known */
+	int64_t log_rollbacks; /**< what db_rollbacks() was then */
+	bool log_end_known;
 };
 
 /** The one row of the fleet. */
