@@ -47,6 +47,13 @@ report_commit(struct core *core, const struct device *device, const char *kind, 
 	return store(core, device, kind, masked, strlen(masked), err);
 }
 
+static int
+note(struct core *core, struct happening *happening, struct err *err)
+{
+	happening->who = STATE_WHO_DEVICE;
+	return state_happened(core->state, happening, err);
+}
+
 /* Called within a transaction; 1 when the event was left out. */
 static int
 store_event(struct core *core, const struct device *device, const json_t *event, int64_t now, struct err *err)
@@ -71,7 +78,14 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	    : json_is_true(success) ? ", succeeded"
 				    : "");
 	name_printable(line, shown, sizeof(shown));
-	return state_history_add(core->state, device->id, shown, now, err);
+	return note(core,
+	    &(struct happening){ .device = device->id,
+		.at = now,
+		.what = "event",
+		.text = shown,
+		.ecu = ecu,
+		.correlation = json_text(json_object_get(event, "event"), "correlationId") },
+	    err);
 }
 
 static int
@@ -90,7 +104,10 @@ store_events(struct core *core, const struct device *device, const json_t *event
 		left_out += r;
 	}
 	snprintf(text, sizeof(text), "%d events without an id, or too large, were left out", left_out);
-	if (left_out && (r = state_history_add(core->state, device->id, text, now, err)) < 0)
+	if (left_out && (r = note(core,
+			     &(struct happening){
+				 .device = device->id, .at = now, .what = "events_left_out", .text = text },
+			     err)) < 0)
 		return r;
 	return state_device_seen(core->state, device->id, now, err);
 }

@@ -68,7 +68,7 @@ print_expires(const struct node *node, FILE *out, struct err *err)
 static int
 write_expires(const struct node *node, const char *text, struct err *err)
 {
-	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, node->who, err);
 }
 
 static int
@@ -81,6 +81,12 @@ static int
 print_history(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_history(node->core, &node->device, out, err);
+}
+
+static int
+print_log(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_log(node->core, &node->device, out, err);
 }
 
 static int
@@ -311,7 +317,8 @@ static const struct row rows[] = {
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
-	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
+	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
+	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
 	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
