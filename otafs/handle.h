@@ -11,13 +11,18 @@
 #include "otafs/node.h"
 #include "otafs/pieces.h"
 
+/** A transaction is written, then handed in by a read from its start, then answered. */
+enum handle_stage { HANDLE_WRITTEN, HANDLE_HANDED_IN, HANDLE_ANSWERED };
+
 struct handle {
 	enum node_kind kind;
 	int fd;     /**< a file on disk; -1: none */
 	char *data; /**< the text as it was at open, or a transaction's body and then its reply; may be NULL */
 	size_t bytes; /**< of data */
-	bool is_transaction, is_committed;
-	int refused; /* of a transaction: -errno of the write that was refused; 0: none */
+	bool is_transaction;
+	_Atomic enum handle_stage stage; /**< of a transaction; between stages data is nobody's to change */
+	int refused;                     /**< of a transaction: -errno of the write that was refused; 0: none */
+	void *waiting; /**< whoever reads while it is handed in, for handle_answer()'s caller */
 
 	/* Guards what follows, and data of a text that grows; taken around the core's lock, never inside it. */
 	pthread_mutex_t lock;
@@ -44,11 +49,18 @@ int handle_write(struct handle *handle, const struct node *node, const char *dat
 /** A text that grows: makes it anew when @offset is at its end or behind. */
 int handle_look_again(struct handle *handle, const struct node *node, off_t offset, struct err *err);
 
-/** Whether the next read from the start commits. */
-bool handle_awaits_commit(const struct handle *handle);
+/** Whether a transaction has its reply, which does not change any more; needs no lock. */
+bool handle_is_answered(const struct handle *handle);
 
-/** Commits a transaction; data is its reply from then on. The -errno of a write that was refused, if one was.
+/**
+ * A read of a transaction at @offset. 0: it is the one that hands it in: the caller has it prepared and
+ * committed, and calls handle_answer(); HANDLE_WAITS: another has done so; -EINVAL away from the start; or the
+ * -errno of the write that was refused. From then on nothing is written.
  */
-int handle_commit(struct handle *handle, const struct node *node, struct err *err);
+#define HANDLE_WAITS 1
+int handle_hand_in(struct handle *handle, off_t offset);
+
+/** Gives it its reply, which it frees. NULL: there is none, and it may be handed in again. */
+void handle_answer(struct handle *handle, char *reply, size_t bytes);
 
 #endif
