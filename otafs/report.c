@@ -7,75 +7,11 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/mask.h"
 #include "otafs/text.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
 #define PRETTY_BYTES_MAX (256 * 1024)
-
-/* The value in a line of TOML that sets something only the device should know: p12_password, pass, ... NULL: it
- * sets nothing of the kind. */
-static const char *
-secret_of(const char *line)
-{
-	const char *name = strcasestr(line, "pass"), *equals = name ? strchr(name, '=') : NULL;
-
-	return equals ? equals + 1 : NULL;
-}
-
-/* The quotes that end the value when that goes on in the next line, else NULL. */
-static const char *
-open_quotes(const char *value)
-{
-	static const char *const quotes[] = { "\"\"\"", "'''" };
-
-	value += strspn(value, " \t");
-	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
-		if (!strncmp(value, quotes[i], 3))
-			return strstr(value + 3, quotes[i]) ? NULL : quotes[i];
-	return NULL;
-}
-
-static void
-mask_lines(char *text, FILE *out)
-{
-	const char *until = NULL, *secret;
-	char *line;
-
-	while ((line = strsep(&text, "\n"))) {
-		if (until) {
-			until = strstr(line, until) ? NULL : until;
-			continue;
-		}
-		if ((secret = secret_of(line))) {
-			fprintf(out, "%.*s= \"(masked)\"", (int)strcspn(line, "="), line);
-			until = open_quotes(secret);
-		} else {
-			fputs(line, out);
-		}
-		if (text)
-			fputc('\n', out);
-	}
-}
-
-/* NULL: no memory. */
-static char *
-mask_secrets(const char *text)
-{
-	AUTO(free_p) char *copy = strdup(text);
-	char *masked = NULL;
-	size_t bytes;
-	FILE *out = copy ? open_memstream(&masked, &bytes) : NULL;
-	int is_bad;
-
-	if (!out)
-		return NULL;
-	mask_lines(copy, out);
-	is_bad = ferror(out);
-	if (fclose(out) == 0 && !is_bad)
-		return masked;
-	free(masked);
-	return NULL;
-}
 
 static int
 store(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
@@ -105,7 +41,7 @@ report_commit(struct core *core, const struct device *device, const char *kind, 
 			return reply_refuse(reply, 400, "invalid_report", err->text);
 		return store(core, device, kind, body, bytes, err);
 	}
-	masked = mask_secrets(body);
+	masked = mask_secrets(body, bytes);
 	if (!masked)
 		return err_set(err, ENOMEM, "%s: no memory", kind);
 	return store(core, device, kind, masked, strlen(masked), err);
