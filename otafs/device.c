@@ -144,9 +144,8 @@ print_seen(const struct device *device, FILE *out)
 	fprintf(out, "last seen %s", device->seen_at ? seen : "never");
 }
 
-/* The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
-static const struct target *
-find_installed(const struct core *core, const struct ecu *ecu)
+const struct target *
+device_ecu_target(const struct core *core, const struct ecu *ecu)
 {
 	const struct target *targets;
 	size_t count;
@@ -162,7 +161,7 @@ find_installed(const struct core *core, const struct ecu *ecu)
 static const char *
 runs(const struct core *core, const struct ecu *ecu)
 {
-	const struct target *target = find_installed(core, ecu);
+	const struct target *target = device_ecu_target(core, ecu);
 
 	return target ? target->file : ecu->installed[0] ? ecu->installed : "nothing known";
 }
@@ -251,7 +250,7 @@ print_idle(
 	bool is_known = true;
 
 	for (size_t i = 0; i < count; i++)
-		is_known = is_known && find_installed(core, &ecus[i]);
+		is_known = is_known && device_ecu_target(core, &ecus[i]);
 	fputs(device->failure[0] ? "update failed:" : is_known ? "up to date:" : "idle:", out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial, runs(core, &ecus[i]));

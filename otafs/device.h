@@ -38,6 +38,9 @@ int device_print_status(struct core *core, const struct device *device, FILE *ou
 int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_why(const struct device *device, FILE *out);
 
+/** The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
+const struct target *device_ecu_target(const struct core *core, const struct ecu *ecu);
+
 /** "NAME: VALUE" lines of one ECU; -ENOENT. */
 int device_print_ecu(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
