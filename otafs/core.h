@@ -15,13 +15,16 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
+#include "otafs/user.h"
 #include "sign/client.h"
 #include "state/assignment.h"
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/ecu.h"
+#include "state/find.h"
 #include "state/history.h"
 #include "state/report.h"
+#include "state/seen.h"
 
 /** A name of the www view that stands for something else now, or for nothing. */
 struct changed_name {
@@ -42,7 +45,7 @@ struct changes {
 /** A write that was refused, for the file "why" at the top. */
 struct refusal {
 	int64_t at;
-	char who[32];
+	char who[USER_WHO_MAX];
 	char path[256];
 	char text[ERR_TEXT_MAX];
 };
@@ -75,6 +78,8 @@ struct retirements;
 struct core {
 	const struct config *config;
 	struct state *state;
+	struct reader
+	    *reader; /**< for what takes long (state/find.h); NULL in programs that look for nothing */
 	struct image *image;
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
@@ -89,8 +94,9 @@ struct core {
 	struct changes changes;
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
-	pthread_mutex_t *lock; /**< guards all of it; NULL in programs of one thread */
-	uid_t uid;             /**< otafs's own, the owner of what the mounts show */
+	struct user_names users; /**< who acts */
+	pthread_mutex_t *lock;   /**< guards all of it; NULL in programs of one thread */
+	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */
