@@ -108,16 +108,6 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
-/* When devices were seen last. */
-static void
-note_seen(struct core *core, int64_t now)
-{
-	struct err err;
-
-	if (state_seen_is_due(core->state, now) && state_seen_flush(core->state, &err) < 0)
-		log_line(LOG_ERR, "signs of life not stored reason=\"%s\"", err.text);
-}
-
 /* Updates that begin by themselves, in pieces, between which others get the lock. */
 static void
 begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
@@ -134,6 +124,16 @@ begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 		pthread_mutex_unlock(lock);
 		fs_forget(fs, &changes);
 	}
+}
+
+/* When devices were seen last. */
+static void
+note_seen(struct core *core, int64_t now)
+{
+	struct err err;
+
+	if (state_seen_is_due(core->state, now) && state_seen_flush(core->state, &err) < 0)
+		log_line(LOG_ERR, "signs of life not stored reason=\"%s\"", err.text);
 }
 
 /* What is done each second, and when a request has left something to do. */
