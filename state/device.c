@@ -21,12 +21,17 @@ static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE i
 static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_FAILURE[] = "UPDATE device SET failure = ?2 WHERE id = ?1";
 static const char DEVICE_SEEN[] = "UPDATE device SET seen_at = ?2 WHERE id = ?1";
+static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHERE id = ?1 AND activated_at = 0";
 static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
 
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
 {
-	return state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+	int r = state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+
+	if (r == 0)
+		state_standing_moved(state, "", "NotSeen");
+	return r;
 }
 
 int
@@ -35,14 +40,19 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 	static const char *const parts[] = { DEVICE_RETIRE, "DELETE FROM certificate WHERE device = ?1",
 		"DELETE FROM ecu WHERE device = ?1", "DELETE FROM assignment WHERE device = ?1",
 		"DELETE FROM report WHERE device = ?1", "DELETE FROM event WHERE device = ?1",
+		"DELETE FROM tag WHERE device = ?1", "DELETE FROM installation WHERE device = ?1",
+		"DELETE FROM schedule WHERE device = ?1", "DELETE FROM follow WHERE device = ?1",
 		"DELETE FROM member WHERE device = ?1" };
+	struct device was;
+	int r = state_device(state, id, &was, err);
 
+	if (r)
+		return r;
 	state->needs++;
 	state->certificates++;
+	state_standing_moved(state, was.status, "");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		int r = db_change(state->db, parts[i], err, "s", id);
-
-		if (r < 0)
+		if ((r = db_change(state->db, parts[i], err, "s", id)) < 0)
 			return r;
 	}
 	return state_answer(db_change(state->db, DEVICE_REMOVE, err, "s", id), STATE_NONE);
@@ -105,6 +115,12 @@ int
 state_device_seen(struct state *state, const char *id, int64_t now, struct err *err)
 {
 	return state_answer(db_change(state->db, DEVICE_SEEN, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_device_activated(struct state *state, const char *id, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_ACTIVATED, err, "si", id, now), STATE_NONE);
 }
 
 int

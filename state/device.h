@@ -42,6 +42,8 @@ int state_device_why(struct state *state, const char *id, const char *why, int64
 /** How the last update failed, "" when one did not. */
 int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
 int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+/** It handed something in for the first time; later calls change nothing. */
+int state_device_activated(struct state *state, const char *id, int64_t now, struct err *err);
 
 /** The ids of all, in order. */
 int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);

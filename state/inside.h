@@ -2,15 +2,26 @@
 #ifndef STATE_INSIDE_H
 #define STATE_INSIDE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/db.h"
+#include "state/standing.h"
 #include "state/state.h"
+
+/** See state_standings(). */
+struct state_standings {
+	struct state_standing_count list[STATE_STANDINGS_MAX];
+	size_t count;
+	int64_t rollbacks; /**< db_rollbacks() when they were counted */
+	bool is_counted;
+};
 
 struct state {
 	struct db *db;
 	int64_t needs;        /**< see state_needs() */
 	int64_t certificates; /**< see state_certificate_changes() */
+	struct state_standings standings;
 };
 
 /** The one row of the fleet. */
@@ -26,6 +37,9 @@ int state_each_text(struct state *state, const char *sql, const char *argument, 
 /** Calls @each for each row, two texts and a number, until it returns other than 0, and ends the query. */
 int state_each_row(struct rows *rows, int (*each)(const char *, const char *, int64_t, void *), void *context,
     struct err *err);
+
+/** A device has another status; "": it is new, or gone. */
+void state_standing_moved(struct state *state, const char *was, const char *status);
 
 /** Makes room for one more element of @size bytes, zeroed, in *@array; NULL: no memory. */
 void *state_grow(void *array, size_t count, size_t size);
