@@ -224,6 +224,15 @@ forget_soon(struct core *core)
 		log_line(LOG_WARNING, "main loop not woken reason=\"%s\"", strerror(errno));
 }
 
+void
+core_postpone(struct core *core, struct changes *changes)
+{
+	if (changes->is_all || changes->count)
+		forget_soon(core);
+	free(changes->names);
+	*changes = (struct changes){ 0 };
+}
+
 int
 core_follow_root(struct core *core, struct err *err)
 {

@@ -104,6 +104,10 @@ void core_changed(struct core *core, const char *parent, const char *name);
 /** Notes that the director's documents of @device have changed, for each of its certificates. */
 int core_device_changed(struct core *core, const char *device, struct err *err);
 
+/** Leaves @changes, whose names it frees, to the main loop: the kernel cannot forget a name while one is looked
+ * up in the same folder. */
+void core_postpone(struct core *core, struct changes *changes);
+
 /** Takes the noted changes out; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);
 

@@ -142,13 +142,34 @@ serve(void *argument)
 	_exit(1);
 }
 
+static void
+forget(void *fs, struct changes *changes)
+{
+	fs_forget(fs, changes);
+}
+
+/* What the kernel has yet to be told of is left to the main loop. */
+static void
+forget_later(void *fs, struct changes *changes)
+{
+	struct core *core = ((struct fs *)fs)->core;
+
+	core_lock(core);
+	core_postpone(core, changes);
+	core_unlock(core);
+}
+
 int
 fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err *err)
 {
 	pthread_t thread;
+	int r;
 
 	fs->core = core;
 	fs->lock = lock;
+	if ((r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
+	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0)
+		return r;
 	if (pthread_create(&thread, NULL, serve, &fs->full) != 0 ||
 	    pthread_create(&thread, NULL, serve, &fs->www) != 0)
 		return err_set(err, EAGAIN, "no threads for the mounts");

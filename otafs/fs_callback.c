@@ -62,9 +62,26 @@ fs_done(fuse_req_t request)
 }
 
 void
+fs_done_lookup(fuse_req_t request)
+{
+	struct fs *fs = fs_mount_of(request)->fs;
+
+	core_postpone(fs->core, &fs->core->changes);
+	pthread_mutex_unlock(fs->lock);
+}
+
+void
 fs_fail(fuse_req_t request, int r)
 {
 	fuse_reply_err(request, -r);
+}
+
+void
+fs_reply_from_memory(fuse_req_t request, const char *data, size_t bytes, size_t size, off_t offset)
+{
+	size_t at = (size_t)offset < bytes ? (size_t)offset : bytes;
+
+	fuse_reply_buf(request, data + at, size < bytes - at ? size : bytes - at);
 }
 
 void

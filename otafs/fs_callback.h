@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "otafs/batch.h"
 #include "otafs/core.h"
 #include "otafs/handle.h"
 #include "otafs/inode.h"
@@ -31,6 +32,10 @@ struct fs {
 	struct core *core;
 	pthread_mutex_t *lock; /* the core's */
 	struct mount full, www;
+	struct batch *transactions;
+	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so
+	 * who makes it forget must not be who answers lookups. */
+	struct batch *notes;
 };
 
 /* ---- fs_www.c, fs_full.c */
@@ -54,8 +59,14 @@ int fs_find(fuse_req_t request, const char *path, struct node *node, struct err 
 /** Releases the lock and makes the kernel forget what has changed: after this an answer may be sent. */
 void fs_done(fuse_req_t request);
 
+/** The same at the end of a lookup: what it has changed is forgotten later. */
+void fs_done_lookup(fuse_req_t request);
+
 /** Replies a failure: @r is a negative errno, of which the reason was told elsewhere. */
 void fs_fail(fuse_req_t request, int r);
+
+/** Replies up to @size of the @bytes of @data from @offset on. */
+void fs_reply_from_memory(fuse_req_t request, const char *data, size_t bytes, size_t size, off_t offset);
 
 /** Replies up to @size bytes of the file @fd from @offset on. */
 void fs_reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset);
@@ -63,11 +74,27 @@ void fs_reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset);
 /** Frees what an open file or folder has, and replies. */
 void fs_close(fuse_req_t request, struct fuse_file_info *info);
 
+/* ---- fs_commit.c */
+
+/** Answers a read of a transaction, later if need be; the first one from the start hands it in. */
+void fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle);
+
+/* ---- fs_note.c */
+
+/** Answers a lookup of @path, for which something has to be stored first. */
+void fs_note(fuse_req_t request, const char *path);
+
 /* ---- fs_lookup.c */
 
-/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. -ENOENT,
- * -ENAMETOOLONG, or what generating its text gave, which it has logged. */
+/** Something has to be on disk before this lookup is answered: call fs_note(). */
+#define FS_NOTED 1
+
+/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED (in
+ * the www view), -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
 int fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry);
+
+/** Replies what fs_look_up() came to. */
+void fs_reply_look_up(fuse_req_t request, const char *path, int r, const struct fuse_entry_param *entry);
 
 void fs_on_init(void *context, struct fuse_conn_info *connection);
 void fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);

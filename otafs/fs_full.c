@@ -3,14 +3,6 @@
 #include <errno.h>
 
 static void
-reply_from_memory(fuse_req_t request, const char *data, size_t bytes, size_t size, off_t offset)
-{
-	size_t at = (size_t)offset < bytes ? (size_t)offset : bytes;
-
-	fuse_reply_buf(request, data + at, size < bytes - at ? size : bytes - at);
-}
-
-static void
 on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	struct handle *handle;
@@ -39,40 +31,17 @@ on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	fs_close(request, info);
 }
 
-/* The first read from the start of a transaction is its commit; of several at one moment one commits, the
- * others wait and get its answer. */
-static int
-commit(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offset)
-{
-	struct err err = { 0 };
-	struct node node;
-	int r;
-
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
-	if (!handle_awaits_commit(handle))
-		r = 0;
-	else if (r == 0)
-		r = offset == 0 ? handle_commit(handle, &node, &err) : -EINVAL;
-	fs_done(request);
-	return r;
-}
-
 static void
 on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	struct handle *handle = fs_handle_of(info);
-	int r = 0;
 
-	if (handle->fd >= 0) {
+	if (handle->fd >= 0)
 		fs_reply_from_file(request, handle->fd, size, offset);
-		return;
-	}
-	if (handle->is_transaction)
-		r = commit(request, id, handle, offset);
-	if (r < 0)
-		fs_fail(request, r);
+	else if (handle->is_transaction && !handle_is_answered(handle))
+		fs_read_transaction(request, id, size, offset, handle);
 	else
-		reply_from_memory(request, handle->data ? handle->data : "", handle->bytes, size, offset);
+		fs_reply_from_memory(request, handle->data ? handle->data : "", handle->bytes, size, offset);
 }
 
 static void

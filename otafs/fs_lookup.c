@@ -83,6 +83,8 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	int r;
 
 	r = fs_find(request, path, &node, &err);
+	if (r == 0 && node_is_noted(&node))
+		r = FS_NOTED;
 	if (r == 0) {
 		int roots = mount->fs->core->roots.count;
 
@@ -93,16 +95,27 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 		r = inode ? 0 : err.code ? -err.code : -ENOMEM;
 		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
 	}
-	fs_done(request);
+	fs_done_lookup(request);
 	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG) /* what strangers ask for is no trouble of ours */
 		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", path, err.text);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	entry->ino = fs_id_of(mount, inode);
 	if (is_www)
 		entry->attr = inode->st;
 	entry->attr_timeout = is_www ? FOREVER : 0;
 	return 0;
+}
+
+void
+fs_reply_look_up(fuse_req_t request, const char *path, int r, const struct fuse_entry_param *entry)
+{
+	if (r == FS_NOTED)
+		fs_note(request, path);
+	else if (r < 0)
+		fs_fail(request, r);
+	else if (fuse_reply_entry(request, entry) == -ENOENT)
+		forget_inode(fs_mount_of(request), entry->ino, 1); /* interrupted: the kernel did not take it */
 }
 
 /* ---- callbacks of both views: names */
@@ -127,10 +140,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 	if (r == 0)
 		r = fs_look_up(request, path, &entry);
-	if (r < 0)
-		fs_fail(request, r);
-	else if (fuse_reply_entry(request, &entry) == -ENOENT)
-		forget_inode(fs_mount_of(request), entry.ino, 1); /* interrupted: the kernel did not take it */
+	fs_reply_look_up(request, path, r, &entry);
 }
 
 void

@@ -122,7 +122,7 @@ append(struct handle *handle, const char *data, size_t bytes, off_t offset, size
 {
 	char *bigger;
 
-	if (handle->is_committed || (size_t)offset != handle->bytes)
+	if (handle->stage != HANDLE_WRITTEN || (size_t)offset != handle->bytes)
 		return -EINVAL;
 	if (bytes > room - handle->bytes)
 		return -EFBIG;
@@ -156,32 +156,39 @@ handle_write(struct handle *handle, const struct node *node, const char *data, s
 		return command(node, data, bytes, err);
 	r = append(handle, data, bytes, offset, node_room(node));
 	/* What came through is not the whole body: it must not be committed. */
-	if (r < 0 && !handle->is_committed)
+	if (r < 0 && handle->stage == HANDLE_WRITTEN)
 		handle->refused = r;
 	return r;
 }
 
 bool
-handle_awaits_commit(const struct handle *handle)
+handle_is_answered(const struct handle *handle)
 {
-	return handle->is_transaction && !handle->is_committed;
+	return handle->stage == HANDLE_ANSWERED;
 }
 
 int
-handle_commit(struct handle *handle, const struct node *node, struct err *err)
+handle_hand_in(struct handle *handle, off_t offset)
 {
-	char *reply = NULL;
-	size_t bytes;
-	int r;
-
+	if (handle->stage != HANDLE_WRITTEN)
+		return HANDLE_WAITS;
+	if (offset != 0)
+		return -EINVAL;
 	if (handle->refused)
 		return handle->refused;
-	r = node_commit(node, handle->data ? handle->data : "", handle->bytes, &reply, &bytes, err);
-	if (r < 0)
-		return r;
+	handle->stage = HANDLE_HANDED_IN;
+	return 0;
+}
+
+void
+handle_answer(struct handle *handle, char *reply, size_t bytes)
+{
+	if (!reply) {
+		handle->stage = HANDLE_WRITTEN;
+		return;
+	}
 	free(handle->data);
 	handle->data = reply;
 	handle->bytes = bytes;
-	handle->is_committed = true;
-	return 0;
+	handle->stage = HANDLE_ANSWERED;
 }

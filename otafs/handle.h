@@ -8,13 +8,18 @@
 
 #include "otafs/node.h"
 
+/** A transaction is written, then handed in by a read from its start, then answered. */
+enum handle_stage { HANDLE_WRITTEN, HANDLE_HANDED_IN, HANDLE_ANSWERED };
+
 struct handle {
 	int fd;     /**< a file on disk; -1: none */
 	char *data; /**< the text as it was at open, a transaction's body and then its reply, or a listing; may
 		       be NULL */
 	size_t bytes; /**< of data */
-	bool is_transaction, is_committed;
-	int refused; /* of a transaction: -errno of the write that was refused; 0: none */
+	bool is_transaction;
+	_Atomic enum handle_stage stage; /**< of a transaction; between stages data is nobody's to change */
+	int refused;                     /**< of a transaction: -errno of the write that was refused; 0: none */
+	void *waiting; /**< whoever reads while it is handed in, for handle_answer()'s caller */
 };
 
 /** Opens @node with the @flags of open(2); a transaction that is opened for reading alone is an empty file.
@@ -32,11 +37,18 @@ void handle_free(struct handle *handle);
 int handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
     struct err *err);
 
-/** Whether the next read from the start commits. */
-bool handle_awaits_commit(const struct handle *handle);
+/** Whether a transaction has its reply, which does not change any more; needs no lock. */
+bool handle_is_answered(const struct handle *handle);
 
-/** Commits a transaction; data is its reply from then on. The -errno of a write that was refused, if one was.
+/**
+ * A read of a transaction at @offset. 0: it is the one that hands it in: the caller has it prepared and
+ * committed, and calls handle_answer(); HANDLE_WAITS: another has done so; -EINVAL away from the start; or the
+ * -errno of the write that was refused. From then on nothing is written.
  */
-int handle_commit(struct handle *handle, const struct node *node, struct err *err);
+#define HANDLE_WAITS 1
+int handle_hand_in(struct handle *handle, off_t offset);
+
+/** Gives it its reply, which it frees. NULL: there is none, and it may be handed in again. */
+void handle_answer(struct handle *handle, char *reply, size_t bytes);
 
 #endif

@@ -324,20 +324,48 @@ node_write(const struct node *node, const char *text, size_t bytes, struct err *
 }
 
 int
-node_commit(const struct node *node, const char *body, size_t bytes, char **reply_text, size_t *reply_bytes,
-    struct err *err)
+node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	struct reply reply = { 0 };
-	int r = node->row->commit(node, body, bytes, &reply, err);
+	return node->row->prepare ? node->row->prepare(node, body, bytes, &node->work, reply, err) : 0;
+}
 
+int
+node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	return node->row->commit(node, body, bytes, reply, err);
+}
+
+void
+node_finish(struct node *node)
+{
+	if (node->work && node->row->finish)
+		node->row->finish(node->work);
+	node->work = NULL;
+}
+
+int
+node_answer(const struct node *node, int r, struct reply *reply, char **text, size_t *bytes, struct err *err)
+{
 	if (r < 0) {
 		log_line(LOG_ERR, "not committed path=%s reason=\"%s\"", node->path, err->text);
-		reply_refuse(&reply, 503, "not_stored", err->text);
-	} else if (reply.code) {
-		log_line(LOG_NOTICE, "refused path=%s code=%s reason=\"%s\"", node->path, reply.code,
-		    reply.description);
+		reply_refuse(reply, 503, "not_stored", err->text);
+	} else if (reply->code) {
+		log_line(LOG_NOTICE, "refused path=%s code=%s reason=\"%s\"", node->path, reply->code,
+		    reply->description);
 	}
-	return reply_write(&reply, reply_text, reply_bytes, err);
+	return reply_write(reply, text, bytes, err);
+}
+
+bool
+node_is_noted(const struct node *node)
+{
+	return node->row->is_noted && node->row->is_noted(node);
+}
+
+int
+node_note(const struct node *node, struct err *err)
+{
+	return node->row->note(node, err);
 }
 
 int

@@ -42,6 +42,7 @@ enum node_kind {
 	NODE_LINES,       /**< read like a stream; what is written is taken line by line */
 };
 
+struct reply;
 struct row;
 
 struct node {
@@ -56,6 +57,7 @@ struct node {
 	char shared[NODE_PATH_MAX];      /**< www view: see node_inode() */
 	int64_t set;                     /**< the publication that it is of */
 	bool is_fixed;                   /**< its name will never stand for anything else */
+	void *work;                      /**< of a transaction: what node_prepare() has made */
 };
 
 /** Finds @path (no leading slash, "" is the top). 0, -ENOENT, or another -errno. */
@@ -99,9 +101,26 @@ int node_write(const struct node *node, const char *text, size_t bytes, struct e
 /** Most bytes of a NODE_TRANSACTION's body, or of one write to a NODE_CONTROL. */
 size_t node_room(const struct node *node);
 
-/** Commits a NODE_TRANSACTION; the caller frees @reply, which starts with "Status: ". */
-int node_commit(const struct node *node, const char *body, size_t bytes, char **reply, size_t *reply_bytes,
-    struct err *err);
+/**
+ * A NODE_TRANSACTION: it is prepared without the core's lock, so that several are at once; then found again and
+ * committed with it, within a transaction of the state; and answered after that is on disk.
+ *
+ * node_prepare() sets @node->work, to be handed to the commit in its own node, and to be released by
+ * node_finish() in the end. 1: @reply is the answer already, and nothing is to be committed.
+ */
+int node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
+int node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
+void node_finish(struct node *node);
+
+/** What is answered after preparing and committing came to @r, with @reply or @err; and logged, when that is a
+ * refusal. The caller frees @text, which starts with "Status: ". */
+int
+node_answer(const struct node *node, int r, struct reply *reply, char **text, size_t *bytes, struct err *err);
+
+/** www view: whether something has to be on disk before this lookup is answered; node_note() stores it, within
+ * a transaction, and then the name is looked up again. */
+bool node_is_noted(const struct node *node);
+int node_note(const struct node *node, struct err *err);
 
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(const struct node *folder, const char *name, struct err *err);

@@ -255,9 +255,12 @@ static const char ROLLBACK_TO[] = "ROLLBACK TO SAVEPOINT nested";
 int
 db_begin(struct db *db, struct err *err)
 {
-	int r = db_change(db, db->depth ? SAVEPOINT : BEGIN, err, "");
+	int r;
 
-	if (r < 0)
+	/* A full disk, for one, takes all of it back at once: what is nested must not begin another. */
+	if (db->depth && sqlite3_get_autocommit(db->sqlite))
+		return err_set(err, EIO, "database: the transaction was taken back");
+	if ((r = db_change(db, db->depth ? SAVEPOINT : BEGIN, err, "")) < 0)
 		return r;
 	db->depth++;
 	return 0;

@@ -1,0 +1,49 @@
+/** What a rule is made of, for the files that read and follow it: others include otafs/rule.h. */
+#ifndef OTAFS_TERM_H
+#define OTAFS_TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum term_kind {
+	TERM_ALL,
+	TERM_AND, /**< left, right */
+	TERM_OR,
+	TERM_NOT,   /**< left */
+	TERM_FIELD, /**< field and test */
+	TERM_SEEN,  /**< seen before time, or with is_not: then or later */
+};
+
+enum term_field {
+	FIELD_ID,
+	FIELD_NAME,
+	FIELD_TAG, /**< the one called tag */
+	FIELD_HARDWARE,
+	FIELD_PACKAGE, /**< value is its name; version may be NULL */
+	FIELD_VERSION,
+	FIELD_STATUS,
+	FIELD_GROUP,
+};
+
+enum term_test { TEST_IS = 1, TEST_CONTAINS = 2, TEST_POSITION = 4 };
+
+struct term {
+	enum term_kind kind;
+	size_t left, right; /**< places in rule->terms */
+	enum term_field field;
+	enum term_test test;
+	bool is_not;
+	bool is_age;  /**< time is how many seconds ago */
+	int position; /**< of a character, from 1 */
+	const char *tag, *value, *version;
+	int64_t time;
+};
+
+struct rule {
+	struct term *terms;
+	size_t count, root;
+	char *words; /* what the terms' texts point into */
+};
+
+#endif
