@@ -206,20 +206,22 @@ check_size(const struct order *order, struct err *err)
 
 /* Counter, history and the names that are no longer true: whatever changes assignments ends with this. */
 static int
-note_change(struct core *core, const struct device *device, const char *text, int64_t now, struct err *err)
+note_change(struct core *core, const struct happening *happening, struct err *err)
 {
+	const char *device = happening->device;
 	int r;
 
-	if ((r = state_device_bump(core->state, device->id, now, err)) != 0 ||
-	    (r = state_history_add(core->state, device->id, text, now, err)) != 0)
-		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted meanwhile", device->id);
-	return core_device_changed(core, device->id, err);
+	if ((r = state_device_bump(core->state, device, happening->at, err)) != 0 ||
+	    (r = state_happened(core->state, happening, err)) != 0)
+		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted meanwhile", device);
+	return core_device_changed(core, device, err);
 }
 
 static int
 store(const struct order *order, const char *who, struct err *err)
 {
 	struct state *state = order->core->state;
+	struct happening happening;
 	char text[1024];
 	int r;
 
@@ -234,8 +236,16 @@ store(const struct order *order, const char *who, struct err *err)
 
 		snprintf(text, sizeof(text), "assigned %s to ECU %s by %s, %s", a->target, a->ecu, who,
 		    a->correlation);
-		r = i + 1 < order->count ? state_history_add(state, order->device->id, text, order->now, err)
-					 : note_change(order->core, order->device, text, order->now, err);
+		happening = (struct happening){ .device = order->device->id,
+			.at = order->now,
+			.who = who,
+			.what = "assigned",
+			.text = text,
+			.ecu = a->ecu,
+			.target = a->target,
+			.correlation = a->correlation };
+		r = i + 1 < order->count ? state_happened(state, &happening, err)
+					 : note_change(order->core, &happening, err);
 	}
 	if (r == 0)
 		r = fleet_promise(order->core, order->list, order->count, err);
@@ -312,7 +322,15 @@ cancel(struct core *core, const struct device *device, const struct assign_how *
 		r = assign_finish(
 		    core, device->id, &open[i], INSTALLATION_CANCELLED, "", how->who, utc_now(), err);
 	if (r == 0)
-		r = note_change(core, device, text, utc_now(), err);
+		r = note_change(core,
+		    &(struct happening){ .device = device->id,
+			.at = utc_now(),
+			.who = how->who,
+			.what = "cancelled",
+			.text = text,
+			.target = open[0].target,
+			.correlation = open[0].correlation },
+		    err);
 	return state_end(core->state, r, err);
 }
 

@@ -187,6 +187,25 @@ write_basis(const struct core *core, char basis[static STATE_BASIS_SIZE])
 	    core->roots.count);
 }
 
+/* Raises the epoch, and tells why. */
+static int
+raise_epoch(struct core *core, int64_t epoch, const char *basis, int64_t now, struct err *err)
+{
+	char text[STATE_BASIS_SIZE + 64];
+	int r;
+
+	snprintf(text, sizeof(text), "all director documents are made anew, epoch %lld: %s",
+	    (long long)epoch + 1, basis);
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) == 0)
+		r = state_happened(core->state,
+		    &(struct happening){
+			.device = "", .at = now, .who = STATE_WHO_OTAFS, .what = "epoch_raised", .text = text },
+		    err);
+	return state_end(core->state, r, err);
+}
+
 static int
 refresh_epoch(struct core *core, int64_t now, struct err *err)
 {
@@ -206,7 +225,7 @@ refresh_epoch(struct core *core, int64_t now, struct err *err)
 	/* However the clock jumps to and fro. */
 	if (!is_other && (!is_due(core, raised_at, now) || !due_may(&core->raises, steady_seconds())))
 		return 0;
-	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) < 0)
+	if ((r = raise_epoch(core, epoch, basis, now, err)) < 0)
 		return r;
 	core->changes.is_all = true;
 	log_line(LOG_NOTICE, "epoch raised epoch=%lld basis=\"%s\"", (long long)epoch + 1, basis);

@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
+#include "otafs/user.h"
 #include "sign/client.h"
 #include "state/assignment.h"
 #include "state/certificate.h"
@@ -42,7 +43,7 @@ struct changes {
 /** A write that was refused, for the file "why" at the top. */
 struct refusal {
 	int64_t at;
-	char who[32];
+	char who[USER_WHO_MAX];
 	char path[256];
 	char text[ERR_TEXT_MAX];
 };
@@ -73,8 +74,9 @@ struct core {
 	struct changes changes;
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
-	pthread_mutex_t *lock; /**< guards all of it; NULL in programs of one thread */
-	uid_t uid;             /**< otafs's own, the owner of what the mounts show */
+	struct user_names users; /**< who acts */
+	pthread_mutex_t *lock;   /**< guards all of it; NULL in programs of one thread */
+	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */

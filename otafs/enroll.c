@@ -93,6 +93,14 @@ is_same_list(const struct list *old, const struct list *new)
 	return true;
 }
 
+static int
+note(struct core *core, struct happening *happening, struct err *err)
+{
+	happening->at = utc_now();
+	happening->who = STATE_WHO_DEVICE;
+	return state_happened(core->state, happening, err);
+}
+
 /* An assignment stands only as long as the very ECU it was checked against. */
 static int
 close_assignments(struct core *core, const char *device, const struct list *old, const struct list *new,
@@ -112,7 +120,14 @@ close_assignments(struct core *core, const char *device, const struct list *old,
 		    find(new, serial) ? "replaced" : "removed", open[i].correlation);
 		*is_changed = true;
 		if ((r = state_assignment_close(core->state, device, serial, err)) == 0)
-			r = state_history_add(core->state, device, text, utc_now(), err);
+			r = note(core,
+			    &(struct happening){ .device = device,
+				.what = "ended",
+				.text = text,
+				.ecu = serial,
+				.target = open[i].target,
+				.correlation = open[i].correlation },
+			    err);
 	}
 	return r;
 }
@@ -132,6 +147,14 @@ store_list(struct core *core, const char *device, const struct list *old, const 
 	return r ? r : state_device_primary(core->state, device, primary, err);
 }
 
+static const char *
+change_of(const struct ecu *was, const struct ecu *is)
+{
+	if (!was)
+		return "registered";
+	return strcmp(was->key, is->key) ? "replaced, other key" : "replaced, other hardware id";
+}
+
 static int
 tell(struct core *core, const char *device, const struct list *old, const struct list *new, struct err *err)
 {
@@ -143,18 +166,22 @@ tell(struct core *core, const char *device, const struct list *old, const struct
 
 		if (is_same(was, is))
 			continue;
-		snprintf(text, sizeof(text), "ECU %s (%s) %s%s", is->serial, is->hardware,
-		    was ? "replaced" : "registered",
-		    !was                        ? ""
-		    : strcmp(was->key, is->key) ? ", other key"
-						: ", other hardware id");
-		r = state_history_add(core->state, device, text, utc_now(), err);
+		snprintf(text, sizeof(text), "ECU %s (%s) %s", is->serial, is->hardware, change_of(was, is));
+		r = note(core,
+		    &(struct happening){ .device = device,
+			.what = was ? "ecu_replaced" : "ecu_registered",
+			.text = text,
+			.ecu = is->serial },
+		    err);
 	}
 	for (size_t i = 0; r == 0 && i < old->count; i++) {
 		if (find(new, old->ecus[i].serial))
 			continue;
 		snprintf(text, sizeof(text), "ECU %s (%s) removed", old->ecus[i].serial, old->ecus[i].hardware);
-		r = state_history_add(core->state, device, text, utc_now(), err);
+		r = note(core,
+		    &(struct happening){
+			.device = device, .what = "ecu_removed", .text = text, .ecu = old->ecus[i].serial },
+		    err);
 	}
 	return r;
 }

@@ -28,7 +28,7 @@ end_row(struct core *core, const char *device, const struct assignment *a, const
 		 : state_happened(core->state,
 		       &(struct happening){ .device = device,
 			   .at = now,
-			   .who = "otafs",
+			   .who = STATE_WHO_OTAFS,
 			   .what = "failed",
 			   .text = text,
 			   .ecu = a->ecu,

@@ -1,5 +1,8 @@
 #include "state/device.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "lib/cleanup.h"
 #include "state/inside.h"
 
@@ -22,6 +25,9 @@ static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, chang
 static const char DEVICE_FAILURE[] = "UPDATE device SET failure = ?2 WHERE id = ?1";
 static const char DEVICE_SEEN[] = "UPDATE device SET seen_at = ?2 WHERE id = ?1";
 static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHERE id = ?1 AND activated_at = 0";
+static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
+static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
+static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
 
 int
@@ -115,6 +121,33 @@ int
 state_device_seen(struct state *state, const char *id, int64_t now, struct err *err)
 {
 	return state_answer(db_change(state->db, DEVICE_SEEN, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_device_name(struct state *state, const char *id, const char *name, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_NAME, err, "ssi", id, name, now), STATE_NONE);
+}
+
+int
+state_device_notes(struct state *state, const char *id, char **notes, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_NOTES, &s, err, "s", id)) < 0)
+		return r;
+	r = db_next(s, err);
+	if (r > 0 && !(*notes = strdup(db_text(s, 0))))
+		r = err_set(err, ENOMEM, "%s: no memory for notes", id);
+	db_done(s);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_device_set_notes(struct state *state, const char *id, const char *notes, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_SET_NOTES, err, "ssi", id, notes, now), STATE_NONE);
 }
 
 int

@@ -12,6 +12,8 @@
 
 /** Bytes of UTF-8 of a device's name. */
 #define STATE_DEVICE_NAME_MAX 200
+/** Bytes of UTF-8 of the notes about a device. */
+#define STATE_DEVICE_NOTES_MAX (16 * 1024)
 
 struct device {
 	char id[NAME_DEVICE_MAX + 1];
@@ -42,6 +44,11 @@ int state_device_why(struct state *state, const char *id, const char *why, int64
 /** How the last update failed, "" when one did not. */
 int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
 int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+int state_device_name(struct state *state, const char *id, const char *name, int64_t now, struct err *err);
+/** The notes about it, "" when there are none; the caller frees @notes. */
+int state_device_notes(struct state *state, const char *id, char **notes, struct err *err);
+int
+state_device_set_notes(struct state *state, const char *id, const char *notes, int64_t now, struct err *err);
 /** It handed something in for the first time; later calls change nothing. */
 int state_device_activated(struct state *state, const char *id, int64_t now, struct err *err);
 
