@@ -21,6 +21,7 @@
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/ecu.h"
+#include "state/find.h"
 #include "state/history.h"
 #include "state/report.h"
 
@@ -61,6 +62,8 @@ struct retirements;
 struct core {
 	const struct config *config;
 	struct state *state;
+	struct reader
+	    *reader; /**< for what takes long (state/find.h); NULL in programs that look for nothing */
 	struct image *image;
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */

@@ -36,4 +36,32 @@ int rule_parse(const char *text, struct rule **out, struct err *err);
 void rule_free(struct rule *rule);
 void rule_freep(struct rule **rule);
 
+/**
+ * Whether a rule can be that of group @group, "" for none: -ENOENT for a group that is not there, -ELOOP for
+ * one whose rule leads to @group, each with words. With the core's lock, as rule_matches().
+ */
+int rule_check(struct core *core, const struct rule *rule, const char *group, struct err *err);
+
+/** 1: the rule is true of @device; 0: not, or there is no such device. What the present transaction changed is
+ * seen. */
+int rule_matches(struct core *core, const struct rule *rule, const char *device, struct err *err);
+
+/**
+ * Gives some devices behind @cursor ("" at first) of which the rule is true, at most @most, in order, and moves
+ * it. 1: there may be more; 0: that was all; -errno, or what @each returned if not 0, before whose device
+ * @cursor then stands. Each call looks at RULE_SLICE devices at most, so it may give none and return 1.
+ *
+ * To be called without the core's lock, which is taken for a moment; it is not held while @each is called. A
+ * group that is not there has no members.
+ */
+int rule_page(struct core *core, const struct rule *rule, char cursor[static NODE_CURSOR_MAX], size_t most,
+    state_name_fn each, void *context, struct err *err);
+#define RULE_SLICE 1000
+
+struct found;
+/** The same with what was read of each device: what the rule asks about, and @what (FOUND_...). */
+typedef int (*rule_found_fn)(const struct found *found, void *context);
+int rule_page_found(struct core *core, const struct rule *rule, unsigned what,
+    char cursor[static NODE_CURSOR_MAX], size_t most, rule_found_fn each, void *context, struct err *err);
+
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "state/find.h"
+
 enum term_kind {
 	TERM_ALL,
 	TERM_AND, /**< left, right */
@@ -45,5 +47,31 @@ struct rule {
 	size_t count, root;
 	char *words; /* what the terms' texts point into */
 };
+
+struct bound;
+
+/** What a term's value stands for at the moment. */
+struct bound_term {
+	char **files; /**< of a package or version: the target files, in order */
+	size_t count;
+	struct bound
+	    *group; /**< of a group with a rule: that rule; NULL: its members were put in, or there is none */
+};
+
+/** A rule with what its names stand for. */
+struct bound {
+	const struct rule *rule;
+	struct rule *own; /* of a group, freed with it */
+	struct bound_term *terms;
+	unsigned needs; /**< FOUND_... */
+	bool is_seen;   /**< it asks when devices were seen */
+	int64_t now;
+};
+
+/** What a TERM_SEEN compares with. */
+int64_t term_time(const struct bound *bound, const struct term *term);
+
+/** Whether the rule is true of a device of which at least its needs were read. */
+bool term_holds(const struct bound *bound, const struct found *found);
 
 #endif
