@@ -24,6 +24,7 @@
 #include "state/find.h"
 #include "state/history.h"
 #include "state/report.h"
+#include "state/seen.h"
 
 /** A name of the www view that stands for something else now, or for nothing. */
 struct changed_name {

@@ -104,6 +104,16 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
+/* When devices were seen last. */
+static void
+note_seen(struct core *core, int64_t now)
+{
+	struct err err;
+
+	if (state_seen_is_due(core->state, now) && state_seen_flush(core->state, &err) < 0)
+		log_line(LOG_ERR, "signs of life not stored reason=\"%s\"", err.text);
+}
+
 /* What is done each second, and when a request has left something to do. */
 static void
 tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
@@ -113,6 +123,7 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	pthread_mutex_lock(lock);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
+	note_seen(core, utc_now());
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);

@@ -20,11 +20,15 @@
 /* ---- devices/ */
 
 static int
-list_devices(const struct node *node, node_list_fn each, void *context, struct err *err)
+page_devices(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each, void *context,
+    struct err *err)
 {
-	struct names names = { each, context, S_IFDIR };
+	struct names_page page = { { each, context, S_IFDIR }, cursor, 0 };
+	char after[NODE_CURSOR_MAX];
 
-	return state_devices(node->core->state, names_pass, &names, err);
+	memcpy(after, cursor, sizeof(after));
+	return names_page_end(
+	    &page, state_device_page(node->core->state, "", after, NAMES_PAGE, names_page_pass, &page, err));
 }
 
 static int
@@ -312,7 +316,7 @@ tag_director(const struct node *node)
 	    .commit = committer, .room = size)
 
 static const struct row rows[] = {
-	OPEN_FOLDER("devices", NEEDS_NOTHING, .list = list_devices, .make = make_device),
+	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),

@@ -17,8 +17,11 @@ struct state_standings {
 	bool is_counted;
 };
 
+struct seen;
+
 struct state {
 	struct db *db;
+	struct seen *seen;     /**< what is noted in memory (notes.h) */
 	int64_t needs;         /**< see state_needs() */
 	int64_t certificates;  /**< see state_certificate_changes() */
 	int64_t log_end;       /**< see state_log_size(); as of log_rollbacks, when it is known */

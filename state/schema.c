@@ -51,6 +51,7 @@ static const char *const steps[] = {
 	 "ALTER TABLE device ADD COLUMN status TEXT NOT NULL DEFAULT 'NotSeen';"
 	 "ALTER TABLE device ADD COLUMN polls BIGINT NOT NULL DEFAULT 0;"
 	 "ALTER TABLE device ADD COLUMN report_digest TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE device ADD COLUMN manifest_digest TEXT NOT NULL DEFAULT '';"
 	 "UPDATE device SET activated_at = created_at WHERE seen_at > 0;"
 	 "UPDATE device SET status = CASE WHEN seen_at = 0 THEN 'NotSeen' WHEN primary_ecu = '' THEN "
 	 "'NotRegistered'"
