@@ -23,6 +23,8 @@ static const struct kind package = { "package name", LETTERS_AND_DIGITS, LETTERS
 	NAME_PACKAGE_MAX };
 static const struct kind version = { "package version", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
 	NAME_VERSION_MAX };
+static const struct kind group = { "group name", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
+	NAME_GROUP_MAX };
 static const struct kind delegation = { "delegation", LETTERS_AND_DIGITS "_-", LETTERS_AND_DIGITS "_.-",
 	NAME_DELEGATION_MAX };
 static const struct kind hardware = { "hardware id", NULL, NULL, NAME_HARDWARE_MAX };
@@ -99,6 +101,12 @@ int
 name_check_version(const char *name, struct err *err)
 {
 	return check(&version, name, err);
+}
+
+int
+name_check_group(const char *name, struct err *err)
+{
+	return check(&group, name, err);
 }
 
 int

@@ -15,6 +15,8 @@
 #define NAME_TARGET_MAX 253
 #define NAME_PACKAGE_MAX 128
 #define NAME_VERSION_MAX 124
+/** Of a group of devices, as people name it; the old server had the same limit. */
+#define NAME_GROUP_MAX 100
 /** Of a delegation; each is a file name in three sets, and a line of snapshot.json. */
 #define NAME_DELEGATION_MAX 50
 /** aktualizr takes 0..200 characters; an empty one says nothing. */
@@ -25,14 +27,15 @@
 /**
  * Each returns 0, or -EINVAL with a reason that names the kind and the cause.
  *
- * device, package, version: letters, digits and . _ + : - (a colon in devices only); the first is a letter or
- * digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash. delegation: letters, digits
- * and . _ - without a dot first, and no role's name.
+ * device, package, version, group: letters, digits and . _ + : - (a colon in devices only); the first is a
+ * letter or digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash. delegation: letters,
+ * digits and . _ - without a dot first, and no role's name.
  */
 int name_check_device(const char *name, struct err *err);
 int name_check_serial(const char *name, struct err *err);
 int name_check_package(const char *name, struct err *err);
 int name_check_version(const char *name, struct err *err);
+int name_check_group(const char *name, struct err *err);
 int name_check_delegation(const char *name, struct err *err);
 int name_check_hardware(const char *name, struct err *err);
 int name_check_ecu(const char *name, struct err *err);

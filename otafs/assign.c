@@ -258,7 +258,8 @@ check_idle(struct core *core, const struct device *device, struct err *err)
 }
 
 static int
-assign(struct core *core, const struct device *device, const char *text, const char *who, struct err *err)
+assign(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
+    struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	AUTO(free_p) struct assignment *list = NULL;
@@ -267,7 +268,10 @@ assign(struct core *core, const struct device *device, const char *text, const c
 	int r;
 
 	uuid_make(uuid);
-	snprintf(order.correlation, sizeof(order.correlation), "urn:here-ota:mtu:%s", uuid);
+	if (how->correlation)
+		snprintf(order.correlation, sizeof(order.correlation), "%s", how->correlation);
+	else
+		snprintf(order.correlation, sizeof(order.correlation), "urn:here-ota:mtu:%s", uuid);
 	if ((r = check_idle(core, device, err)) < 0 ||
 	    (r = state_ecus(core->state, device->id, &ecus, &order.ecu_count, err)) < 0)
 		return r;
@@ -280,11 +284,13 @@ assign(struct core *core, const struct device *device, const char *text, const c
 	order.list = list;
 	if ((r = parse(&order, text, err)) < 0 || (r = check_size(&order, err)) < 0)
 		return r;
-	return store(&order, who, err);
+	for (size_t i = 0; how->told && i < order.count; i++)
+		fprintf(how->told, "%s to ECU %s, %s\n", list[i].target, list[i].ecu, order.correlation);
+	return how->is_check ? 0 : store(&order, how->who, err);
 }
 
 static int
-cancel(struct core *core, const struct device *device, const char *who, struct err *err)
+cancel(struct core *core, const struct device *device, const struct assign_how *how, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;
 	char text[512];
@@ -295,26 +301,53 @@ cancel(struct core *core, const struct device *device, const char *who, struct e
 		return r;
 	if (count == 0)
 		return err_set(err, ENODATA, "nothing is open, nothing to cancel");
-	snprintf(text, sizeof(text), "cancelled %s by %s, %s", open[0].target, who, open[0].correlation);
+	if (how->told)
+		fprintf(how->told, "cancels %s, %s\n", open[0].target, open[0].correlation);
+	if (how->is_check)
+		return 0;
+	snprintf(text, sizeof(text), "cancelled %s by %s, %s", open[0].target, how->who, open[0].correlation);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = state_assignment_close(core->state, device->id, open[i].ecu, err);
+		r = assign_finish(
+		    core, device->id, &open[i], INSTALLATION_CANCELLED, "", how->who, utc_now(), err);
 	if (r == 0)
 		r = note_change(core, device, text, utc_now(), err);
 	return state_end(core->state, r, err);
 }
 
 int
-assign_write(struct core *core, const struct device *device, const char *text, const char *who, struct err *err)
+assign_finish(struct core *core, const char *device, const struct assignment *a, const char *result,
+    const char *code, const char *text, int64_t now, struct err *err)
+{
+	struct installation row = {
+		.assigned_at = a->created_at, .in_flight_at = a->in_flight_at, .finished_at = now
+	};
+	int r;
+
+	snprintf(row.correlation, sizeof(row.correlation), "%s", a->correlation);
+	snprintf(row.ecu, sizeof(row.ecu), "%s", a->ecu);
+	snprintf(row.target, sizeof(row.target), "%s", a->target);
+	snprintf(row.sha256, sizeof(row.sha256), "%s", a->sha256);
+	snprintf(row.result, sizeof(row.result), "%s", result);
+	name_printable(code, row.code, sizeof(row.code));
+	name_printable(text, row.text, sizeof(row.text));
+	if ((r = state_assignment_close(core->state, device, a->ecu, err)) == STATE_NONE)
+		return err_set(err, ENOENT, "%s: ECU %s has nothing open", device, a->ecu);
+	return r ? r : state_installation_add(core->state, device, &row, err);
+}
+
+int
+assign_do(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
+    struct err *err)
 {
 	const char *word = text + strspn(text, WORDS "\n");
 	size_t length = strcspn(word, WORDS "\n");
 
 	if (length == 6 && !strncmp(word, "cancel", length) &&
 	    word[length + strspn(word + length, WORDS "\n")] == '\0')
-		return cancel(core, device, who, err);
-	return assign(core, device, text, who, err);
+		return cancel(core, device, how, err);
+	return assign(core, device, text, how, err);
 }
 
 int

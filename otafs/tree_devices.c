@@ -97,7 +97,9 @@ print_assign(const struct node *node, FILE *out, struct err *err)
 static int
 write_assign(const struct node *node, const char *text, struct err *err)
 {
-	return assign_write(node->core, &node->device, text, node->who, err);
+	const struct assign_how how = { .who = node->who };
+
+	return assign_do(node->core, &node->device, text, &how, err);
 }
 
 static int

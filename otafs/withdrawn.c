@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "otafs/assign.h"
 
 /** With more devices than that all names are forgotten instead of each. */
 #define DEVICES_NAMED_MAX 1000
@@ -22,8 +23,18 @@ end_row(struct core *core, const char *device, const struct assignment *a, const
 	int r;
 
 	snprintf(text, sizeof(text), "failed %s on ECU %s, %s: %s", a->target, a->ecu, a->correlation, why);
-	r = state_assignment_close(core->state, device, a->ecu, err);
-	return r ? r : state_history_add(core->state, device, text, now, err);
+	r = assign_finish(core, device, a, INSTALLATION_FAILED, "", why, now, err);
+	return r ? r
+		 : state_happened(core->state,
+		       &(struct happening){ .device = device,
+			   .at = now,
+			   .who = "otafs",
+			   .what = "failed",
+			   .text = text,
+			   .ecu = a->ecu,
+			   .target = a->target,
+			   .correlation = a->correlation },
+		       err);
 }
 
 /* Within a transaction. The rows of an update belong together: none is left to be installed alone. */

@@ -40,7 +40,9 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 	static const char *const parts[] = { DEVICE_RETIRE, "DELETE FROM certificate WHERE device = ?1",
 		"DELETE FROM ecu WHERE device = ?1", "DELETE FROM assignment WHERE device = ?1",
 		"DELETE FROM report WHERE device = ?1", "DELETE FROM event WHERE device = ?1",
-		"DELETE FROM tag WHERE device = ?1" };
+		"DELETE FROM tag WHERE device = ?1", "DELETE FROM installation WHERE device = ?1",
+		"DELETE FROM schedule WHERE device = ?1", "DELETE FROM follow WHERE device = ?1",
+		"DELETE FROM member WHERE device = ?1" };
 	struct device was;
 	int r = state_device(state, id, &was, err);
 

@@ -10,8 +10,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static int (*const checks[])(const char *, struct err *) = { name_check_device, name_check_serial,
-		name_check_package, name_check_version, name_check_delegation, name_check_hardware,
-		name_check_ecu };
+		name_check_package, name_check_version, name_check_group, name_check_delegation,
+		name_check_hardware, name_check_ecu };
 	AUTO(free_p) char *name = strndup((const char *)data, bytes);
 	static struct node node;
 	char shown[32];

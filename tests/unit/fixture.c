@@ -375,7 +375,8 @@ fixture_send(struct fixture *f, json_t *manifest, struct reply *reply)
 int
 fixture_assign(struct fixture *f, const char *text, struct err *err)
 {
-	int r = assign_write(&f->core, &f->device, text, "test", err);
+	const struct assign_how how = { .who = "test" };
+	int r = assign_do(&f->core, &f->device, text, &how, err);
 
 	fixture_load(f);
 	return r;

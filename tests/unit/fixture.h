@@ -81,7 +81,7 @@ json_t *fixture_result(bool is_success, const char *correlation);
 /** Hands it in; @manifest is released. The answer's status. */
 int fixture_send(struct fixture *f, json_t *manifest, struct reply *reply);
 
-/** assign_write() by "test", then fixture_load(). */
+/** assign_do() by "test", then fixture_load(). */
 int fixture_assign(struct fixture *f, const char *text, struct err *err);
 /** What is assigned now, one line for each ECU; to be freed. */
 char *fixture_open(struct fixture *f);

@@ -11,6 +11,8 @@
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
+static const struct assign_how by_test = { .who = "test" };
+
 /* The command is refused with @code and @words, and nothing has changed. */
 static void
 refused(struct fixture *f, const char *text, int code, const char *words)
@@ -152,7 +154,7 @@ refuses_a_device_that_has_not_registered(void **state)
 	struct err err = { 0 };
 
 	assert_int_equal(state_device_add(f->core.state, "new", 1, &err), 0);
-	assert_int_equal(assign_write(&f->core, &device, "app 1.0", "test", &err), -ENXIO);
+	assert_int_equal(assign_do(&f->core, &device, "app 1.0", &by_test, &err), -ENXIO);
 	assert_reason(err, "has not registered its ECUs yet, so it is not known what fits it");
 }
 
@@ -173,6 +175,44 @@ cancels_all_that_is_open_at_once(void **state)
 	assert_int_equal(f->device.counter, counter + 1);
 	assert_int_equal(fixture_told(f, "cancelled app-1.0 by test, urn:here-ota:mtu:"), 1);
 	refused(f, "cancel", ENODATA, "nothing is open");
+}
+
+static void
+keeps_what_became_of_an_assignment(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct installation *last = NULL;
+	struct err err = { 0 };
+	bool was = true;
+	size_t count;
+
+	assert_int_equal(state_installation_last(f->core.state, "car7", &last, &count, &err), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(fixture_assign(f, "app 1.0 prim", &err), 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0\nfw 2.0 sec-2\n", &err), 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), 0);
+	assert_int_equal(state_installation_last(f->core.state, "car7", &last, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(last[0].ecu, "prim");
+	assert_string_equal(last[0].target, "app-2.0");
+	assert_string_equal(last[0].sha256, APP_2);
+	assert_string_equal(last[1].target, "fw-2.0");
+	assert_string_equal(last[1].result, "cancelled");
+	assert_string_equal(last[1].text, "test");
+	assert_string_equal(last[0].correlation, last[1].correlation);
+	assert_true(last[0].finished_at >= last[0].assigned_at && last[0].assigned_at > 0);
+	assert_int_equal(
+	    state_installation_was_refused(f->core.state, "car7", "prim", "app-1.0", APP_1, &was, &err), 0);
+	assert_true(was);
+	assert_int_equal(
+	    state_installation_was_refused(f->core.state, "car7", "prim", "app-1.0", APP_2, &was, &err), 0);
+	assert_false(was);
+	assert_int_equal(state_device_remove(f->core.state, "car7", &err), 0);
+	assert_int_equal(
+	    state_installation_was_refused(f->core.state, "car7", "prim", "app-1.0", APP_1, &was, &err), 0);
+	assert_false(was);
+	assert_int_equal(state_device_add(f->core.state, "car7", 1, &err), 0);
 }
 
 /* 99 ECUs with the longest names, in which each character takes two in JSON, and a target for each. */
@@ -227,7 +267,7 @@ leaves_nothing_half_whatever_fails(void **state)
 		AUTO(free_p) char *open = NULL;
 
 		fault_after(calls++);
-		r = assign_write(&f->core, &f->device, "app 1.0\nfw 1.0\n", "test", &err);
+		r = assign_do(&f->core, &f->device, "app 1.0\nfw 1.0\n", &by_test, &err);
 		if (!fault_stop())
 			break;
 		assert_int_equal(r, -ENOMEM);
@@ -259,6 +299,7 @@ main(void)
 		TEST(refuses_what_runs_already),
 		TEST(refuses_a_device_that_has_not_registered),
 		TEST(cancels_all_that_is_open_at_once),
+		TEST(keeps_what_became_of_an_assignment),
 		TEST(refuses_a_document_that_devices_would_not_read),
 		TEST(leaves_nothing_half_whatever_fails),
 	};

@@ -1,0 +1,213 @@
+#include "state/order.h"
+
+#include "state/inside.h"
+
+#define COLUMNS "number, name, text, who, correlation, phase, started_at, finished_at, members, taken, refused"
+
+static const char ADD[] = "INSERT INTO group_order (" COLUMNS ")"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+static const char HIGHEST[] = "SELECT COALESCE(MAX(number), 0) FROM group_order";
+static const char UPDATE[] = "UPDATE group_order SET phase = ?2, finished_at = ?3, members = ?4, taken = ?5,"
+			     " refused = ?6 WHERE number = ?1";
+static const char REMOVE[] = "DELETE FROM group_order WHERE number = ?1";
+static const char OPEN[] = "SELECT " COLUMNS " FROM group_order WHERE name = ?1 AND phase < 2"
+			   " ORDER BY number DESC LIMIT 1";
+static const char LAST[] = "SELECT " COLUMNS " FROM group_order WHERE name = ?1 AND (phase = 1 OR phase = 2)"
+			   " ORDER BY number DESC LIMIT 1";
+static const char NEXT[] =
+    "SELECT " COLUMNS " FROM group_order WHERE phase = ?1 AND number > ?2 ORDER BY number LIMIT 1";
+static const char COUNT[] = "SELECT COUNT(*) FROM group_order WHERE phase = ?1";
+static const char STALE[] = "UPDATE group_order SET phase = 3 WHERE name = ?1 AND number <> ?2";
+static const char RENAME[] = "UPDATE group_order SET name = ?2 WHERE name = ?1";
+
+static const char RECEIPT_ADD[] = "INSERT INTO receipt (number, device, result, text) VALUES (?1, ?2, 0, '')"
+				  " ON CONFLICT (number, device) DO NOTHING";
+static const char RECEIPT_SET[] = "UPDATE receipt SET result = ?3, text = ?4 WHERE number = ?1 AND device = ?2";
+static const char RECEIPTS_STOP[] = "UPDATE receipt SET result = 2, text = ?2 WHERE number = ?1 AND result = 0";
+static const char RECEIPTS_WAITING[] =
+    "SELECT device FROM receipt WHERE number = ?1 AND result = 0 ORDER BY device LIMIT ?2";
+static const char RECEIPTS[] = "SELECT device, text, result FROM receipt WHERE number = ?1 AND device > ?2"
+			       " ORDER BY device LIMIT ?3";
+static const char RECEIPTS_REMOVE[] =
+    "DELETE FROM receipt WHERE number = ?1 AND device IN"
+    " (SELECT device FROM receipt WHERE number = ?1 ORDER BY device LIMIT ?2)";
+
+static int
+number_of(struct rows *rows, int64_t *out, struct err *err)
+{
+	int r = db_next(rows, err);
+
+	*out = r > 0 ? db_number(rows, 0) : 0;
+	db_done(rows);
+	return r < 0 ? r : 0;
+}
+
+int
+state_order_add(struct state *state, struct group_order *order, struct err *err)
+{
+	struct rows *rows;
+	int64_t highest;
+	int r;
+
+	if ((r = db_query(state->db, HIGHEST, &rows, err, "")) < 0 || (r = number_of(rows, &highest, err)) < 0)
+		return r;
+	order->number = highest + 1;
+	r = db_change(state->db, ADD, err, "issssiiiiii", order->number, order->name, order->text, order->who,
+	    order->correlation, (int64_t)order->phase, order->started_at, order->finished_at, order->members,
+	    order->taken, order->refused);
+	return r < 0 ? r : 0;
+}
+
+int
+state_order_update(struct state *state, const struct group_order *order, struct err *err)
+{
+	return state_answer(db_change(state->db, UPDATE, err, "iiiiii", order->number, (int64_t)order->phase,
+				order->finished_at, order->members, order->taken, order->refused),
+	    STATE_NONE);
+}
+
+int
+state_order_remove(struct state *state, int64_t number, struct err *err)
+{
+	return state_answer(db_change(state->db, REMOVE, err, "i", number), STATE_NONE);
+}
+
+static int
+read_order(struct rows *rows, struct group_order *out, struct err *err)
+{
+	int r = db_next(rows, err);
+
+	if (r > 0) {
+		out->number = db_number(rows, 0);
+		db_copy(rows, 1, out->name, sizeof(out->name));
+		db_copy(rows, 2, out->text, sizeof(out->text));
+		db_copy(rows, 3, out->who, sizeof(out->who));
+		db_copy(rows, 4, out->correlation, sizeof(out->correlation));
+		out->phase = (enum order_phase)db_number(rows, 5);
+		out->started_at = db_number(rows, 6);
+		out->finished_at = db_number(rows, 7);
+		out->members = db_number(rows, 8);
+		out->taken = db_number(rows, 9);
+		out->refused = db_number(rows, 10);
+	}
+	db_done(rows);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+static int
+find_by_name(struct state *state, const char *sql, const char *name, struct group_order *out, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, sql, &rows, err, "s", name);
+
+	return r < 0 ? r : read_order(rows, out, err);
+}
+
+int
+state_order_open(struct state *state, const char *name, struct group_order *out, struct err *err)
+{
+	return find_by_name(state, OPEN, name, out, err);
+}
+
+int
+state_order_last(struct state *state, const char *name, struct group_order *out, struct err *err)
+{
+	return find_by_name(state, LAST, name, out, err);
+}
+
+int
+state_order_next(
+    struct state *state, enum order_phase phase, int64_t after, struct group_order *out, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, NEXT, &rows, err, "ii", (int64_t)phase, after);
+
+	return r < 0 ? r : read_order(rows, out, err);
+}
+
+int
+state_order_count(struct state *state, enum order_phase phase, int64_t *count, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, COUNT, &rows, err, "i", (int64_t)phase);
+
+	return r < 0 ? r : number_of(rows, count, err);
+}
+
+int
+state_orders_stale(struct state *state, const char *name, int64_t number, struct err *err)
+{
+	int r = db_change(state->db, STALE, err, "si", name, number);
+
+	return r < 0 ? r : 0;
+}
+
+int
+state_orders_rename(struct state *state, const char *name, const char *as, struct err *err)
+{
+	int r = db_change(state->db, RENAME, err, "ss", name, as);
+
+	return r < 0 ? r : 0;
+}
+
+/* ---- receipts */
+
+int
+state_receipt_add(struct state *state, int64_t number, const char *device, struct err *err)
+{
+	return state_answer(db_change(state->db, RECEIPT_ADD, err, "is", number, device), STATE_EXISTS);
+}
+
+int
+state_receipt_set(struct state *state, int64_t number, const char *device, enum receipt_result result,
+    const char *text, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, RECEIPT_SET, err, "isis", number, device, (int64_t)result, text), STATE_NONE);
+}
+
+int
+state_receipts_stop(struct state *state, int64_t number, const char *text, struct err *err)
+{
+	return db_change(state->db, RECEIPTS_STOP, err, "is", number, text);
+}
+
+int
+state_receipts_waiting(
+    struct state *state, int64_t number, int64_t most, state_name_fn each, void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, RECEIPTS_WAITING, &rows, err, "ii", number, most);
+
+	if (r < 0)
+		return r;
+	while ((r = db_next(rows, err)) > 0)
+		if ((r = each(db_text(rows, 0), context)) != 0)
+			break;
+	db_done(rows);
+	return r;
+}
+
+int
+state_receipts(struct state *state, int64_t number, const char *after, int64_t most, state_receipt_fn each,
+    void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, RECEIPTS, &rows, err, "isi", number, after, most);
+
+	if (r < 0)
+		return r;
+	while ((r = db_next(rows, err)) > 0) {
+		r = each(db_text(rows, 0), (enum receipt_result)db_number(rows, 2), db_text(rows, 1), context);
+		if (r)
+			break;
+	}
+	db_done(rows);
+	return r;
+}
+
+int
+state_receipts_remove(struct state *state, int64_t number, int64_t most, struct err *err)
+{
+	return db_change(state->db, RECEIPTS_REMOVE, err, "ii", number, most);
+}
