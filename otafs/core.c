@@ -34,6 +34,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	if (!core->signer)
 		return err_set(err, ENOMEM, "no memory for the signer's client");
 	if ((r = state_open(config->state, &core->state, err)) < 0 ||
+	    (r = reader_open(config->state, &core->reader, err)) < 0 ||
 	    (r = restore_follow(config, core->state, core->started_at, err)) < 0 ||
 	    (r = pins_init(&core->pins, err)) < 0 ||
 	    (r = image_open(config->repository, &core->image, err)) < 0)
@@ -64,6 +65,7 @@ core_close(struct core *core)
 	free(core->changes.names);
 	image_free(core->image);
 	pins_done(&core->pins);
+	reader_free(core->reader);
 	state_free(core->state);
 	client_free(core->signer);
 }

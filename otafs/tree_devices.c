@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
 #include "otafs/label.h"
+#include "otafs/flight.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
@@ -20,11 +22,15 @@
 /* ---- devices/ */
 
 static int
-list_devices(const struct node *node, node_list_fn each, void *context, struct err *err)
+page_devices(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each, void *context,
+    struct err *err)
 {
-	struct names names = { each, context, S_IFDIR };
+	struct names_page page = { { each, context, S_IFDIR }, cursor, 0 };
+	char after[NODE_CURSOR_MAX];
 
-	return state_devices(node->core->state, names_pass, &names, err);
+	memcpy(after, cursor, sizeof(after));
+	return names_page_end(
+	    &page, state_device_page(node->core->state, "", after, NAMES_PAGE, names_page_pass, &page, err));
 }
 
 static int
@@ -305,6 +311,19 @@ tag_director(const struct node *node)
 	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
 }
 
+/* Devices read no other document of the director. */
+static bool
+is_noted_director(const struct node *node)
+{
+	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
+}
+
+static int
+note_director(const struct node *node, struct err *err)
+{
+	return flight_note(node->core, node->args[0], utc_now(), err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -320,7 +339,7 @@ tag_director(const struct node *node)
 	    .commit = committer, .room = size, __VA_ARGS__)
 
 static const struct row rows[] = {
-	OPEN_FOLDER("devices", NEEDS_NOTHING, .list = list_devices, .make = make_device),
+	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
@@ -365,7 +384,7 @@ static const struct row rows[] = {
 	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director),
+	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

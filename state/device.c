@@ -1,6 +1,7 @@
 #include "state/device.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,9 @@ static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 
 static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
 static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
+/* One lower bound each, for the index to start at. */
+static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
@@ -179,4 +183,24 @@ int
 state_devices(struct state *state, state_name_fn each, void *context, struct err *err)
 {
 	return state_each_text(state, DEVICES, NULL, each, context, err);
+}
+
+int
+state_device_page(struct state *state, const char *prefix, const char *after, int64_t most, state_name_fn each,
+    void *context, struct err *err)
+{
+	bool is_first = strcmp(after, prefix) < 0 || !*after;
+	char end[NAME_DEVICE_MAX + 2];
+	struct rows *s;
+	int r;
+
+	/* No id has a character as high as this. */
+	snprintf(end, sizeof(end), "%.*s\x7f", NAME_DEVICE_MAX, prefix);
+	if ((r = db_query(state->db, is_first ? DEVICES_FROM : DEVICES_AFTER, &s, err, "ssi",
+		 is_first ? prefix : after, end, most)) < 0)
+		return r;
+	while ((r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), context)) == 0)
+		;
+	db_done(s);
+	return r;
 }

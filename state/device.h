@@ -57,4 +57,8 @@ int state_device_activated(struct state *state, const char *id, int64_t now, str
 /** The ids of all, in order. */
 int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);
 
+/** Up to @most ids after @after that begin with @prefix, in order; "" is before all, and all begin with it. */
+int state_device_page(struct state *state, const char *prefix, const char *after, int64_t most,
+    state_name_fn each, void *context, struct err *err);
+
 #endif

@@ -22,7 +22,7 @@ static const char IS_KNOWN[] =
     "SELECT COUNT(*) FROM installation WHERE correlation = ?2 AND device = ?1";
 static const char WAS_REFUSED[] =
     "SELECT COUNT(*) FROM installation WHERE device = ?1 AND ecu = ?2 AND target = ?3 AND sha256 = ?4"
-    " AND result IN ('failed', 'cancelled')";
+    " AND result IN ('failed', 'cancelled') AND code <> 'WITHDRAWN'";
 
 int
 state_installation_add(struct state *state, const char *device, const struct installation *i, struct err *err)

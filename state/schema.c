@@ -57,6 +57,8 @@ static const char *const steps[] = {
 	 "'NotRegistered'"
 	 " WHEN EXISTS (SELECT 1 FROM assignment WHERE assignment.device = device.id) THEN 'InFlight'"
 	 " WHEN failure <> '' THEN 'Error' ELSE 'UpToDate' END;"
+	 "DROP INDEX ecu_installed;"
+	 "CREATE INDEX ecu_installed ON ecu (installed, device);"
 	 "CREATE INDEX device_status ON device (status, id);"
 	 "CREATE INDEX device_seen ON device (seen_at, id);"
 	 "ALTER TABLE ecu ADD COLUMN report_counter BIGINT NOT NULL DEFAULT -1;"
