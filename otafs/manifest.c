@@ -210,9 +210,7 @@ count_poll(struct settling *s, int64_t *polls, struct err *err)
 	int r;
 
 	*polls = s->ended || s->open_count == 0 ? 0 : s->device->polls + 1;
-	if (*polls == 0)
-		return s->device->polls ? state_polls(s->core->state, s->device->id, 0, err) : 0;
-	if (!silence_is_due(s->core, s->device, *polls))
+	if (*polls == 0 || !silence_is_due(s->core, s->device, *polls))
 		return 0;
 	/* Before the status, which asks for them. */
 	if ((r = state_polls(s->core->state, s->device->id, *polls, err)) < 0)

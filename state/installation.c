@@ -18,8 +18,7 @@ static const char INSTALLATIONS[] = COLUMNS " ORDER BY number";
 static const char INSTALLATION_LAST[] =
     COLUMNS " AND correlation = (SELECT correlation FROM installation WHERE device = ?1"
 	    " ORDER BY number DESC LIMIT 1) ORDER BY ecu, number";
-static const char IS_KNOWN[] =
-    "SELECT COUNT(*) FROM installation WHERE correlation = ?2 AND device = ?1";
+static const char IS_KNOWN[] = "SELECT COUNT(*) FROM installation WHERE correlation = ?2 AND device = ?1";
 static const char WAS_REFUSED[] =
     "SELECT COUNT(*) FROM installation WHERE device = ?1 AND ecu = ?2 AND target = ?3 AND sha256 = ?4"
     " AND result IN ('failed', 'cancelled') AND code <> 'WITHDRAWN'";
