@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/silence.h"
 #include "otafs/mask.h"
 #include "otafs/text.h"
 
@@ -61,6 +62,7 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	AUTO(free_p) char *text = json_write_as(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
 	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
+	const char *correlation;
 	const json_t *success;
 	char line[512], shown[512];
 	int r;
@@ -78,13 +80,16 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	    : json_is_true(success) ? ", succeeded"
 				    : "");
 	name_printable(line, shown, sizeof(shown));
+	correlation = json_text(json_object_get(event, "event"), "correlationId");
+	if (correlation && (r = silence_end(core, device, correlation, err)) < 0)
+		return r;
 	return note(core,
 	    &(struct happening){ .device = device->id,
 		.at = now,
 		.what = "event",
 		.text = shown,
 		.ecu = ecu,
-		.correlation = json_text(json_object_get(event, "event"), "correlationId") },
+		.correlation = correlation },
 	    err);
 }
 

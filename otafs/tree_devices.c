@@ -239,9 +239,17 @@ print_events(const struct node *node, FILE *out, struct err *err)
 /* ---- devices/ID/in/ */
 
 static int
+prepare_manifest(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return manifest_prepare(node->core, &node->device, body, bytes, work, reply, err);
+}
+
+static int
 commit_manifest(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return manifest_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? manifest_take(node->core, &node->device, node->work, reply, err)
+			  : manifest_commit(node->core, &node->device, body, bytes, reply, err);
 }
 
 static int
@@ -345,11 +353,11 @@ note_director(const struct node *node, struct err *err)
 #define CONTROL(path, printer, writer, size)                                                                            \
 	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
 	    .write = writer, .room = size)
-#define TRANSACTION(name, committer, size)                                                                              \
+#define TRANSACTION(name, committer, size, ...)                                                                            \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
-	    .commit = committer, .room = size),                                                                         \
+	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
 	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
-	    .commit = committer, .room = size)
+	    .commit = committer, .room = size, __VA_ARGS__)
 
 static const struct row rows[] = {
 	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
@@ -384,7 +392,8 @@ static const struct row rows[] = {
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),
 	GATE_FOLDER("gate/*/*", SPEAKS),
-	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX),
+	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
+	    .finish = manifest_finish),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
 	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
 	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
