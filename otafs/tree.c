@@ -8,6 +8,7 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_csv,
 	&tree_prefix,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);
