@@ -18,7 +18,7 @@
 #define LINES_SLICE 100
 
 struct lines {
-	char who[NODE_WHO_MAX]; /**< who opened it, since nobody in particular closes it */
+	char who[USER_WHO_MAX]; /**< who opened it, since nobody in particular closes it */
 	char *header;           /**< without its newline; NULL: it has not come yet */
 	char *rest;             /**< what has come and was not taken */
 	size_t bytes;           /**< of rest */

@@ -95,7 +95,8 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 {
 	memset(out, 0, sizeof(*out));
 	out->core = core;
-	snprintf(out->who, sizeof(out->who), "uid %u", uid);
+	if (view == VIEW_FULL)
+		snprintf(out->who, sizeof(out->who), "%s", user_who(&core->users, uid));
 	if ((size_t)snprintf(out->path, sizeof(out->path), "%s", path) >= sizeof(out->path))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
 	out->row = find_row(view, out);

@@ -20,9 +20,6 @@
 /** Longest cursor of a folder or stream that is read piece by piece: the last name or id that was given. */
 #define NODE_CURSOR_MAX 512
 
-/** "uid 1000" with its 0. */
-#define NODE_WHO_MAX 32
-
 /** devices/ID/certificates/SERIAL has two variable parts. */
 #define NODE_ARGS_MAX 3
 
@@ -54,7 +51,7 @@ struct node {
 	const struct row *row;
 	char path[NODE_PATH_MAX];
 	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
-	char who[NODE_WHO_MAX];          /**< who acts, for the history: "uid 0" */
+	char who[USER_WHO_MAX];          /**< who acts, for the history: "uid 1000 (anna)" */
 	struct device device;            /**< below devices/ID */
 	const struct target *target;     /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
 	char parts[NODE_PATH_MAX];       /**< what @args points into */

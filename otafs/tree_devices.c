@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
 #include "otafs/label.h"
+#include "otafs/flight.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
@@ -72,7 +74,7 @@ print_expires(const struct node *node, FILE *out, struct err *err)
 static int
 write_expires(const struct node *node, const char *text, struct err *err)
 {
-	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, node->who, err);
 }
 
 static int
@@ -85,6 +87,12 @@ static int
 print_history(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_history(node->core, &node->device, out, err);
+}
+
+static int
+print_log(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_log(node->core, &node->device, out, err);
 }
 
 static int
@@ -295,6 +303,19 @@ tag_director(const struct node *node)
 	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
 }
 
+/* Devices read no other document of the director. */
+static bool
+is_noted_director(const struct node *node)
+{
+	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
+}
+
+static int
+note_director(const struct node *node, struct err *err)
+{
+	return flight_note(node->core, node->args[0], utc_now(), err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -315,7 +336,8 @@ static const struct row rows[] = {
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
-	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
+	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
+	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
 	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
@@ -353,7 +375,7 @@ static const struct row rows[] = {
 	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director),
+	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

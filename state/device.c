@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 
 /* A device that was deleted goes on from where it was: versions only grow. */
 static const char DEVICE_ADD[] =
@@ -19,13 +20,13 @@ static const char DEVICE_RETIRE[] =
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] =
     "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
-    " status, name, activated_at, polls, report_digest FROM device"
+    " status, name, activated_at, polls, report_digest, manifest_digest FROM device"
     " WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
 static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_FAILURE[] = "UPDATE device SET failure = ?2 WHERE id = ?1";
-static const char DEVICE_SEEN[] = "UPDATE device SET seen_at = ?2 WHERE id = ?1";
+static const char DEVICE_REPORT[] = "UPDATE device SET report_digest = ?2 WHERE id = ?1";
 static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHERE id = ?1 AND activated_at = 0";
 static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
@@ -62,6 +63,7 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 		return r;
 	state->needs++;
 	state->certificates++;
+	notes_forget(state, id);
 	state_standing_moved(state, was.status, "");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if ((r = db_change(state->db, parts[i], err, "s", id)) < 0)
@@ -70,9 +72,22 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 	return state_answer(db_change(state->db, DEVICE_REMOVE, err, "s", id), STATE_NONE);
 }
 
+/* What was noted since it was stored. */
+static void
+overlay(const struct note *note, struct device *out)
+{
+	if (note->seen_at)
+		out->seen_at = note->seen_at;
+	if (note->polls >= 0)
+		out->polls = note->polls;
+	if (note->digest[0])
+		snprintf(out->manifest_digest, sizeof(out->manifest_digest), "%s", note->digest);
+}
+
 int
 state_device(struct state *state, const char *id, struct device *out, struct err *err)
 {
+	const struct note *note = notes_find(state, id);
 	struct rows *s;
 	int r;
 
@@ -94,6 +109,9 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		out->activated_at = db_number(s, 11);
 		out->polls = db_number(s, 12);
 		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
+		db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
+		if (note)
+			overlay(note, out);
 	}
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
@@ -124,9 +142,9 @@ state_device_failure(struct state *state, const char *id, const char *failure, s
 }
 
 int
-state_device_seen(struct state *state, const char *id, int64_t now, struct err *err)
+state_device_report(struct state *state, const char *id, const char *digest, struct err *err)
 {
-	return state_answer(db_change(state->db, DEVICE_SEEN, err, "si", id, now), STATE_NONE);
+	return state_answer(db_change(state->db, DEVICE_REPORT, err, "ss", id, digest), STATE_NONE);
 }
 
 int

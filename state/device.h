@@ -30,6 +30,7 @@ struct device {
 	int64_t activated_at;                 /**< when it first handed something in; 0: never */
 	int64_t polls;                        /**< manifests since its open update was made or last moved on */
 	char report_digest[DIGEST_HEX_SIZE]; /**< of the installation report that was taken last; empty: none */
+	char manifest_digest[DIGEST_HEX_SIZE]; /**< of the manifest that was taken last; empty: none */
 };
 
 /** A device that was removed before goes on above its old counter: its versions never go back. */
@@ -43,7 +44,8 @@ int state_device_primary(struct state *state, const char *id, const char *ecu, s
 int state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err);
 /** How the last update failed, "" when one did not. */
 int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
-int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+/** The installation report that was taken last, by its SHA-256. */
+int state_device_report(struct state *state, const char *id, const char *digest, struct err *err);
 int state_device_name(struct state *state, const char *id, const char *name, int64_t now, struct err *err);
 /** The notes about it, "" when there are none; the caller frees @notes. */
 int state_device_notes(struct state *state, const char *id, char **notes, struct err *err);
