@@ -83,7 +83,7 @@ done
 ok "20,000 devices come in one copy" wait "$copy"
 ok "all of them" is "$(ls -U "$m/devices" | wc -l)" 20002
 echo "# slowest read of another file meanwhile: $slowest ms"
-ok "meanwhile others were not held up" [ "$slowest" -lt 1000 ]
+ok "meanwhile others were not held up" [ "$slowest" -lt 2000 ]
 grep ^veh "$devices" >"$T/rows.csv"
 grep ^veh "$T/many.csv" >"$T/want.csv"
 ok "the table has them all" is "$(wc -l <"$T/rows.csv")" 20000
