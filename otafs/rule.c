@@ -126,13 +126,16 @@ look(const struct page *page, char cursor[static NODE_CURSOR_MAX])
 	return r == 0 && ids.count == RULE_SLICE ? 1 : r;
 }
 
+/* The reader sees what is on disk: when a query begins, signs of life go there too. */
 static int
-bind_now(struct core *core, const struct rule *rule, struct bound *bound, struct err *err)
+bind_now(struct core *core, const struct rule *rule, bool is_first, struct bound *bound, struct err *err)
 {
 	int r;
 
 	core_lock(core);
-	r = bind_rule(core, rule, "", false, bound, err);
+	r = is_first ? state_seen_flush(core->state, err) : 0;
+	if (r == 0)
+		r = bind_rule(core, rule, "", false, bound, err);
 	core_unlock(core);
 	return r;
 }
@@ -146,7 +149,7 @@ rule_page_found(struct core *core, const struct rule *rule, unsigned what, char 
 	int r;
 
 	assert(core->reader);
-	if ((r = bind_now(core, rule, &bound, err)) < 0 || (r = reader_begin(core->reader, err)) < 0)
+	if ((r = bind_now(core, rule, !*cursor, &bound, err)) < 0 || (r = reader_begin(core->reader, err)) < 0)
 		return r;
 	r = look(&page, cursor);
 	reader_end(core->reader);
