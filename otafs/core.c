@@ -14,6 +14,7 @@
 #include "lib/utc.h"
 #include "otafs/show.h"
 #include "otafs/restore.h"
+#include "otafs/trial.h"
 
 #define DAY_SECONDS 86400
 /** Between two questions for a new root, which devices cause by the hundred; and after one without an answer.
@@ -63,6 +64,7 @@ core_close(struct core *core)
 		free(core->roots.texts[i]);
 	free(core->roots.texts);
 	free(core->changes.names);
+	trials_free(core);
 	image_free(core->image);
 	pins_done(&core->pins);
 	reader_free(core->reader);
