@@ -10,6 +10,7 @@
 #include "otafs/grammar.h"
 #include "otafs/source.h"
 #include "otafs/term.h"
+#include "state/seen.h"
 
 int
 rule_parse(const char *text, struct rule **out, struct err *err)
@@ -126,13 +127,16 @@ look(const struct page *page, char cursor[static NODE_CURSOR_MAX])
 	return r == 0 && ids.count == RULE_SLICE ? 1 : r;
 }
 
+/* The reader does not see what is only noted of when devices were seen. */
 static int
-bind_now(struct core *core, const struct rule *rule, struct bound *bound, struct err *err)
+bind_now(struct core *core, const struct rule *rule, bool is_start, struct bound *bound, struct err *err)
 {
 	int r;
 
 	core_lock(core);
 	r = bind_rule(core, rule, "", false, bound, err);
+	if (r == 0 && is_start && bound->is_seen)
+		r = state_seen_flush(core->state, err);
 	core_unlock(core);
 	return r;
 }
@@ -146,7 +150,7 @@ rule_page_found(struct core *core, const struct rule *rule, unsigned what, char 
 	int r;
 
 	assert(core->reader);
-	if ((r = bind_now(core, rule, &bound, err)) < 0 || (r = reader_begin(core->reader, err)) < 0)
+	if ((r = bind_now(core, rule, !*cursor, &bound, err)) < 0 || (r = reader_begin(core->reader, err)) < 0)
 		return r;
 	r = look(&page, cursor);
 	reader_end(core->reader);
