@@ -56,6 +56,21 @@ struct roots {
 	int count;
 };
 
+/** Devices that are remembered one by one, because something of them ended. */
+#define PLANS_NOTED_MAX 256
+
+/** What begins by itself: what is scheduled (schedule.h) and what is followed (follow.h). All 0 at the start:
+ * all is to be looked at. */
+struct plans {
+	char noted[PLANS_NOTED_MAX][NAME_DEVICE_MAX + 1]; /**< may get a newer version now */
+	size_t noted_count;
+	char cursor[NAME_DEVICE_MAX + 1]; /**< the last device of this round through all that follow */
+	bool is_round_due, is_in_round;
+	int64_t publication;  /**< the last one that a round began for */
+	bool is_schedule_set; /**< schedule_at is known */
+	int64_t schedule_at;  /**< when to look for what is due; 0: nothing is scheduled */
+};
+
 struct expiry;
 struct fleet;
 struct retirements;
@@ -70,9 +85,10 @@ struct core {
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
-	int64_t followed;                /**< the publication that open assignments were held against */
-	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
-	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */
+	struct plans plans;
+	int64_t followed;  /**< the publication that open assignments were held against */
+	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
+	int64_t shown;     /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;

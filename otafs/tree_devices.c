@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
 #include "otafs/label.h"
+#include "otafs/flight.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
@@ -301,6 +303,19 @@ tag_director(const struct node *node)
 	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
 }
 
+/* Devices read no other document of the director. */
+static bool
+is_noted_director(const struct node *node)
+{
+	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
+}
+
+static int
+note_director(const struct node *node, struct err *err)
+{
+	return flight_note(node->core, node->args[0], utc_now(), err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -360,7 +375,7 @@ static const struct row rows[] = {
 	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director),
+	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

@@ -23,7 +23,7 @@ end_row(struct core *core, const char *device, const struct assignment *a, const
 	int r;
 
 	snprintf(text, sizeof(text), "failed %s on ECU %s, %s: %s", a->target, a->ecu, a->correlation, why);
-	r = assign_finish(core, device, a, INSTALLATION_FAILED, "", why, now, err);
+	r = assign_finish(core, device, a, INSTALLATION_FAILED, INSTALLATION_WITHDRAWN, why, now, err);
 	return r ? r
 		 : state_happened(core->state,
 		       &(struct happening){ .device = device,

@@ -13,6 +13,9 @@ static const char ASSIGNMENT_ADD[] =
     "INSERT INTO assignment (device, ecu, hardware, target, sha256, length, format, correlation,"
     " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 static const char ASSIGNMENT_CLOSE[] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2";
+static const char UNREAD[] = "SELECT COUNT(*) FROM assignment WHERE device = ?1 AND in_flight_at = 0";
+static const char IN_FLIGHT[] =
+    "UPDATE assignment SET in_flight_at = ?2 WHERE device = ?1 AND in_flight_at = 0";
 static const char USERS[] =
     "SELECT device || ' ' || serial || ' installed' FROM ecu WHERE installed = ?1 UNION ALL"
     " SELECT device || ' ' || ecu || ' assigned' FROM assignment WHERE target = ?1 ORDER BY 1";
@@ -72,6 +75,26 @@ state_assignment_close(struct state *state, const char *device, const char *ecu,
 {
 	state->needs++;
 	return state_answer(db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu), STATE_NONE);
+}
+
+int
+state_assignments_unread(struct state *state, const char *device, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, UNREAD, &rows, err, "s", device), count;
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
+	count = r > 0 ? (int)db_number(rows, 0) : 0;
+	db_done(rows);
+	return r < 0 ? r : count;
+}
+
+int
+state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, IN_FLIGHT, err, "si", device, now), STATE_NONE);
 }
 
 int
