@@ -136,7 +136,8 @@ fixture_bytes(const struct fixture *f, json_t *targets)
 	json_object_foreach(targets, file, one)
 	{
 		const char *sha256 = json_text(json_object_get(one, "hashes"), "sha256");
-		bool is_ostree = !strcmp(json_text(json_object_get(one, "custom"), "targetFormat"), "OSTREE");
+		const char *format = json_text(json_object_get(one, "custom"), "targetFormat");
+		bool is_ostree = format && !strcmp(format, "OSTREE");
 		char path[256];
 
 		if (!sha256 || strlen(sha256) != 64)
