@@ -33,6 +33,8 @@ static const char readme[] =
     "  devices/ID/in/               transaction files: write a body, then read the answer\n"
     "  devices/ID/certificates/     mkdir SERIAL accepts a certificate, rmdir SERIAL revokes it\n"
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
+    "  prefix/BEGINNING/            links to the devices whose ids begin so\n"
+    "  csv/{devices,tags}.csv       the fleet as tables; cp one there to make, name and tag devices\n"
     "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
     "  keys/                        roles, key ids, thresholds, expiry dates\n"
     "  status/                      health.json, expiring (what is to be renewed, and how), metrics, version, "
