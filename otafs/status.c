@@ -27,6 +27,8 @@ static const char readme[] =
     "  devices/ID/device.json       all that is known about it, for programs\n"
     "  devices/ID/{name,notes,tags} what people say about it: write to them; tags are lines NAME=VALUE\n"
     "  devices/ID/ecus/             its ECUs and what they run\n"
+    "  query/text/RULE              the devices that a rule means: cat 'query/text/status is Error', see "
+    "query/README\n"
     "  devices/ID/director/         the metadata that the device gets, signed when it is read\n"
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
     "  devices/ID/in/               transaction files: write a body, then read the answer\n"
