@@ -142,6 +142,9 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
  * up in the same folder. */
 void core_postpone(struct core *core, struct changes *changes);
 
+/** Notes that this certificate speaks for @device now, or not any more, and so all that is below it. */
+void core_certificate_changed(struct core *core, const char *device, const char *serial);
+
 /** Takes the noted changes out; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);
 

@@ -35,6 +35,7 @@ static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
 /* One lower bound each, for the index to start at. */
 static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+static const char DEVICE_LABELS[] = "SELECT id, name, notes FROM device WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
@@ -200,6 +201,22 @@ state_device_page(struct state *state, const char *prefix, const char *after, in
 		 is_first ? prefix : after, end, most)) < 0)
 		return r;
 	while ((r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), context)) == 0)
+		;
+	db_done(s);
+	return r;
+}
+
+int
+state_device_labels(
+    struct state *state, const char *after, int64_t most, state_labels_fn each, void *context, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_LABELS, &s, err, "si", after, most)) < 0)
+		return r;
+	while (
+	    (r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), db_text(s, 1), db_text(s, 2), context)) == 0)
 		;
 	db_done(s);
 	return r;

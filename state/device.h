@@ -61,4 +61,9 @@ int state_devices(struct state *state, state_name_fn each, void *context, struct
 int state_device_page(struct state *state, const char *prefix, const char *after, int64_t most,
     state_name_fn each, void *context, struct err *err);
 
+/** The same with what people wrote about them. */
+typedef int (*state_labels_fn)(const char *id, const char *name, const char *notes, void *context);
+int state_device_labels(
+    struct state *state, const char *after, int64_t most, state_labels_fn each, void *context, struct err *err);
+
 #endif
