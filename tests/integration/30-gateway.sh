@@ -203,7 +203,7 @@ at_once() {
 			now=$(version_of)
 			[ "$now" -gt "$last" ] || { echo "round $round: version $now after $last" && return 1; }
 			case $what in
-			cancel!) is "$(jq '.signed.targets | length' "$T/body")" 0 || return 1 ;;
+			cancel*) is "$(jq '.signed.targets | length' "$T/body")" 0 || return 1 ;;
 			*) is "$(jq -r '.signed.targets | keys[0]' "$T/body")" app-1.0 || return 1 ;;
 			esac
 			last=$now
