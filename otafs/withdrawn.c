@@ -51,8 +51,9 @@ end_update(struct core *core, const char *device, const char *why, int64_t now, 
 	if (r || count == 0)
 		return r;
 	if ((r = state_device_failure(core->state, device, why, err)) == 0 &&
-	    (r = state_device_why(core->state, device, why, now, err)) == 0)
-		r = state_device_bump(core->state, device, now, err);
+	    (r = state_device_why(core->state, device, why, now, err)) == 0 &&
+	    (r = state_device_bump(core->state, device, now, err)) == 0)
+		r = standing_update(core, device, err);
 	if (r == 0)
 		r = standing_update(core, device, err);
 	if (r == 0)
