@@ -38,16 +38,32 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
 }
 
+struct certified {
+	struct core *core;
+	const struct device *device;
+};
+
+static int
+forget_certificate(const char *serial, void *context)
+{
+	struct certified *certified = context;
+
+	core_certificate_changed(certified->core, certified->device->id, serial);
+	return 0;
+}
+
 int
 device_remove(struct core *core, const struct device *device, const char *who, struct err *err)
 {
+	struct certified certified = { core, device };
 	char text[128];
 	int r;
 
 	snprintf(text, sizeof(text), "device deleted by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_device_remove(core->state, device->id, err)) == 0)
+	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
+	    (r = state_device_remove(core->state, device->id, err)) == 0)
 		r = tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
@@ -57,12 +73,11 @@ static int
 note_certificate(struct core *core, const struct device *device, const char *serial, const char *done,
     const char *who, struct err *err)
 {
-	char text[256], parent[128], what[32];
+	char text[256], what[32];
 
 	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, done, who);
 	snprintf(what, sizeof(what), "certificate_%s", done);
-	snprintf(parent, sizeof(parent), "devices/%s", device->id);
-	core_changed(core, parent, serial);
+	core_certificate_changed(core, device->id, serial);
 	return tell(core, device->id, who, what, text, err);
 }
 

@@ -19,6 +19,7 @@
 #include "otafs/report.h"
 #include "otafs/rows.h"
 #include "otafs/tag.h"
+#include "otafs/trial.h"
 
 /* ---- devices/ */
 
@@ -176,6 +177,26 @@ static int
 write_counter(const struct node *node, const char *text, struct err *err)
 {
 	return counter_write(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_trial(const struct node *node, FILE *out, struct err *err)
+{
+	(void)err;
+	return trial_print(node->core, node->path, out);
+}
+
+static int
+write_trial(const struct node *node, const char *text, struct err *err)
+{
+	struct assign_how how = { .who = node->who, .is_check = true };
+	struct trial trial;
+	int r = trial_open(node->core, node->path, node->who, text, &trial, err);
+
+	if (r < 0)
+		return r;
+	how.told = trial.told;
+	return trial_close(&trial, assign_do(node->core, &node->device, text, &how, err), err);
 }
 
 static int
@@ -356,6 +377,8 @@ static const struct row rows[] = {
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
+	ROW("devices/*/assign.check", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_trial,
+	    .write = write_trial, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
 	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),

@@ -55,7 +55,7 @@ ok "assigning leaves a line" lines "car1 assigned $root car1-ecu app-1.0" write 
 correlation=$(jq -r .correlation "$T/new")
 ok "with a correlation id" has "$T/new" '"correlation":"urn:here-ota:mtu:'
 ok "a refused command none" lines "" write 'app 9' "$dev/assign"
-ok "cancelling one" lines "car1 cancelled $root - app-1.0" write cancel "$dev/assign"
+ok "cancelling one" lines "car1 cancelled $root car1-ecu app-1.0" write cancel "$dev/assign"
 ok "with the same id" is "$(jq -r .correlation "$T/new")" "$correlation"
 write 'app 1.0' "$dev/assign"
 correlation=$(tail -n 1 "$log" | jq -r .correlation)
@@ -72,7 +72,8 @@ had=$(wc -c <"$log")
 had_device=$(wc -c <"$dev/log")
 device car1 poll >"$T/poll.out" 2>&1
 ok "an update leaves all its steps" is "$(tail -c "+$((had + 1))" "$log" | jq -r '[.what, .ecu // "-", .target // "-"] | join(" ")' |
-	grep -v '^reported')" "event car1-ecu -
+	grep -v '^reported')" "in_flight - -
+event car1-ecu -
 event car1-ecu -
 event car1-ecu -
 event car1-ecu -
