@@ -56,8 +56,10 @@ struct roots {
 	int count;
 };
 
+struct batch;
 struct expiry;
 struct fleet;
+struct orders;
 struct retirements;
 
 struct core {
@@ -69,6 +71,8 @@ struct core {
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
+	struct batch *batch;             /**< what waits for the disk together (batch.h); NULL: nothing does */
+	struct orders *orders;           /**< to groups (order.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	int64_t followed;                /**< the publication that open assignments were held against */
 	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */

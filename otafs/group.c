@@ -14,7 +14,7 @@
 #define COUNT_PAGE 1000
 
 /** Files of a group's folder: a device of such a name cannot stand beside them. */
-static const char *const files[] = { "rule", "assign", "assign.check", "receipts", "count" };
+static const char *const files[] = { "rule", "assign", "assign.check", "receipts", "count", "stop" };
 
 int
 group_find(struct core *core, const char *name, struct group *out, struct err *err)

@@ -29,6 +29,8 @@ static const char readme[] =
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
     "  devices/ID/in/               transaction files: write a body, then read the answer\n"
     "  devices/ID/certificates/     mkdir SERIAL accepts a certificate, rmdir SERIAL revokes it\n"
+    "  groups/NAME/                 mkdir; ln -s ../../devices/ID groups/NAME/; or a rule: echo RULE > rule\n"
+    "  groups/NAME/assign           goes to all of them; receipts has a line for each\n"
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
     "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
     "  keys/                        roles, key ids, thresholds, expiry dates\n"
