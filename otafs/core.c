@@ -34,6 +34,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	if (!core->signer)
 		return err_set(err, ENOMEM, "no memory for the signer's client");
 	if ((r = state_open(config->state, &core->state, err)) < 0 ||
+	    (r = reader_open(config->state, &core->reader, err)) < 0 ||
 	    (r = restore_follow(config, core->state, core->started_at, err)) < 0 ||
 	    (r = pins_init(&core->pins, err)) < 0 ||
 	    (r = image_open(config->repository, &core->image, err)) < 0)
@@ -64,6 +65,7 @@ core_close(struct core *core)
 	free(core->changes.names);
 	image_free(core->image);
 	pins_done(&core->pins);
+	reader_free(core->reader);
 	state_free(core->state);
 	client_free(core->signer);
 }
@@ -187,6 +189,25 @@ write_basis(const struct core *core, char basis[static STATE_BASIS_SIZE])
 	    core->roots.count);
 }
 
+/* Raises the epoch, and tells why. */
+static int
+raise_epoch(struct core *core, int64_t epoch, const char *basis, int64_t now, struct err *err)
+{
+	char text[STATE_BASIS_SIZE + 64];
+	int r;
+
+	snprintf(text, sizeof(text), "all director documents are made anew, epoch %lld: %s",
+	    (long long)epoch + 1, basis);
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) == 0)
+		r = state_happened(core->state,
+		    &(struct happening){
+			.device = "", .at = now, .who = STATE_WHO_OTAFS, .what = "epoch_raised", .text = text },
+		    err);
+	return state_end(core->state, r, err);
+}
+
 static int
 refresh_epoch(struct core *core, int64_t now, struct err *err)
 {
@@ -206,7 +227,7 @@ refresh_epoch(struct core *core, int64_t now, struct err *err)
 	/* However the clock jumps to and fro. */
 	if (!is_other && (!is_due(core, raised_at, now) || !due_may(&core->raises, steady_seconds())))
 		return 0;
-	if ((r = state_raise_epoch(core->state, 1, now, basis, err)) < 0)
+	if ((r = raise_epoch(core, epoch, basis, now, err)) < 0)
 		return r;
 	core->changes.is_all = true;
 	log_line(LOG_NOTICE, "epoch raised epoch=%lld basis=\"%s\"", (long long)epoch + 1, basis);

@@ -15,13 +15,16 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
+#include "otafs/user.h"
 #include "sign/client.h"
 #include "state/assignment.h"
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/ecu.h"
+#include "state/find.h"
 #include "state/history.h"
 #include "state/report.h"
+#include "state/seen.h"
 
 /** A name of the www view that stands for something else now, or for nothing. */
 struct changed_name {
@@ -42,7 +45,7 @@ struct changes {
 /** A write that was refused, for the file "why" at the top. */
 struct refusal {
 	int64_t at;
-	char who[32];
+	char who[USER_WHO_MAX];
 	char path[256];
 	char text[ERR_TEXT_MAX];
 };
@@ -53,6 +56,21 @@ struct roots {
 	int count;
 };
 
+/** Devices that are remembered one by one, because something of them ended. */
+#define PLANS_NOTED_MAX 256
+
+/** What begins by itself: what is scheduled (schedule.h) and what is followed (follow.h). All 0 at the start:
+ * all is to be looked at. */
+struct plans {
+	char noted[PLANS_NOTED_MAX][NAME_DEVICE_MAX + 1]; /**< may get a newer version now */
+	size_t noted_count;
+	char cursor[NAME_DEVICE_MAX + 1]; /**< the last device of this round through all that follow */
+	bool is_round_due, is_in_round;
+	int64_t publication;  /**< the last one that a round began for */
+	bool is_schedule_set; /**< schedule_at is known */
+	int64_t schedule_at;  /**< when to look for what is due; 0: nothing is scheduled */
+};
+
 struct expiry;
 struct fleet;
 struct retirements;
@@ -60,21 +78,25 @@ struct retirements;
 struct core {
 	const struct config *config;
 	struct state *state;
+	struct reader
+	    *reader; /**< for what takes long (state/find.h); NULL in programs that look for nothing */
 	struct image *image;
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
-	int64_t followed;                /**< the publication that open assignments were held against */
-	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
-	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */
+	struct plans plans;
+	int64_t followed;  /**< the publication that open assignments were held against */
+	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
+	int64_t shown;     /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
-	pthread_mutex_t *lock; /**< guards all of it; NULL in programs of one thread */
-	uid_t uid;             /**< otafs's own, the owner of what the mounts show */
+	struct user_names users; /**< who acts */
+	pthread_mutex_t *lock;   /**< guards all of it; NULL in programs of one thread */
+	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */

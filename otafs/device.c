@@ -10,6 +10,15 @@
 #include "lib/utc.h"
 #include "otafs/text.h"
 
+static int
+tell(
+    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
+	    err);
+}
+
 int
 device_add(struct core *core, const char *id, const char *who, struct err *err)
 {
@@ -22,7 +31,7 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0)
-		r = state_history_add(core->state, id, text, utc_now(), err);
+		r = tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
 	core_changed(core, "devices", id);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
@@ -38,21 +47,22 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_remove(core->state, device->id, err)) == 0)
-		r = state_history_add(core->state, device->id, text, utc_now(), err);
+		r = tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
 }
 
 static int
-note_certificate(struct core *core, const struct device *device, const char *serial, const char *what,
+note_certificate(struct core *core, const struct device *device, const char *serial, const char *done,
     const char *who, struct err *err)
 {
-	char text[256], parent[128];
+	char text[256], parent[128], what[32];
 
-	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, what, who);
+	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, done, who);
+	snprintf(what, sizeof(what), "certificate_%s", done);
 	snprintf(parent, sizeof(parent), "devices/%s", device->id);
 	core_changed(core, parent, serial);
-	return state_history_add(core->state, device->id, text, utc_now(), err);
+	return tell(core, device->id, who, what, text, err);
 }
 
 int
@@ -105,9 +115,29 @@ parse_expires(const char *text, int64_t *seconds)
 	return -EINVAL;
 }
 
+/* Nothing is told of the same time again, which a script may write each day. */
+static int
+note_expires(struct core *core, const struct device *device, const char *serial, int64_t expires_at,
+    const char *who, struct err *err)
+{
+	char text[256], time[UTC_TEXT_SIZE];
+	int64_t was = 0;
+	int r = state_certificate(core->state, device->id, serial, &was, err);
+
+	if (r || was == expires_at)
+		return r;
+	utc_format(expires_at, time);
+	snprintf(text, sizeof(text), "certificate %s expires at %s, says %s", serial, time, who);
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	if ((r = state_certificate_expires(core->state, device->id, serial, expires_at, err)) == 0)
+		r = tell(core, device->id, who, "certificate_expires", text, err);
+	return state_end(core->state, r, err);
+}
+
 int
-device_certificate_expires(
-    struct core *core, const struct device *device, const char *serial, const char *text, struct err *err)
+device_certificate_expires(struct core *core, const struct device *device, const char *serial, const char *text,
+    const char *who, struct err *err)
 {
 	int64_t expires_at;
 	int r;
@@ -116,7 +146,7 @@ device_certificate_expires(
 		return err_set(err, EINVAL,
 		    "\"%.*s\" is no time: 2046-11-22T08:00:00Z, 2046-11-22, or what openssl x509 says",
 		    (int)strcspn(text, "\n"), text);
-	r = state_certificate_expires(core->state, device->id, serial, expires_at, err);
+	r = note_expires(core, device, serial, expires_at, who, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
 }
 
@@ -144,9 +174,8 @@ print_seen(const struct device *device, FILE *out)
 	fprintf(out, "last seen %s", device->seen_at ? seen : "never");
 }
 
-/* The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
-static const struct target *
-find_installed(const struct core *core, const struct ecu *ecu)
+const struct target *
+device_ecu_target(const struct core *core, const struct ecu *ecu)
 {
 	const struct target *targets;
 	size_t count;
@@ -162,7 +191,7 @@ find_installed(const struct core *core, const struct ecu *ecu)
 static const char *
 runs(const struct core *core, const struct ecu *ecu)
 {
-	const struct target *target = find_installed(core, ecu);
+	const struct target *target = device_ecu_target(core, ecu);
 
 	return target ? target->file : ecu->installed[0] ? ecu->installed : "nothing known";
 }
@@ -251,7 +280,7 @@ print_idle(
 	bool is_known = true;
 
 	for (size_t i = 0; i < count; i++)
-		is_known = is_known && find_installed(core, &ecus[i]);
+		is_known = is_known && device_ecu_target(core, &ecus[i]);
 	fputs(device->failure[0] ? "update failed:" : is_known ? "up to date:" : "idle:", out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial, runs(core, &ecus[i]));
@@ -291,6 +320,12 @@ int
 device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
 	return state_history(core->state, device->id, text_line, out, err);
+}
+
+int
+device_print_log(struct core *core, const struct device *device, FILE *out, struct err *err)
+{
+	return state_history_json(core->state, device->id, text_line, out, err);
 }
 
 int

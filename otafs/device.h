@@ -24,8 +24,8 @@ int device_certificate_remove(
  * -enddate says it, "notAfter=Nov 22 08:00:00 2046 GMT". -EINVAL for another form. Printed is the first form,
  * or "not known".
  */
-int device_certificate_expires(
-    struct core *core, const struct device *device, const char *serial, const char *text, struct err *err);
+int device_certificate_expires(struct core *core, const struct device *device, const char *serial,
+    const char *text, const char *who, struct err *err);
 int device_print_certificate_expires(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
 
@@ -36,7 +36,12 @@ int device_print_certificate_expires(
  */
 int device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);
+/** The same as JSON lines. */
+int device_print_log(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_why(const struct device *device, FILE *out);
+
+/** The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
+const struct target *device_ecu_target(const struct core *core, const struct ecu *ecu);
 
 /** "NAME: VALUE" lines of one ECU; -ENOENT. */
 int device_print_ecu(

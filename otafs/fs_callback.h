@@ -101,8 +101,18 @@ void fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups);
 void fs_on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
 void fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
+
+/* ---- fs_piece.c: what is read and written piece by piece */
+
 void fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
 void fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info);
 void fs_on_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info);
+
+/** Replies a read of a stream, a log, or a text that grows. */
+void
+fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info);
+
+/** Takes lines that were written, with @is_end the last one though it is not whole; does not reply. */
+int fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_end);
 
 #endif

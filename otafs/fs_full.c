@@ -27,7 +27,10 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 static void
 on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-	(void)id;
+	struct handle *handle = fs_handle_of(info);
+
+	if (handle->kind == NODE_LINES)
+		fs_take_lines(request, id, handle, true);
 	fs_close(request, info);
 }
 
@@ -40,15 +43,28 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 		fs_reply_from_file(request, handle->fd, size, offset);
 	else if (handle->is_transaction && !handle_is_answered(handle))
 		fs_read_transaction(request, id, size, offset, handle);
+	else if (handle->is_growing || handle->kind == NODE_STREAM || handle->kind == NODE_LINES ||
+		 handle->kind == NODE_LOG)
+		fs_read_piece(request, id, size, offset, info);
 	else
 		fs_reply_from_memory(request, handle->data ? handle->data : "", handle->bytes, size, offset);
 }
 
-static void
-on_write(
-    fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
+static int
+write_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, const char *data, size_t size)
 {
-	struct handle *handle = fs_handle_of(info);
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = lines_add(&handle->lines, data, size);
+	pthread_mutex_unlock(&handle->lock);
+	return r < 0 ? r : fs_take_lines(request, id, handle, false);
+}
+
+static int
+write_whole(
+    fuse_req_t request, fuse_ino_t id, struct handle *handle, const char *data, size_t size, off_t offset)
+{
 	struct err err = { 0 };
 	struct node node;
 	int r;
@@ -57,10 +73,29 @@ on_write(
 	if (r == 0)
 		r = handle_write(handle, &node, data, size, offset, &err);
 	fs_done(request);
+	return r;
+}
+
+static void
+on_write(
+    fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
+{
+	struct handle *handle = fs_handle_of(info);
+	int r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
+					   : write_whole(request, id, handle, data, size, offset);
+
 	if (r < 0)
 		fs_fail(request, r);
 	else
 		fuse_reply_write(request, size);
+}
+
+static bool
+is_written(const struct node *node)
+{
+	enum node_kind kind = node_kind(node);
+
+	return kind == NODE_CONTROL || kind == NODE_TRANSACTION || kind == NODE_LINES;
 }
 
 /* Shells truncate before they write; nothing else can be set. */
@@ -73,8 +108,7 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	fs_done(request);
-	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 ||
-			  (node_kind(&node) != NODE_CONTROL && node_kind(&node) != NODE_TRANSACTION)))
+	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 || !is_written(&node)))
 		r = -EPERM;
 	if (r < 0)
 		fs_fail(request, r);
@@ -82,20 +116,13 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 		fs_on_getattr(request, id, info);
 }
 
+/* What was made in a folder is answered as if it had been looked up. */
 static void
-on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+reply_made(fuse_req_t request, fuse_ino_t parent, const char *name, int r)
 {
 	struct fuse_entry_param entry = { 0 };
 	char path[NODE_PATH_MAX];
-	struct err err = { 0 };
-	struct node node;
-	int r;
 
-	(void)mode;
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
-	if (r == 0)
-		r = node_make(&node, name, &err);
-	fs_done(request);
 	if (r == 0)
 		r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
 	if (r == 0)
@@ -107,41 +134,111 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 }
 
 static void
-on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	(void)mode;
+	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	if (r == 0)
+		r = node_make(&node, name, &err);
+	fs_done(request);
+	reply_made(request, parent, name, r);
+}
+
+static void
+on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	if (r == 0)
+		r = node_make_link(&node, name, target, &err);
+	fs_done(request);
+	reply_made(request, parent, name, r);
+}
+
+static void
+on_readlink(fuse_req_t request, fuse_ino_t id)
+{
+	char target[NODE_PATH_MAX];
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	if (r == 0)
+		r = node_kind(&node) == NODE_LINK ? node_link(&node, target, sizeof(target), &err) : -EINVAL;
+	fs_done(request);
+	if (r < 0)
+		fs_fail(request, r);
+	else
+		fuse_reply_readlink(request, target);
+}
+
+/* Acts on @name in a folder. */
+static void
+change(fuse_req_t request, fuse_ino_t parent, const char *name,
+    int (*act)(const struct node *node, struct err *err))
 {
 	char path[NODE_PATH_MAX];
 	struct err err = { 0 };
 	struct node node;
 	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
 
-	if (r < 0) {
-		fs_fail(request, r);
-		return;
+	if (r == 0) {
+		r = fs_find(request, path, &node, &err);
+		if (r == 0)
+			r = act(&node, &err);
+		fs_done(request);
 	}
-	r = fs_find(request, path, &node, &err);
-	if (r == 0)
-		r = node_remove(&node, &err);
-	fs_done(request);
 	fuse_reply_err(request, r < 0 ? -r : 0);
+}
+
+static void
+on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	change(request, parent, name, node_remove);
 }
 
 static void
 on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-	char path[NODE_PATH_MAX];
+	change(request, parent, name, node_unlink);
+}
+
+static int
+rename_node(fuse_req_t request, const char *path, const char *as)
+{
 	struct err err = { 0 };
 	struct node node;
-	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+	int r;
 
-	if (r < 0) {
-		fs_fail(request, r);
-		return;
-	}
 	r = fs_find(request, path, &node, &err);
 	if (r == 0)
-		r = node_unlink(&node);
+		r = node_rename(&node, as, &err);
 	fs_done(request);
-	fuse_reply_err(request, -r);
+	return r;
+}
+
+/* Not EXDEV between two folders: mv would go on to copy and remove. That there is something of the new name is
+ * for the row to refuse. */
+static void
+on_rename(
+    fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *as, unsigned flags)
+{
+	char path[NODE_PATH_MAX];
+	int r = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : parent != to ? -EPERM : 0;
+
+	if (r == 0)
+		r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+	if (r == 0)
+		r = rename_node(request, path, as);
+	fuse_reply_err(request, r < 0 ? -r : 0);
 }
 
 /* What a tree of generated files has no use for; the kernel's own word for a missing handler sounds like a
@@ -157,21 +254,6 @@ static void
 on_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
 {
 	(void)parent, (void)name, (void)mode, (void)info;
-	fuse_reply_err(request, EPERM);
-}
-
-static void
-on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
-{
-	(void)target, (void)parent, (void)name;
-	fuse_reply_err(request, EPERM);
-}
-
-static void
-on_rename(
-    fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *as, unsigned flags)
-{
-	(void)parent, (void)name, (void)to, (void)as, (void)flags;
 	fuse_reply_err(request, EPERM);
 }
 
@@ -211,6 +293,7 @@ const struct fuse_lowlevel_ops fs_full_operations = {
 	.mknod = on_mknod,
 	.create = on_create,
 	.symlink = on_symlink,
+	.readlink = on_readlink,
 	.rename = on_rename,
 	.link = on_link,
 };

@@ -15,12 +15,15 @@ handle_freep(struct handle **handle)
 }
 
 static struct handle *
-handle_new(void)
+handle_new(const struct node *node)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
 
-	if (handle)
-		handle->fd = -1;
+	if (!handle)
+		return NULL;
+	handle->kind = node_kind(node);
+	handle->fd = -1;
+	pthread_mutex_init(&handle->lock, NULL);
 	return handle;
 }
 
@@ -58,14 +61,18 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 		handle->is_transaction = is_writing;
 		return 0;
 	case NODE_TEXT:
+		handle->is_growing = node_is_growing(node);
 		return is_writing ? -EACCES : open_text(node, handle, err);
 	case NODE_CONTROL:
 		return open_text(node, handle, err);
-	case NODE_LINK:
+	case NODE_LINES:
+		memcpy(handle->lines.who, node->who, sizeof(handle->lines.who));
+		return 0;
 	case NODE_STREAM:
 	case NODE_LOG:
-	case NODE_LINES:
-		break;
+		return is_writing ? -EACCES : 0;
+	case NODE_LINK:
+		return -ELOOP;
 	}
 	return -EINVAL;
 }
@@ -73,7 +80,7 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 int
 handle_open(const struct node *node, int flags, struct handle **out, struct err *err)
 {
-	AUTO(handle_freep) struct handle *handle = handle_new();
+	AUTO(handle_freep) struct handle *handle = handle_new(node);
 	int r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
 
 	if (r == 0)
@@ -81,29 +88,11 @@ handle_open(const struct node *node, int flags, struct handle **out, struct err 
 	return r;
 }
 
-static int
-add_name(const char *name, mode_t mode, void *out)
-{
-	fputc(S_ISDIR(mode) ? 'd' : 'f', out);
-	fwrite(name, 1, strlen(name) + 1, out);
-	return 0;
-}
-
 int
-handle_open_folder(const struct node *node, enum view view, struct handle **out, struct err *err)
+handle_open_folder(const struct node *node, struct handle **out, struct err *err)
 {
-	AUTO(handle_freep) struct handle *handle = handle_new();
-	FILE *names = handle ? open_memstream(&handle->data, &handle->bytes) : NULL;
-	int r;
-
-	if (!names)
-		return -ENOMEM;
-	r = node_list(node, view, add_name, names, err);
-	if (fclose(names))
-		return -ENOMEM;
-	if (r == 0)
-		*out = MOVE(handle);
-	return r;
+	*out = handle_new(node);
+	return *out ? 0 : err_set(err, ENOMEM, "%s: no memory", node->path);
 }
 
 void
@@ -114,6 +103,9 @@ handle_free(struct handle *handle)
 	if (handle->fd >= 0)
 		close(handle->fd);
 	free(handle->data);
+	pieces_done(&handle->pieces);
+	lines_done(&handle->lines);
+	pthread_mutex_destroy(&handle->lock);
 	free(handle);
 }
 
@@ -159,6 +151,23 @@ handle_write(struct handle *handle, const struct node *node, const char *data, s
 	if (r < 0 && handle->stage == HANDLE_WRITTEN)
 		handle->refused = r;
 	return r;
+}
+
+int
+handle_look_again(struct handle *handle, const struct node *node, off_t offset, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	struct stat st;
+	int r;
+
+	if ((size_t)offset < handle->bytes)
+		return 0;
+	if ((r = node_stat(node, &st, &text, err)) < 0 || (size_t)st.st_size <= handle->bytes)
+		return r;
+	free(handle->data);
+	handle->data = MOVE(text);
+	handle->bytes = (size_t)st.st_size;
+	return 0;
 }
 
 bool

@@ -2,32 +2,41 @@
 #ifndef OTAFS_HANDLE_H
 #define OTAFS_HANDLE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "otafs/lines.h"
 #include "otafs/node.h"
+#include "otafs/pieces.h"
 
 /** A transaction is written, then handed in by a read from its start, then answered. */
 enum handle_stage { HANDLE_WRITTEN, HANDLE_HANDED_IN, HANDLE_ANSWERED };
 
 struct handle {
+	enum node_kind kind;
 	int fd;     /**< a file on disk; -1: none */
-	char *data; /**< the text as it was at open, a transaction's body and then its reply, or a listing; may
-		       be NULL */
+	char *data; /**< the text as it was at open, or a transaction's body and then its reply; may be NULL */
 	size_t bytes; /**< of data */
 	bool is_transaction;
 	_Atomic enum handle_stage stage; /**< of a transaction; between stages data is nobody's to change */
 	int refused;                     /**< of a transaction: -errno of the write that was refused; 0: none */
 	void *waiting; /**< whoever reads while it is handed in, for handle_answer()'s caller */
+
+	/* Guards what follows, and data of a text that grows; taken around the core's lock, never inside it. */
+	pthread_mutex_t lock;
+	bool is_growing;
+	struct pieces pieces; /**< folders, streams, and what is read of a NODE_LINES */
+	struct lines lines;   /**< what is written to it */
 };
 
 /** Opens @node with the @flags of open(2); a transaction that is opened for reading alone is an empty file.
  * -EISDIR, -EACCES, or what generating its text gave. */
 int handle_open(const struct node *node, int flags, struct handle **out, struct err *err);
 
-/** Opens a folder; data is then, for each name, 'd' or 'f', the name and a 0. */
-int handle_open_folder(const struct node *node, enum view view, struct handle **out, struct err *err);
+/** Opens a folder, whose names are its pieces: nothing is listed yet. */
+int handle_open_folder(const struct node *node, struct handle **out, struct err *err);
 void handle_free(struct handle *handle);
 
 /**
@@ -36,6 +45,9 @@ void handle_free(struct handle *handle);
  */
 int handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
     struct err *err);
+
+/** A text that grows: makes it anew when @offset is at its end or behind. */
+int handle_look_again(struct handle *handle, const struct node *node, off_t offset, struct err *err);
 
 /** Whether a transaction has its reply, which does not change any more; needs no lock. */
 bool handle_is_answered(const struct handle *handle);

@@ -19,8 +19,10 @@
 #include "lib/utc.h"
 #include "otafs/expiry.h"
 #include "otafs/fleet.h"
+#include "otafs/follow.h"
 #include "otafs/fs.h"
 #include "otafs/retire.h"
+#include "otafs/schedule.h"
 #include "otafs/withdrawn.h"
 
 /** How often the core is asked what is due, in seconds of the wall clock. */
@@ -30,6 +32,8 @@
 #define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
+/** Pieces of 100 devices, of those that follow a package, in each second after a publication. */
+#define BEGUN_IN_A_ROW 10
 
 /* Everything that needs root: folders and both mounts. */
 static int
@@ -104,6 +108,34 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
+/* Updates that begin by themselves, in pieces, between which others get the lock. */
+static void
+begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+{
+	bool is_more = true;
+
+	for (int i = 0; is_more && i < BEGUN_IN_A_ROW; i++) {
+		struct changes changes;
+
+		pthread_mutex_lock(lock);
+		schedule_run(core, utc_now());
+		is_more = follow_run(core, utc_now());
+		core_take_changes(core, &changes);
+		pthread_mutex_unlock(lock);
+		fs_forget(fs, &changes);
+	}
+}
+
+/* When devices were seen last. */
+static void
+note_seen(struct core *core, int64_t now)
+{
+	struct err err;
+
+	if (state_seen_is_due(core->state, now) && state_seen_flush(core->state, &err) < 0)
+		log_line(LOG_ERR, "signs of life not stored reason=\"%s\"", err.text);
+}
+
 /* What is done each second, and when a request has left something to do. */
 static void
 tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
@@ -113,10 +145,12 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	pthread_mutex_lock(lock);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
+	note_seen(core, utc_now());
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
 	fs_forget(fs, &changes);
+	begin_updates(core, lock, fs);
 }
 
 /* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to

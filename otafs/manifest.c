@@ -111,8 +111,9 @@ check(struct visit *visit, json_t *manifest, struct err *err)
 	return true;
 }
 
-static int __attribute__((format(printf, 3, 4)))
-tell(struct visit *visit, struct err *err, const char *format, ...)
+/* @about: what, and what of ecu, target and correlation is known. */
+static int __attribute__((format(printf, 4, 5)))
+tell(struct visit *visit, struct happening about, struct err *err, const char *format, ...)
 {
 	char text[1024], shown[1024];
 	va_list args;
@@ -121,7 +122,19 @@ tell(struct visit *visit, struct err *err, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	name_printable(text, shown, sizeof(shown));
-	return state_history_add(visit->core->state, visit->device->id, shown, visit->now, err);
+	about.device = visit->device->id;
+	about.at = visit->now;
+	about.who = STATE_WHO_DEVICE;
+	about.text = shown;
+	return state_happened(visit->core->state, &about, err);
+}
+
+static struct happening
+of_assignment(const char *what, const struct assignment *a)
+{
+	return (struct happening){
+		.what = what, .ecu = a->ecu, .target = a->target, .correlation = a->correlation
+	};
 }
 
 /* Ends one assignment. */
@@ -163,7 +176,9 @@ take_installed(struct visit *visit, const char *serial, const json_t *envelope, 
 		ecu->installed_at = visit->now;
 		visit->is_changed = true;
 		if ((r = state_ecu_installed(visit->core->state, visit->device->id, ecu, err)) == 0)
-			r = tell(visit, err, "ECU %s runs %s, sha256 %s", ecu->serial, file, sha256);
+			r = tell(visit,
+			    (struct happening){ .what = "runs", .ecu = ecu->serial, .target = file }, err,
+			    "ECU %s runs %s, sha256 %s", ecu->serial, file, sha256);
 	}
 	for (size_t i = 0; r == 0 && i < visit->open_count; i++) {
 		struct assignment *a = &visit->open[i];
@@ -171,8 +186,8 @@ take_installed(struct visit *visit, const char *serial, const json_t *envelope, 
 		if (strcmp(a->ecu, serial) || strcmp(a->target, file) || strcmp(a->sha256, sha256))
 			continue;
 		visit->is_changed = true;
-		if ((r = tell(visit, err, "installed %s on ECU %s, %s", a->target, serial, a->correlation)) ==
-		    0)
+		if ((r = tell(visit, of_assignment("installed", a), err, "installed %s on ECU %s, %s",
+			 a->target, serial, a->correlation)) == 0)
 			r = close_assignment(visit, a, err);
 	}
 	return r;
@@ -208,7 +223,8 @@ fail_assignment(struct visit *visit, struct assignment *a, const json_t *report,
 	snprintf(text, sizeof(text), "the update of ECU %s to %s failed: %.64s: %.*s", a->ecu, a->target,
 	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""));
 	name_printable(text, shown, sizeof(shown));
-	if ((r = tell(visit, err, "failed %s on ECU %s, %s", a->target, a->ecu, a->correlation)) == 0 &&
+	if ((r = tell(visit, of_assignment("failed", a), err, "failed %s on ECU %s, %s", a->target, a->ecu,
+		 a->correlation)) == 0 &&
 	    (r = state_device_failure(visit->core->state, visit->device->id, shown, err)) == 0)
 		r = close_assignment(visit, a, err);
 	return r;
@@ -231,7 +247,8 @@ static int
 tell_result(
     struct visit *visit, const char *who, const json_t *result, const char *correlation, struct err *err)
 {
-	return tell(visit, err, "reported %s%s %.64s: %.*s%s%.127s", who,
+	return tell(visit, (struct happening){ .what = "reported", .correlation = correlation }, err,
+	    "reported %s%s %.64s: %.*s%s%.127s", who,
 	    json_is_true(json_object_get(result, "success")) ? "success" : "failure",
 	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""),
 	    *correlation ? ", " : "", correlation);

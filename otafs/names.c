@@ -1,5 +1,6 @@
 #include "otafs/names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,23 @@ names_pass(const char *name, void *context)
 	struct names *names = context;
 
 	return names->each(name, names->mode, names->context);
+}
+
+int
+names_page_pass(const char *name, void *context)
+{
+	struct names_page *page = context;
+	int r = names_pass(name, &page->names);
+
+	snprintf(page->cursor, NODE_CURSOR_MAX, "%s", name);
+	page->count++;
+	return r;
+}
+
+int
+names_page_end(const struct names_page *page, int r)
+{
+	return r < 0 ? r : page->count == NAMES_PAGE;
 }
 
 int

@@ -17,6 +17,20 @@ struct names {
 /** For functions of the state that list: @context is a struct names. */
 int names_pass(const char *name, void *context);
 
+/** Names of a folder that is read piece by piece: so many at once, short enough to hold up nobody. */
+#define NAMES_PAGE 1000
+
+/** The same for one page: names_page_pass() also moves the cursor, and counts. */
+struct names_page {
+	struct names names;
+	char *cursor;
+	int count;
+};
+int names_page_pass(const char *name, void *context);
+/** What a page function returns, of which the list returned @r: -errno, 1: there may be more, 0: that was all.
+ */
+int names_page_end(const struct names_page *page, int r);
+
 /** The version in "7.root.json", 0 for "root.json", -1 for any other name. */
 int names_root_version(const char *name);
 

@@ -95,7 +95,8 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 {
 	memset(out, 0, sizeof(*out));
 	out->core = core;
-	snprintf(out->who, sizeof(out->who), "uid %u", uid);
+	if (view == VIEW_FULL)
+		snprintf(out->who, sizeof(out->who), "%s", user_who(&core->users, uid));
 	if ((size_t)snprintf(out->path, sizeof(out->path), "%s", path) >= sizeof(out->path))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
 	out->row = find_row(view, out);
@@ -147,6 +148,12 @@ static bool
 is_large(const struct node *node)
 {
 	return is_object(node) || !strncmp(node->path, "treehub/deltas/", 15) || (node->row->flags & ROW_LARGE);
+}
+
+static mode_t
+type_of(enum node_kind kind)
+{
+	return kind == NODE_FOLDER ? S_IFDIR : kind == NODE_LINK ? S_IFLNK : S_IFREG;
 }
 
 static int
@@ -223,11 +230,32 @@ age_of(const struct node *node)
 	return node->target ? node->target->created_at : node->core->started_at;
 }
 
+/* How large it is: of a stream that is not known, as of /proc. */
+static int
+measure(const struct node *node, char **content, int64_t *bytes, struct err *err)
+{
+	char target[NODE_PATH_MAX];
+	size_t printed = 0;
+	int r = 0;
+
+	if (node->row->kind == NODE_LINK) {
+		r = node_link(node, target, sizeof(target), err);
+		*bytes = r < 0 ? 0 : (int64_t)strlen(target);
+	} else if (node->row->kind == NODE_LOG) {
+		*bytes = node->row->size(node, err);
+		r = *bytes < 0 ? (int)*bytes : 0;
+	} else if (node->row->print) {
+		r = read_text(node, content, &printed, err);
+		*bytes = (int64_t)printed;
+	}
+	return r;
+}
+
 static int
 fill(const struct node *node, struct stat *st, bool is_taking, char **content, struct err *err)
 {
 	const struct row *row = node->row;
-	size_t bytes = 0;
+	int64_t bytes = 0;
 	int r;
 
 	memset(st, 0, sizeof(*st));
@@ -236,10 +264,10 @@ fill(const struct node *node, struct stat *st, bool is_taking, char **content, s
 	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
 	if (row->kind == NODE_FILE)
 		return stat_file(node, st, is_taking ? content : NULL, err);
-	st->st_mode = (row->kind == NODE_FOLDER ? S_IFDIR : S_IFREG) | row->mode;
+	st->st_mode = type_of(row->kind) | row->mode;
 	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
 	st->st_mtim.tv_sec = age_of(node);
-	if (row->print && (r = read_text(node, content, &bytes, err)) < 0)
+	if ((r = measure(node, content, &bytes, err)) < 0)
 		return r;
 	st->st_size = (off_t)bytes;
 	return 0;
@@ -281,7 +309,7 @@ list_rows(const struct node *node, const struct table *table, enum view view, no
 		const char *name = row->views & view ? fixed_name(row, node->row->pattern) : NULL;
 
 		if (name)
-			r = each(name, row->kind == NODE_FOLDER ? S_IFDIR : S_IFREG, context);
+			r = each(name, type_of(row->kind), context);
 	}
 	return r;
 }
@@ -390,10 +418,4 @@ node_remove(const struct node *node, struct err *err)
 	if (r < 0)
 		core_refused(node->core, node->path, node->who, err->text);
 	return r;
-}
-
-int
-node_unlink(const struct node *node)
-{
-	return node->row->flags & ROW_SHOWN ? 0 : -EPERM;
 }

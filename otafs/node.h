@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "otafs/core.h"
@@ -50,7 +51,7 @@ struct node {
 	const struct row *row;
 	char path[NODE_PATH_MAX];
 	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
-	char who[32];                    /**< who acts, for the history: "uid 0" */
+	char who[USER_WHO_MAX];          /**< who acts, for the history: "uid 1000 (anna)" */
 	struct device device;            /**< below devices/ID */
 	const struct target *target;     /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
 	char parts[NODE_PATH_MAX];       /**< what @args points into */
@@ -91,7 +92,8 @@ const char *node_inode(const struct node *node);
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */
 int node_open(const struct node *node, struct err *err);
 
-/** Calls @each for every name in a folder. @mode is S_IFDIR or S_IFREG. */
+/** Calls @each for every name in a folder; of one that is read piece by piece only for those that always stand
+ * in it. @mode is S_IFDIR, S_IFREG or S_IFLNK. */
 typedef int (*node_list_fn)(const char *name, mode_t mode, void *context);
 int node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err);
 
@@ -126,7 +128,41 @@ int node_note(const struct node *node, struct err *err);
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
 
-/** unlink of a file: 0 where it is let pass without a change, so that rm -r comes to its rmdir; else -EPERM. */
-int node_unlink(const struct node *node);
+/* ---- node_kinds.c: folders, texts and links that are more than that */
+
+/** Whether node_page() and node_stream() are called without the core's lock. */
+bool node_is_apart(const struct node *node);
+
+/** Whether a text only grows, so that a read at its end looks again. */
+bool node_is_growing(const struct node *node);
+
+/** Whether node_page() gives names beside those of node_list(). */
+bool node_is_paged(const struct node *node);
+
+/** The next names, or the next text, after @cursor, which is "" at first and moved on. 1: there may be more,
+ * though this call gave none, 0: that was all. */
+int node_page(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each, void *context,
+    struct err *err);
+int node_stream(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err);
+
+/** Up to @room bytes of a NODE_LOG from @offset on: how many, or -errno. */
+ssize_t node_read_at(const struct node *node, int64_t offset, char *out, size_t room, struct err *err);
+
+/** What a NODE_LINK points to. */
+int node_link(const struct node *node, char *out, size_t room, struct err *err);
+
+/** Hands whole lines to a NODE_LINES, the first of which is number @first of the file. A refusal is remembered.
+ */
+int
+node_take_lines(const struct node *node, const char *header, const char *lines, int64_t first, struct err *err);
+/** Refuses line @number before it is handed over: returns -@code. */
+int node_refuse_line(const struct node *node, int64_t number, int code, const char *why, struct err *err);
+
+/** symlink of @name in a folder, unlink of a file or link, rename within its folder; a refusal is remembered.
+ * -EPERM where it means nothing. What a folder merely shows of itself may be unlinked, without a change, so
+ * that rm -r comes to its rmdir. */
+int node_make_link(const struct node *folder, const char *name, const char *target, struct err *err);
+int node_unlink(const struct node *node, struct err *err);
+int node_rename(const struct node *node, const char *name, struct err *err);
 
 #endif

@@ -7,75 +7,11 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/mask.h"
 #include "otafs/text.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
 #define PRETTY_BYTES_MAX (256 * 1024)
-
-/* The value in a line of TOML that sets something only the device should know: p12_password, pass, ... NULL: it
- * sets nothing of the kind. */
-static const char *
-secret_of(const char *line)
-{
-	const char *name = strcasestr(line, "pass"), *equals = name ? strchr(name, '=') : NULL;
-
-	return equals ? equals + 1 : NULL;
-}
-
-/* The quotes that end the value when that goes on in the next line, else NULL. */
-static const char *
-open_quotes(const char *value)
-{
-	static const char *const quotes[] = { "\"\"\"", "'''" };
-
-	value += strspn(value, " \t");
-	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
-		if (!strncmp(value, quotes[i], 3))
-			return strstr(value + 3, quotes[i]) ? NULL : quotes[i];
-	return NULL;
-}
-
-static void
-mask_lines(char *text, FILE *out)
-{
-	const char *until = NULL, *secret;
-	char *line;
-
-	while ((line = strsep(&text, "\n"))) {
-		if (until) {
-			until = strstr(line, until) ? NULL : until;
-			continue;
-		}
-		if ((secret = secret_of(line))) {
-			fprintf(out, "%.*s= \"(masked)\"", (int)strcspn(line, "="), line);
-			until = open_quotes(secret);
-		} else {
-			fputs(line, out);
-		}
-		if (text)
-			fputc('\n', out);
-	}
-}
-
-/* NULL: no memory. */
-static char *
-mask_secrets(const char *text)
-{
-	AUTO(free_p) char *copy = strdup(text);
-	char *masked = NULL;
-	size_t bytes;
-	FILE *out = copy ? open_memstream(&masked, &bytes) : NULL;
-	int is_bad;
-
-	if (!out)
-		return NULL;
-	mask_lines(copy, out);
-	is_bad = ferror(out);
-	if (fclose(out) == 0 && !is_bad)
-		return masked;
-	free(masked);
-	return NULL;
-}
 
 static int
 store(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
@@ -105,10 +41,17 @@ report_commit(struct core *core, const struct device *device, const char *kind, 
 			return reply_refuse(reply, 400, "invalid_report", err->text);
 		return store(core, device, kind, body, bytes, err);
 	}
-	masked = mask_secrets(body);
+	masked = mask_secrets(body, bytes);
 	if (!masked)
 		return err_set(err, ENOMEM, "%s: no memory", kind);
 	return store(core, device, kind, masked, strlen(masked), err);
+}
+
+static int
+note(struct core *core, struct happening *happening, struct err *err)
+{
+	happening->who = STATE_WHO_DEVICE;
+	return state_happened(core->state, happening, err);
 }
 
 /* Called within a transaction; 1 when the event was left out. */
@@ -135,7 +78,14 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	    : json_is_true(success) ? ", succeeded"
 				    : "");
 	name_printable(line, shown, sizeof(shown));
-	return state_history_add(core->state, device->id, shown, now, err);
+	return note(core,
+	    &(struct happening){ .device = device->id,
+		.at = now,
+		.what = "event",
+		.text = shown,
+		.ecu = ecu,
+		.correlation = json_text(json_object_get(event, "event"), "correlationId") },
+	    err);
 }
 
 static int
@@ -154,7 +104,10 @@ store_events(struct core *core, const struct device *device, const json_t *event
 		left_out += r;
 	}
 	snprintf(text, sizeof(text), "%d events without an id, or too large, were left out", left_out);
-	if (left_out && (r = state_history_add(core->state, device->id, text, now, err)) < 0)
+	if (left_out && (r = note(core,
+			     &(struct happening){
+				 .device = device->id, .at = now, .what = "events_left_out", .text = text },
+			     err)) < 0)
 		return r;
 	return state_device_seen(core->state, device->id, now, err);
 }

@@ -24,8 +24,8 @@
 #define REPORT_EVENT_BYTES_MAX (16 * 1024)
 
 /**
- * Stores the body as the last one of @kind: "system_info", "installed", "network" (JSON) or "config" (TOML,
- * whose secrets are masked before they are stored). 200; 400 invalid_report when JSON does not parse.
+ * Stores the body as the last one of @kind: "system_info", "installed", "network" (JSON) or "config" (whose
+ * secrets are masked before they are stored: mask.h). 200; 400 invalid_report when JSON does not parse.
  */
 int report_commit(struct core *core, const struct device *device, const char *kind, const char *body,
     size_t bytes, struct reply *reply, struct err *err);

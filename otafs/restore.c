@@ -11,17 +11,26 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "state/history.h"
 
 static int
 jump(struct state *state, int64_t now, struct err *err)
 {
 	char basis[STATE_BASIS_SIZE];
+	struct happening happening = { .device = "",
+		.at = now,
+		.who = STATE_WHO_OTAFS,
+		.what = "restored",
+		.text = "restored from a backup, versions jump ahead" };
 	int64_t epoch, raised_at;
 	int r;
 
-	if ((r = state_basis(state, basis, err)) < 0 ||
-	    (r = state_raise_epoch(state, RESTORE_JUMP, now, basis, err)) < 0 ||
-	    (r = state_epoch(state, &epoch, &raised_at, err)) < 0)
+	if ((r = state_begin(state, err)) < 0)
+		return r;
+	if ((r = state_basis(state, basis, err)) == 0 &&
+	    (r = state_raise_epoch(state, RESTORE_JUMP, now, basis, err)) == 0)
+		r = state_happened(state, &happening, err);
+	if ((r = state_end(state, r, err)) < 0 || (r = state_epoch(state, &epoch, &raised_at, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "restored from a backup, versions jump ahead epoch=%lld", (long long)epoch);
 	return 0;

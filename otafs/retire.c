@@ -11,6 +11,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/utc.h"
 #include "lib/uuid.h"
 #include "otafs/fleet.h"
 #include "otafs/text.h"
@@ -205,6 +206,31 @@ ask(struct core *core, const char *file, struct err *err)
 	return 0;
 }
 
+static int
+note(
+    struct core *core, const char *target, const char *who, const char *what, const char *text, struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){
+		.device = "", .at = utc_now(), .who = who, .what = what, .text = text, .target = target },
+	    err);
+}
+
+/* The request and its line of history: both or none. */
+static int
+ask_as(struct core *core, const char *file, bool is_forced, const char *who, struct err *err)
+{
+	char text[NAME_TARGET_MAX + USER_WHO_MAX + 64];
+	int r;
+
+	snprintf(text, sizeof(text), "%s is to be retired%s, says %s", file, is_forced ? " by force" : "", who);
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	if ((r = note(core, file, who, "retire_asked", text, err)) == 0)
+		r = ask(core, file, err);
+	return state_end(core->state, r, err);
+}
+
 int
 retire_target(struct core *core, const struct target *target, bool is_forced, const char *who, struct err *err)
 {
@@ -221,7 +247,7 @@ retire_target(struct core *core, const struct target *target, bool is_forced, co
 	if (core->retirements->count >= RETIRE_MAX)
 		return err_set(
 		    err, EAGAIN, "%d versions wait for being retired: is ota-watcher running?", RETIRE_MAX);
-	if ((r = ask(core, target->file, err)) < 0)
+	if ((r = ask_as(core, target->file, is_forced, who, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "retire asked for target=%s by=\"%s\" forced=%s", target->file, who,
 	    is_forced ? "yes" : "no");
@@ -247,12 +273,16 @@ retire_print(struct core *core, const struct target *target, FILE *out, struct e
 
 /* ---- what has become of it */
 
+/* @text: what has become of it. */
 static void
-end(struct core *core, size_t i)
+end(struct core *core, size_t i, const char *what, const char *text)
 {
 	struct retirements *all = core->retirements;
+	struct err err;
 	char name[64];
 
+	if (note(core, all->list[i].file, "ota-watcher", what, text, &err) < 0)
+		log_line(LOG_ERR, "history not written reason=\"%s\"", err.text);
 	name_request(all->list[i].id, name, sizeof(name));
 	if (unlinkat(fleet_folder(core), name, 0) < 0 && errno != ENOENT)
 		log_line(LOG_ERR, "request not removed name=%s reason=\"%s\"", name, strerror(errno));
@@ -260,10 +290,10 @@ end(struct core *core, size_t i)
 }
 
 static bool
-is_refused(struct core *core, const struct retirement *one)
+is_refused(struct core *core, const struct retirement *one, char words[static ERR_TEXT_MAX])
 {
 	AUTO(free_p) char *text = NULL;
-	char name[64], words[ERR_TEXT_MAX];
+	char name[64], printable[ERR_TEXT_MAX - 16];
 	struct err err = { 0 };
 	size_t bytes;
 
@@ -271,7 +301,7 @@ is_refused(struct core *core, const struct retirement *one)
 	if (image_report(core->image, name, &text, &bytes, &err) < 0)
 		return false;
 	text[strcspn(text, "\n")] = '\0';
-	snprintf(words, sizeof(words), "not retired: %s", text);
+	snprintf(words, ERR_TEXT_MAX, "not retired: %s", name_printable(text, printable, sizeof(printable)));
 	core_refused(core, one->path[0] ? one->path : one->file, "ota-watcher", words);
 	return true;
 }
@@ -283,15 +313,17 @@ retire_follow(struct core *core)
 
 	for (size_t i = 0; all && i < all->count;) {
 		const struct retirement *one = &all->list[i];
+		char words[ERR_TEXT_MAX];
 
 		if (!image_target(core->image, one->file) && image_number(core->image)) {
 			log_line(LOG_NOTICE, "retired target=%s", one->file);
-			end(core, i);
-		} else if (is_refused(core, one)) {
+			snprintf(words, sizeof(words), "%s is retired", one->file);
+			end(core, i, "retired", words);
+		} else if (is_refused(core, one, words)) {
 			struct err err;
 
 			image_hide(core->image, one->file, false);
-			end(core, i);
+			end(core, i, "retire_refused", words);
 			if (fleet_write(core, &err) < 0) /* it may name it again */
 				log_line(LOG_ERR, "fleet.json not written reason=\"%s\"", err.text);
 		} else {

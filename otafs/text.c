@@ -37,3 +37,25 @@ text_check(const char *text, size_t max, const char *controls, const char *what,
 			    (size_t)(at - text) + 1);
 	return json ? 0 : err_set(err, EINVAL, "%s: is not UTF-8", what);
 }
+
+void
+text_duration(int64_t seconds, char out[static TEXT_DURATION_SIZE])
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t i = 0;
+	int64_t rest;
+	int n;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	n = snprintf(
+	    out, TEXT_DURATION_SIZE, "%lld %s", (long long)(seconds / units[i].seconds), units[i].name);
+	if (i == 3 || (rest = seconds % units[i].seconds / units[i + 1].seconds) == 0)
+		return;
+	snprintf(out + n, TEXT_DURATION_SIZE - (size_t)n, " %lld %s", (long long)rest, units[i + 1].name);
+}

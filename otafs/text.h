@@ -3,6 +3,7 @@
 #define OTAFS_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
@@ -12,5 +13,10 @@ int text_line(const char *line, void *out);
 /** 0, or -EINVAL naming @what: @text is UTF-8 of at most @max bytes, and nothing in it but those in @controls
  * moves a terminal. */
 int text_check(const char *text, size_t max, const char *controls, const char *what, struct err *err);
+
+/** "3 d 4 h" and its 0. */
+#define TEXT_DURATION_SIZE 48
+/** Writes a length of time in its two largest units: "12 s", "4 min 3 s", "2 h 10 min", "3 d 4 h". */
+void text_duration(int64_t seconds, char out[static TEXT_DURATION_SIZE]);
 
 #endif

@@ -8,5 +8,8 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_events,
+	&tree_query,
+	&tree_prefix,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);

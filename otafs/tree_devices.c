@@ -7,22 +7,30 @@
 #include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
+#include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
+#include "otafs/label.h"
 #include "otafs/flight.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
+#include "otafs/past.h"
 #include "otafs/report.h"
 #include "otafs/rows.h"
+#include "otafs/tag.h"
 
 /* ---- devices/ */
 
 static int
-list_devices(const struct node *node, node_list_fn each, void *context, struct err *err)
+page_devices(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each, void *context,
+    struct err *err)
 {
-	struct names names = { each, context, S_IFDIR };
+	struct names_page page = { { each, context, S_IFDIR }, cursor, 0 };
+	char after[NODE_CURSOR_MAX];
 
-	return state_devices(node->core->state, names_pass, &names, err);
+	memcpy(after, cursor, sizeof(after));
+	return names_page_end(
+	    &page, state_device_page(node->core->state, "", after, NAMES_PAGE, names_page_pass, &page, err));
 }
 
 static int
@@ -66,7 +74,7 @@ print_expires(const struct node *node, FILE *out, struct err *err)
 static int
 write_expires(const struct node *node, const char *text, struct err *err)
 {
-	return device_certificate_expires(node->core, &node->device, node->args[1], text, err);
+	return device_certificate_expires(node->core, &node->device, node->args[1], text, node->who, err);
 }
 
 static int
@@ -79,6 +87,12 @@ static int
 print_history(const struct node *node, FILE *out, struct err *err)
 {
 	return device_print_history(node->core, &node->device, out, err);
+}
+
+static int
+print_log(const struct node *node, FILE *out, struct err *err)
+{
+	return device_print_log(node->core, &node->device, out, err);
 }
 
 static int
@@ -100,6 +114,55 @@ write_assign(const struct node *node, const char *text, struct err *err)
 	const struct assign_how how = { .who = node->who };
 
 	return assign_do(node->core, &node->device, text, &how, err);
+}
+
+static int
+print_json(const struct node *node, FILE *out, struct err *err)
+{
+	return device_json_print(node->core, &node->device, out, err);
+}
+
+static int
+print_installations(const struct node *node, FILE *out, struct err *err)
+{
+	return past_print(node->core, &node->device, out, err);
+}
+
+static int
+print_name(const struct node *node, FILE *out, struct err *err)
+{
+	(void)err;
+	return label_print_name(&node->device, out);
+}
+
+static int
+write_name(const struct node *node, const char *text, struct err *err)
+{
+	return label_write_name(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_notes(const struct node *node, FILE *out, struct err *err)
+{
+	return label_print_notes(node->core, &node->device, out, err);
+}
+
+static int
+write_notes(const struct node *node, const char *text, struct err *err)
+{
+	return label_write_notes(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_tags(const struct node *node, FILE *out, struct err *err)
+{
+	return tag_print(node->core, &node->device, out, err);
+}
+
+static int
+write_tags(const struct node *node, const char *text, struct err *err)
+{
+	return tag_write(node->core, &node->device, text, node->who, err);
 }
 
 static int
@@ -258,6 +321,9 @@ note_director(const struct node *node, struct err *err)
 /* clang-format off */
 /* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
 #define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
+#define CONTROL(path, printer, writer, size)                                                                            \
+	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
+	    .write = writer, .room = size)
 #define TRANSACTION(name, committer, size)                                                                              \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
 	    .commit = committer, .room = size),                                                                         \
@@ -265,13 +331,19 @@ note_director(const struct node *node, struct err *err)
 	    .commit = committer, .room = size)
 
 static const struct row rows[] = {
-	OPEN_FOLDER("devices", NEEDS_NOTHING, .list = list_devices, .make = make_device),
+	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
-	TEXT("devices/*/history", NEEDS_DEVICE, print_history),
+	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
+	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
+	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
+	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
+	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
+	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
+	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),
 	TEXT("devices/*/hardware", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),

@@ -23,12 +23,12 @@ end_row(struct core *core, const char *device, const struct assignment *a, const
 	int r;
 
 	snprintf(text, sizeof(text), "failed %s on ECU %s, %s: %s", a->target, a->ecu, a->correlation, why);
-	r = assign_finish(core, device, a, INSTALLATION_FAILED, "", why, now, err);
+	r = assign_finish(core, device, a, INSTALLATION_FAILED, INSTALLATION_WITHDRAWN, why, now, err);
 	return r ? r
 		 : state_happened(core->state,
 		       &(struct happening){ .device = device,
 			   .at = now,
-			   .who = "otafs",
+			   .who = STATE_WHO_OTAFS,
 			   .what = "failed",
 			   .text = text,
 			   .ecu = a->ecu,

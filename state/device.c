@@ -1,7 +1,13 @@
 #include "state/device.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 
 /* A device that was deleted goes on from where it was: versions only grow. */
 static const char DEVICE_ADD[] =
@@ -14,15 +20,21 @@ static const char DEVICE_RETIRE[] =
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] =
     "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
-    " status, name, activated_at, polls, report_digest FROM device"
+    " status, name, activated_at, polls, report_digest, manifest_digest FROM device"
     " WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
 static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_FAILURE[] = "UPDATE device SET failure = ?2 WHERE id = ?1";
-static const char DEVICE_SEEN[] = "UPDATE device SET seen_at = ?2 WHERE id = ?1";
+static const char DEVICE_REPORT[] = "UPDATE device SET report_digest = ?2 WHERE id = ?1";
 static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHERE id = ?1 AND activated_at = 0";
+static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
+static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
+static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
+/* One lower bound each, for the index to start at. */
+static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
@@ -50,6 +62,7 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 		return r;
 	state->needs++;
 	state->certificates++;
+	notes_forget(state, id);
 	state_standing_moved(state, was.status, "");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if ((r = db_change(state->db, parts[i], err, "s", id)) < 0)
@@ -58,9 +71,22 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 	return state_answer(db_change(state->db, DEVICE_REMOVE, err, "s", id), STATE_NONE);
 }
 
+/* What was noted since it was stored. */
+static void
+overlay(const struct note *note, struct device *out)
+{
+	if (note->seen_at)
+		out->seen_at = note->seen_at;
+	if (note->polls >= 0)
+		out->polls = note->polls;
+	if (note->digest[0])
+		snprintf(out->manifest_digest, sizeof(out->manifest_digest), "%s", note->digest);
+}
+
 int
 state_device(struct state *state, const char *id, struct device *out, struct err *err)
 {
+	const struct note *note = notes_find(state, id);
 	struct rows *s;
 	int r;
 
@@ -82,6 +108,9 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		out->activated_at = db_number(s, 11);
 		out->polls = db_number(s, 12);
 		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
+		db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
+		if (note)
+			overlay(note, out);
 	}
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
@@ -112,9 +141,36 @@ state_device_failure(struct state *state, const char *id, const char *failure, s
 }
 
 int
-state_device_seen(struct state *state, const char *id, int64_t now, struct err *err)
+state_device_report(struct state *state, const char *id, const char *digest, struct err *err)
 {
-	return state_answer(db_change(state->db, DEVICE_SEEN, err, "si", id, now), STATE_NONE);
+	return state_answer(db_change(state->db, DEVICE_REPORT, err, "ss", id, digest), STATE_NONE);
+}
+
+int
+state_device_name(struct state *state, const char *id, const char *name, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_NAME, err, "ssi", id, name, now), STATE_NONE);
+}
+
+int
+state_device_notes(struct state *state, const char *id, char **notes, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_NOTES, &s, err, "s", id)) < 0)
+		return r;
+	r = db_next(s, err);
+	if (r > 0 && !(*notes = strdup(db_text(s, 0))))
+		r = err_set(err, ENOMEM, "%s: no memory for notes", id);
+	db_done(s);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_device_set_notes(struct state *state, const char *id, const char *notes, int64_t now, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_SET_NOTES, err, "ssi", id, notes, now), STATE_NONE);
 }
 
 int
@@ -127,4 +183,24 @@ int
 state_devices(struct state *state, state_name_fn each, void *context, struct err *err)
 {
 	return state_each_text(state, DEVICES, NULL, each, context, err);
+}
+
+int
+state_device_page(struct state *state, const char *prefix, const char *after, int64_t most, state_name_fn each,
+    void *context, struct err *err)
+{
+	bool is_first = strcmp(after, prefix) < 0 || !*after;
+	char end[NAME_DEVICE_MAX + 2];
+	struct rows *s;
+	int r;
+
+	/* No id has a character as high as this. */
+	snprintf(end, sizeof(end), "%.*s\x7f", NAME_DEVICE_MAX, prefix);
+	if ((r = db_query(state->db, is_first ? DEVICES_FROM : DEVICES_AFTER, &s, err, "ssi",
+		 is_first ? prefix : after, end, most)) < 0)
+		return r;
+	while ((r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), context)) == 0)
+		;
+	db_done(s);
+	return r;
 }

@@ -12,6 +12,8 @@
 
 /** Bytes of UTF-8 of a device's name. */
 #define STATE_DEVICE_NAME_MAX 200
+/** Bytes of UTF-8 of the notes about a device. */
+#define STATE_DEVICE_NOTES_MAX (16 * 1024)
 
 struct device {
 	char id[NAME_DEVICE_MAX + 1];
@@ -28,6 +30,7 @@ struct device {
 	int64_t activated_at;                 /**< when it first handed something in; 0: never */
 	int64_t polls;                        /**< manifests since its open update was made or last moved on */
 	char report_digest[DIGEST_HEX_SIZE]; /**< of the installation report that was taken last; empty: none */
+	char manifest_digest[DIGEST_HEX_SIZE]; /**< of the manifest that was taken last; empty: none */
 };
 
 /** A device that was removed before goes on above its old counter: its versions never go back. */
@@ -41,11 +44,21 @@ int state_device_primary(struct state *state, const char *id, const char *ecu, s
 int state_device_why(struct state *state, const char *id, const char *why, int64_t now, struct err *err);
 /** How the last update failed, "" when one did not. */
 int state_device_failure(struct state *state, const char *id, const char *failure, struct err *err);
-int state_device_seen(struct state *state, const char *id, int64_t now, struct err *err);
+/** The installation report that was taken last, by its SHA-256. */
+int state_device_report(struct state *state, const char *id, const char *digest, struct err *err);
+int state_device_name(struct state *state, const char *id, const char *name, int64_t now, struct err *err);
+/** The notes about it, "" when there are none; the caller frees @notes. */
+int state_device_notes(struct state *state, const char *id, char **notes, struct err *err);
+int
+state_device_set_notes(struct state *state, const char *id, const char *notes, int64_t now, struct err *err);
 /** It handed something in for the first time; later calls change nothing. */
 int state_device_activated(struct state *state, const char *id, int64_t now, struct err *err);
 
 /** The ids of all, in order. */
 int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);
+
+/** Up to @most ids after @after that begin with @prefix, in order; "" is before all, and all begin with it. */
+int state_device_page(struct state *state, const char *prefix, const char *after, int64_t most,
+    state_name_fn each, void *context, struct err *err);
 
 #endif

@@ -4,9 +4,10 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 
 static const char ECUS[] = "SELECT serial, hardware, key, installed, installed_sha256, installed_at,"
-			   " report_counter FROM ecu WHERE device = ?1"
+			   " report_counter, attacks FROM ecu WHERE device = ?1"
 			   " ORDER BY position, serial";
 static const char ECU_PUT[] =
     "INSERT INTO ecu (device, serial, position, hardware, key, installed, installed_sha256, "
@@ -17,10 +18,14 @@ static const char ECU_REMOVE[] = "DELETE FROM ecu WHERE device = ?1 AND serial =
 static const char ECU_INSTALLED[] = "UPDATE ecu SET installed = ?3, installed_sha256 = ?4, installed_at = ?5"
 				    " WHERE device = ?1 AND serial = ?2";
 
+static const char ECU_TOLD[] =
+    "UPDATE ecu SET attacks = ?3, report_counter = ?4 WHERE device = ?1 AND serial = ?2";
+
 int
 state_ecus(struct state *state, const char *device, struct ecu **out, size_t *count, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
+	const struct note *note = notes_find(state, device);
 	struct rows *s;
 	int r;
 
@@ -41,9 +46,13 @@ state_ecus(struct state *state, const char *device, struct ecu **out, size_t *co
 		db_copy(s, 4, ecu->installed_sha256, sizeof(ecu->installed_sha256));
 		ecu->installed_at = db_number(s, 5);
 		ecu->report_counter = db_number(s, 6);
+		db_copy(s, 7, ecu->attacks, sizeof(ecu->attacks));
 		(*count)++;
 	}
 	db_done(s);
+	/* The primary is the first. */
+	if (note && *count && note->counter > ecus[0].report_counter)
+		ecus[0].report_counter = note->counter;
 	if (r == 0)
 		*out = MOVE(ecus);
 	return r;
@@ -71,5 +80,13 @@ state_ecu_installed(struct state *state, const char *device, const struct ecu *e
 	state->needs++;
 	return state_answer(db_change(state->db, ECU_INSTALLED, err, "ssssi", device, ecu->serial,
 				ecu->installed, ecu->installed_sha256, ecu->installed_at),
+	    STATE_NONE);
+}
+
+int
+state_ecu_told(struct state *state, const char *device, const struct ecu *ecu, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, ECU_TOLD, err, "sssi", device, ecu->serial, ecu->attacks, ecu->report_counter),
 	    STATE_NONE);
 }

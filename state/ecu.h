@@ -15,14 +15,18 @@
 /** JSON of one public key: an RSA-4096 PEM, its newlines escaped, and the members around it. */
 #define STATE_KEY_MAX 2304
 
+/** Bytes of what an ECU says of attacks that it has detected. */
+#define STATE_ATTACKS_MAX 200
+
 struct ecu {
 	char serial[NAME_ECU_MAX + 1];
 	char hardware[NAME_HARDWARE_MAX + 1];
 	char key[STATE_KEY_MAX];             /**< its public key as JSON */
 	char installed[NAME_TARGET_MAX + 1]; /**< target file it says it runs; empty: nothing reported yet */
 	char installed_sha256[DIGEST_HEX_SIZE];
-	int64_t installed_at;   /**< when that was first reported */
-	int64_t report_counter; /**< the highest that was taken; -1: none */
+	int64_t installed_at;                /**< when that was first reported */
+	int64_t report_counter;              /**< the highest that was taken; -1: none */
+	char attacks[STATE_ATTACKS_MAX + 1]; /**< attacks_detected, as it last told, printable; empty: none */
 };
 
 /** All ECUs of a device, the primary first; the caller frees @out. */
@@ -32,5 +36,7 @@ int
 state_ecu_put(struct state *state, const char *device, const struct ecu *ecu, int position, struct err *err);
 int state_ecu_remove(struct state *state, const char *device, const char *serial, struct err *err);
 int state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
+/** Stores what it said of attacks, and its counter. */
+int state_ecu_told(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
 
 #endif

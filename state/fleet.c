@@ -4,6 +4,7 @@
 
 #include "lib/utc.h"
 #include "state/inside.h"
+#include "state/seen.h"
 
 static const char EPOCH[] = "SELECT epoch, raised_at, basis FROM fleet WHERE one = 1";
 static const char EPOCH_INIT[] =
@@ -76,7 +77,8 @@ state_count(struct state *state, int64_t now, struct state_counts *out, struct e
 	struct rows *s;
 	int r;
 
-	if ((r = db_query(state->db, COUNT, &s, err, "i", now - 86400)) < 0)
+	if ((r = state_seen_flush(state, err)) < 0 ||
+	    (r = db_query(state->db, COUNT, &s, err, "i", now - 86400)) < 0)
 		return r;
 	r = db_next(s, err);
 	if (r > 0) {

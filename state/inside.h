@@ -17,10 +17,16 @@ struct state_standings {
 	bool is_counted;
 };
 
+struct seen;
+
 struct state {
 	struct db *db;
-	int64_t needs;        /**< see state_needs() */
-	int64_t certificates; /**< see state_certificate_changes() */
+	struct seen *seen;     /**< what is noted in memory (notes.h) */
+	int64_t needs;         /**< see state_needs() */
+	int64_t certificates;  /**< see state_certificate_changes() */
+	int64_t log_end;       /**< see state_log_size(); as of log_rollbacks, when it is known */
+	int64_t log_rollbacks; /**< what db_rollbacks() was then */
+	bool log_end_known;
 	struct state_standings standings;
 };
 

@@ -20,7 +20,7 @@ static const char INSTALLATION_LAST[] =
 	    " ORDER BY number DESC LIMIT 1) ORDER BY ecu, number";
 static const char WAS_REFUSED[] =
     "SELECT COUNT(*) FROM installation WHERE device = ?1 AND ecu = ?2 AND target = ?3 AND sha256 = ?4"
-    " AND result IN ('failed', 'cancelled')";
+    " AND result IN ('failed', 'cancelled') AND code <> 'WITHDRAWN'";
 
 int
 state_installation_add(struct state *state, const char *device, const struct installation *i, struct err *err)

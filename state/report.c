@@ -10,6 +10,7 @@ static const char REPORT_PUT[] = "INSERT INTO report (device, kind, body, receiv
 				 " ON CONFLICT (device, kind) DO UPDATE SET body = excluded.body,"
 				 " received_at = excluded.received_at";
 static const char REPORT[] = "SELECT body, received_at FROM report WHERE device = ?1 AND kind = ?2";
+static const char REPORTS[] = "SELECT kind, '', received_at FROM report WHERE device = ?1 ORDER BY kind";
 static const char EVENT_ADD[] =
     "INSERT INTO event (device, id, number, body, received_at)"
     " SELECT ?1, ?2, COALESCE(MAX(number), 0) + 1, ?3, ?4 FROM event WHERE device = ?1"
@@ -52,6 +53,17 @@ state_report(struct state *state, const char *device, const char *kind, char **b
 	}
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_reports(struct state *state, const char *device,
+    int (*each)(const char *kind, const char *unused, int64_t received_at, void *context), void *context,
+    struct err *err)
+{
+	struct rows *s;
+	int r = db_query(state->db, REPORTS, &s, err, "s", device);
+
+	return r < 0 ? r : state_each_row(s, each, context, err);
 }
 
 int

@@ -14,6 +14,12 @@ int state_report_put(struct state *state, const char *device, const char *kind, 
 int state_report(struct state *state, const char *device, const char *kind, char **body, size_t *bytes,
     int64_t *received_at, struct err *err);
 
+/** Calls @each with each kind that was handed in, "", and when; until it returns other than 0, which is passed
+ * on. */
+int state_reports(struct state *state, const char *device,
+    int (*each)(const char *kind, const char *unused, int64_t received_at, void *context), void *context,
+    struct err *err);
+
 /** STATE_EXISTS when an event of that id is there already. */
 int state_event_add(
     struct state *state, const char *device, const char *id, const char *body, int64_t now, struct err *err);

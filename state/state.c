@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 #include "state/schema.h"
 
 int
@@ -18,7 +19,8 @@ state_open(const char *path, struct state **out, struct err *err)
 		return err_set(err, ENOMEM, "no memory for the state");
 	if ((r = db_open(path, &state->db, err)) < 0)
 		return r;
-	if ((r = schema_migrate(state->db, err)) < 0 || (r = state_fleet_init(state, err)) < 0)
+	if ((r = schema_migrate(state->db, err)) < 0 || (r = state_fleet_init(state, err)) < 0 ||
+	    (r = notes_open(state, err)) < 0)
 		return err_context(err, r, "%s", path);
 	*out = MOVE(state);
 	return 0;
@@ -29,6 +31,7 @@ state_free(struct state *state)
 {
 	if (!state)
 		return;
+	notes_close(state);
 	db_free(state->db);
 	free(state);
 }

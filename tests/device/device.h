@@ -10,7 +10,10 @@ struct device {
 	struct http http;
 	struct store *store;
 	struct ecus ecus;
-	const char *path; /**< the store's folder, for libostree, which wants paths */
+	bool is_rebooting;  /**< what is installed is in use after a reboot only */
+	const char *form;   /**< of manifests: v1, v2, or v3 with an installation report */
+	const char *record; /**< file that gets each manifest that is sent; NULL: none */
+	const char *path;   /**< the store's folder, for libostree, which wants paths */
 };
 
 #endif

@@ -3,6 +3,7 @@
 #define TESTS_DEVICE_ECU_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/name.h"
@@ -15,6 +16,7 @@ struct ecu {
 	char serial[NAME_ECU_MAX + 1];
 	char hardware[NAME_HARDWARE_MAX + 1];
 	struct key_pair *key;    /**< signs this ECU's version report */
+	bool is_failing;         /**< every installation on it fails */
 	const json_t *installed; /**< borrowed: {"name","target"} as the director listed it; NULL: unknown */
 };
 

@@ -11,6 +11,7 @@
 #include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "tests/device/apply.h"
 #include "tests/device/device.h"
 #include "tests/device/poll.h"
 
@@ -21,22 +22,30 @@ enum exit_code { EXIT_DONE, EXIT_USAGE, EXIT_REFUSED, EXIT_TRANSPORT, EXIT_AVAIL
 
 static const char usage[] =
     "usage: ota-device --url https://host:port --cert client.pem --key pkey.pem --ca root.crt --dir STATEDIR\n"
-    "                  --hardware HWID [--ecu SERIAL] [--secondary SERIAL:HWID]... [--verbose] COMMAND\n"
+    "                  --hardware HWID [--ecu SERIAL] [--secondary SERIAL:HWID]... [--verbose]\n"
+    "                  [--reboot] [--fail SERIAL]... [--form v1|v2|v3] [--record FILE] COMMAND\n"
     "\n"
     "  poll             one cycle as aktualizr does it: register, report, check, install, report\n"
     "  check            the same without installing; exit status 4 when there is an update\n"
+    "  reboot           ends an installation that waits for it; the next poll reports it\n"
     "  send WHAT FILE   hands FILE in as manifest, ecus, system_info, network, config, installed or events;\n"
     "                   prints the status and the body of the answer\n"
     "  show             what is installed on each ECU, the report counter, versions of stored metadata\n"
     "\n"
     "Exit status: 0 done, 1 usage or the state folder, 2 something was refused, 3 no good answer, 4 see "
     "check.\n"
+    "--reboot: an installation is in use after the command reboot only, and nothing is sent until then.\n"
+    "--fail: an installation on that ECU fails. --form: of manifests; v1 and v2 have no installation report.\n"
+    "--record: the last manifest that was sent is kept in FILE.\n"
     "--verbose prints METHOD PATH STATUS BYTES for each request, status 0 where there was no answer,\n"
     "and \"PULL COMMIT done|failed\" for what libostree does.\n";
 
 struct options {
 	struct http http;
-	const char *dir, *hardware, *ecu;
+	const char *dir, *hardware, *ecu, *form, *record;
+	bool is_rebooting;
+	const char *failing[ECUS_MAX]; /* serials */
+	size_t failings;
 	const char *secondary[ECUS_MAX - 1]; /* SERIAL:HWID */
 	size_t secondaries;
 	char **command;
@@ -65,10 +74,16 @@ set_option(struct options *options, int option, const char *value)
 		['a'] = &options->http.ca,
 		['d'] = &options->dir,
 		['h'] = &options->hardware,
-		['e'] = &options->ecu };
+		['e'] = &options->ecu,
+		['f'] = &options->form,
+		['r'] = &options->record };
 
 	if (option == 'v')
 		options->http.is_verbose = true;
+	else if (option == 'b')
+		options->is_rebooting = true;
+	else if (option == 'x' && options->failings < ECUS_MAX)
+		options->failing[options->failings++] = value;
 	else if (option == 's' && options->secondaries < ECUS_MAX - 1)
 		options->secondary[options->secondaries++] = value;
 	else if (option > 0 && (size_t)option < sizeof(place) / sizeof(place[0]) && place[option])
@@ -84,7 +99,8 @@ read_options(int argc, char **argv, struct options *options)
 	static const struct option known[] = { { "url", 1, NULL, 'u' }, { "cert", 1, NULL, 'c' },
 		{ "key", 1, NULL, 'k' }, { "ca", 1, NULL, 'a' }, { "dir", 1, NULL, 'd' },
 		{ "hardware", 1, NULL, 'h' }, { "ecu", 1, NULL, 'e' }, { "secondary", 1, NULL, 's' },
-		{ "verbose", 0, NULL, 'v' }, { 0 } };
+		{ "reboot", 0, NULL, 'b' }, { "fail", 1, NULL, 'x' }, { "form", 1, NULL, 'f' },
+		{ "record", 1, NULL, 'r' }, { "verbose", 0, NULL, 'v' }, { 0 } };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
@@ -94,6 +110,10 @@ read_options(int argc, char **argv, struct options *options)
 	options->words = argc - optind;
 	if (!options->http.url || !options->http.cert || !options->http.key || !options->http.ca ||
 	    !options->dir || !options->hardware || options->words < 1)
+		return -1;
+	if (!options->form)
+		options->form = "v3";
+	if (strlen(options->form) != 2 || options->form[0] != 'v' || !strchr("123", options->form[1]))
 		return -1;
 	return strncmp(options->http.url, "https://", 8) ? -1 : 0;
 }
@@ -142,6 +162,17 @@ add_secondary(struct device *device, const char *text, struct err *err)
 	return store_key(device->store, key, &ecu->key, err);
 }
 
+static int
+mark_failing(struct device *device, const char *serial, struct err *err)
+{
+	for (size_t i = 0; i < device->ecus.count; i++)
+		if (!strcmp(device->ecus.ecu[i].serial, serial)) {
+			device->ecus.ecu[i].is_failing = true;
+			return 0;
+		}
+	return err_set(err, EINVAL, "--fail %s: there is no such ECU", serial);
+}
+
 static void
 device_done(struct device *device)
 {
@@ -157,12 +188,17 @@ open_device(struct device *device, const struct options *options, struct err *er
 
 	device->http = options->http;
 	device->path = options->dir;
+	device->is_rebooting = options->is_rebooting;
+	device->form = options->form;
+	device->record = options->record;
 	if ((r = key_start(err)) < 0 || (r = http_start(err)) < 0 ||
 	    (r = store_open(options->dir, &device->store, err)) < 0 ||
 	    (r = add_primary(device, options, err)) < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < options->secondaries; i++)
 		r = add_secondary(device, options->secondary[i], err);
+	for (size_t i = 0; r == 0 && i < options->failings; i++)
+		r = mark_failing(device, options->failing[i], err);
 	return r;
 }
 
@@ -261,6 +297,8 @@ run(struct device *device, const struct options *options)
 		return exit_code(poll_run(device, false, &err), &err);
 	if (options->words == 1 && !strcmp(command, "check"))
 		return exit_code(poll_run(device, true, &err), &err);
+	if (options->words == 1 && !strcmp(command, "reboot"))
+		return exit_code(apply_reboot(device, &err), &err);
 	if (options->words == 1 && !strcmp(command, "show"))
 		return exit_code(show(device, &err), &err);
 	if (options->words == 3 && !strcmp(command, "send"))

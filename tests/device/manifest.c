@@ -2,9 +2,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "sign/canonical.h"
 
@@ -100,9 +102,9 @@ installed_image(const struct ecu *ecu, bool is_primary)
 	    json_integer_value(json_object_get(target, "length")), "hashes", "sha256", hex);
 }
 
-/* @counter 0: the secondaries count nothing. */
+/* @counter 0: the secondaries count nothing. @operation: how the last one went, NULL: nothing is said. */
 static int
-ecu_manifest(const struct ecu *ecu, long long counter, json_t **out, struct err *err)
+ecu_manifest(const struct ecu *ecu, long long counter, const json_t *operation, json_t **out, struct err *err)
 {
 	json_t *part = json_pack("{s:s,s:s,s:o,s:s,s:s}", "attacks_detected", "", "ecu_serial", ecu->serial,
 	    "installed_image", installed_image(ecu, counter > 0), "previous_timeserver_time", NO_TIME,
@@ -112,6 +114,8 @@ ecu_manifest(const struct ecu *ecu, long long counter, json_t **out, struct err 
 		json_decref(part);
 		part = NULL;
 	}
+	if (part && operation)
+		json_object_set_new(part, "custom", json_pack("{s:O}", "operation_result", operation));
 	return sign_part(ecu->key, part, out, err);
 }
 
@@ -127,22 +131,45 @@ next_counter(struct device *device, long long *out, struct err *err)
 	return store_save(device->store, err);
 }
 
+static bool
+is_form(const struct device *device, const char *form)
+{
+	return !strcmp(device->form, form);
+}
+
+/* By serial; without names in the oldest form. */
+static json_t *
+add_names(const struct device *device, json_t *by_serial)
+{
+	json_t *list, *one;
+	const char *serial;
+
+	if (!is_form(device, "v1"))
+		return json_incref(by_serial);
+	list = json_array();
+	json_object_foreach(by_serial, serial, one) json_array_append(list, one);
+	return list;
+}
+
 static int
 ecu_manifests(struct device *device, json_t **out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *all = json_object();
+	const json_t *operations =
+	    is_form(device, "v3") ? NULL : json_object_get(store_state(device->store), "operations");
 	long long counter;
 	int r = next_counter(device, &counter, err);
 
 	for (size_t i = 0; r == 0 && i < device->ecus.count; i++) {
 		json_t *one;
 
-		r = ecu_manifest(&device->ecus.ecu[i], i == 0 ? counter : 0, &one, err);
+		r = ecu_manifest(&device->ecus.ecu[i], i == 0 ? counter : 0,
+		    json_object_get(operations, device->ecus.ecu[i].serial), &one, err);
 		if (r == 0 && json_object_set_new(all, device->ecus.ecu[i].serial, one) < 0)
 			r = err_set(err, ENOMEM, "manifest: no memory");
 	}
 	if (r == 0)
-		*out = MOVE(all);
+		*out = add_names(device, all);
 	return r;
 }
 
@@ -157,12 +184,21 @@ build(struct device *device, json_t **out, struct err *err)
 
 	if (r < 0)
 		return r;
-	part = json_pack("{s:s,s:o}", "primary_ecu_serial", primary->serial, "ecu_version_manifests", versions);
-	if (report && json_object_set_new(part, "installation_report",
-			  json_pack("{s:s,s:O}", "content_type",
-			      "application/vnd.com.here.otac.installationReport.v1", "report", report)) < 0)
+	part = json_pack("{s:s,s:o}", "primary_ecu_serial", primary->serial,
+	    is_form(device, "v1") ? "ecu_version_manifest" : "ecu_version_manifests", versions);
+	if (report && is_form(device, "v3") &&
+	    json_object_set_new(part, "installation_report",
+		json_pack("{s:s,s:O}", "content_type", "application/vnd.com.here.otac.installationReport.v1",
+		    "report", report)) < 0)
 		return err_set(err, ENOMEM, "manifest: no memory");
 	return sign_part(primary->key, MOVE(part), out, err);
+}
+
+/* For those who want to hand it in once more. */
+static int
+record(const struct device *device, const char *text, size_t bytes, struct err *err)
+{
+	return device->record ? file_replace(AT_FDCWD, device->record, text, bytes, 0600, err) : 0;
 }
 
 int
@@ -175,8 +211,10 @@ manifest_send(struct device *device, struct err *err)
 
 	if ((r = build(device, &manifest, err)) < 0 ||
 	    (r = canonical_write(manifest, &text, &bytes, err)) < 0 ||
+	    (r = record(device, text, bytes, err)) < 0 ||
 	    (r = hand_in(device, "PUT", "/director/manifest", text, bytes, err)) < 0)
 		return r;
+	json_object_del(store_state(device->store), "operations");
 	if (json_object_del(store_state(device->store), "report") < 0)
 		return 0; /* there was none */
 	return store_save(device->store, err);

@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "tests/device/apply.h"
 #include "tests/device/install.h"
 #include "tests/device/manifest.h"
 #include "tests/device/meta.h"
@@ -160,76 +161,12 @@ download_all(struct cycle *cycle, struct err *err)
 	return first;
 }
 
-/* Tells an event for each ECU of the whole plan. */
-static int
-tell_all(struct cycle *cycle, const char *type, enum report_success success, struct err *err)
-{
-	const char *name;
-	json_t *step;
-	int r = 0;
-
-	json_object_foreach(cycle->plan, name, step)
-	{
-		if (r == 0)
-			r = tell(cycle, type, json_object_get(step, "target"), success, err);
-	}
-	return r;
-}
-
-/* "Installing" is writing down: a test device has nothing to boot. */
-static int
-install(struct cycle *cycle, size_t i, const char *name, json_t *target, json_t *items, struct err *err)
-{
-	struct ecu *ecu = &cycle->device->ecus.ecu[i];
-	int r = manifest_set_installed(cycle->device, i, name, target, err);
-
-	if (r < 0)
-		return r;
-	if (json_array_append_new(items, json_pack("{s:s,s:o}", "ecu", ecu->serial, "result",
-					     manifest_result("OK", "Installing image succeeded"))) < 0)
-		return err_set(err, ENOMEM, "installation report: no memory");
-	printf("installed %s on %s\n", name, ecu->serial);
-	return 0;
-}
-
-static int
-install_target(struct cycle *cycle, const char *name, json_t *target, json_t *items, struct err *err)
-{
-	const struct ecus *ecus = &cycle->device->ecus;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ecus->count; i++)
-		if (json_object_get(target_ecus(target), ecus->ecu[i].serial))
-			r = install(cycle, i, name, target, items, err);
-	return r;
-}
-
-/* What is installed and the report of it are saved together, so no event comes in between. */
-static int
-install_all(struct cycle *cycle, struct err *err)
-{
-	AUTO(json_decref_p) json_t *items = json_array();
-	const char *name;
-	json_t *step;
-	int r = tell_all(cycle, "EcuInstallationStarted", REPORT_NO_SUCCESS, err);
-
-	json_object_foreach(cycle->plan, name, step)
-	{
-		if (r == 0)
-			r = install_target(cycle, name, json_object_get(step, "target"), items, err);
-	}
-	if (r == 0)
-		r = manifest_set_report(cycle->device, correlation_of(cycle), "OK",
-		    "Device has been successfully installed", "Installation succesful", MOVE(items), err);
-	return r < 0 ? r : tell_all(cycle, "EcuInstallationCompleted", REPORT_SUCCEEDED, err);
-}
-
 static int
 update(struct cycle *cycle, struct err *err)
 {
 	int r = download_all(cycle, err);
 
-	return r < 0 ? r : install_all(cycle, err);
+	return r < 0 ? r : apply_plan(cycle->device, cycle->plan, correlation_of(cycle), err);
 }
 
 /* What aktualizr does when it starts. */
@@ -266,6 +203,8 @@ poll_run(struct device *device, bool is_check, struct err *err)
 
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		trust_init(&cycle.trust[i], (enum repository)i);
+	if (apply_is_waiting(device))
+		return 0; /* nobody hears of it until then */
 	if ((r = start(device, err)) < 0)
 		return r;
 	/* A manifest that is not taken does not keep the real client from looking for updates. */
@@ -280,5 +219,7 @@ poll_run(struct device *device, bool is_check, struct err *err)
 	if (is_check)
 		return POLL_AVAILABLE;
 	r = update(&cycle, err);
+	if (apply_is_waiting(device))
+		return r;
 	return finish(device, r, err);
 }

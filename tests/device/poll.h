@@ -11,7 +11,7 @@
 #define POLL_AVAILABLE 1
 
 /**
- * Runs one cycle; with @is_check it ends after the verification.
+ * Runs one cycle, none while something waits for a reboot; with @is_check it ends after the verification.
  *
  * Returns 0 when there was nothing to do or the update is installed and reported, POLL_AVAILABLE, -EBADMSG or
  * -EFBIG when something was refused, -ECOMM when the server could not be reached or said no.

@@ -3,7 +3,8 @@
  *
  *     primary.key secondary-SERIAL.key   the ECUs' Uptane keys
  *     director/ROLE.json image/ROLE.json metadata exactly as received
- *     state.json                         installed, report_counter, sent, registered, report, events
+ *     state.json                         installed, report_counter, sent, registered, report, operations,
+ *                                      pending, events
  *     images/SHA256                      binary targets, complete or in the middle of a download
  *     ostree/                            an archive repository of the commits that were pulled
  *

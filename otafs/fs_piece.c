@@ -1,0 +1,231 @@
+/*
+ * What is read and written piece by piece: folders of both views; streams, logs, texts that grow, and lines of
+ * the full tree. Between two pieces others have the core's lock: a folder of a million names holds up nobody.
+ */
+#include "otafs/fs_callback.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+/* ---- pieces; the handle's lock is held */
+
+static int
+fetch_once(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offset)
+{
+	struct mount *mount = fs_mount_of(request);
+	struct err err = { 0 };
+	struct node node;
+	bool is_apart;
+	int r;
+
+	r = fs_find(request, fs_inode_of(mount, id)->path, &node, &err);
+	is_apart = r == 0 && node_is_apart(&node);
+	if (is_apart)
+		fs_done(request);
+	if (r == 0)
+		r = pieces_fetch(&handle->pieces, &node, mount->view, offset, &err);
+	if (!is_apart)
+		fs_done(request);
+	return r;
+}
+
+/* Makes pieces until the one of @offset is there; the caller may have died meanwhile. */
+static int
+fetch(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offset)
+{
+	int r = pieces_have(&handle->pieces, offset) ? 0 : PIECES_AGAIN;
+
+	while (r == PIECES_AGAIN)
+		r = fuse_req_interrupted(request) ? -EINTR : fetch_once(request, id, handle, offset);
+	return r;
+}
+
+/* ---- folders */
+
+void
+fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+{
+	struct handle *handle;
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	if (r == 0)
+		r = handle_open_folder(&node, &handle, &err);
+	fs_done(request);
+	if (r < 0) {
+		fs_fail(request, r);
+		return;
+	}
+	info->fh = (uint64_t)(uintptr_t)handle;
+	fuse_reply_open(request, info);
+}
+
+static mode_t
+type_of(char letter)
+{
+	return letter == 'd' ? S_IFDIR : letter == 'l' ? S_IFLNK : S_IFREG;
+}
+
+/* Names from @offset on, as many as there is room for; never beyond the piece, since the kernel comes back to
+ * what the caller had no room for. Returns how many bytes they take. */
+static size_t
+put_names(fuse_req_t request, const struct pieces *pieces, off_t offset, char *out, size_t room)
+{
+	size_t bytes, used = 0;
+	const char *at = pieces_at(pieces, offset, &bytes), *end = at + bytes;
+
+	while (at < end) {
+		const char *name = at + 1;
+		size_t step = strlen(name) + 2, n;
+		struct stat st = { .st_mode = type_of(*at), .st_ino = (ino_t)offset + 2 };
+
+		offset += (off_t)step;
+		n = fuse_add_direntry(request, out + used, room - used, name, &st, offset);
+		if (n > room - used)
+			break;
+		used += n;
+		at += step;
+	}
+	return used;
+}
+
+void
+fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
+{
+	struct handle *handle = fs_handle_of(info);
+	AUTO(free_p) char *out = malloc(room);
+	size_t used = 0;
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = out ? fetch(request, id, handle, offset) : -ENOMEM;
+	if (r == 0)
+		used = put_names(request, &handle->pieces, offset, out, room);
+	pthread_mutex_unlock(&handle->lock);
+	if (r < 0)
+		fs_fail(request, r);
+	else
+		fuse_reply_buf(request, out, used);
+}
+
+void
+fs_on_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+{
+	(void)id;
+	fs_close(request, info);
+}
+
+/* ---- files */
+
+/* Copies what there is from @offset on; the caller reads again if that is less than it asked for. */
+static ssize_t
+copy(const char *data, size_t bytes, char *out, size_t room)
+{
+	size_t n = bytes < room ? bytes : room;
+
+	if (n)
+		memcpy(out, data, n);
+	return (ssize_t)n;
+}
+
+static ssize_t
+read_log(fuse_req_t request, fuse_ino_t id, char *out, size_t room, off_t offset)
+{
+	struct err err = { 0 };
+	struct node node;
+	ssize_t n;
+
+	n = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	if (n == 0)
+		n = node_read_at(&node, offset, out, room, &err);
+	fs_done(request);
+	return n;
+}
+
+static ssize_t
+read_stream(fuse_req_t request, fuse_ino_t id, struct handle *handle, char *out, size_t room, off_t offset)
+{
+	const char *at;
+	size_t bytes;
+	int r = fetch(request, id, handle, offset);
+
+	if (r < 0)
+		return r;
+	at = pieces_at(&handle->pieces, offset, &bytes);
+	return copy(at, bytes, out, room);
+}
+
+static ssize_t
+read_growing(fuse_req_t request, fuse_ino_t id, struct handle *handle, char *out, size_t room, off_t offset)
+{
+	struct err err = { 0 };
+	struct node node;
+	int r = 0;
+
+	if ((size_t)offset >= handle->bytes) {
+		r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+		if (r == 0)
+			r = handle_look_again(handle, &node, offset, &err);
+		fs_done(request);
+	}
+	if (r < 0 || (size_t)offset >= handle->bytes)
+		return r;
+	return copy(handle->data + offset, handle->bytes - (size_t)offset, out, room);
+}
+
+void
+fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info)
+{
+	struct handle *handle = fs_handle_of(info);
+	AUTO(free_p) char *out = malloc(size);
+	ssize_t n = -ENOMEM;
+
+	pthread_mutex_lock(&handle->lock);
+	if (out && handle->kind == NODE_LOG)
+		n = read_log(request, id, out, size, offset);
+	else if (out && handle->is_growing)
+		n = read_growing(request, id, handle, out, size, offset);
+	else if (out)
+		n = read_stream(request, id, handle, out, size, offset);
+	pthread_mutex_unlock(&handle->lock);
+	if (n < 0)
+		fs_fail(request, (int)n);
+	else
+		fuse_reply_buf(request, out, (size_t)n);
+}
+
+/* ---- lines */
+
+static int
+take_once(fuse_req_t request, fuse_ino_t id, struct lines *lines, bool is_end)
+{
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	if (r == 0) {
+		memcpy(node.who, lines->who, sizeof(node.who));
+		r = lines_take(lines, &node, is_end, &err);
+	}
+	fs_done(request);
+	return r;
+}
+
+int
+fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_end)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	do {
+		r = take_once(request, id, &handle->lines, is_end);
+	} while (r == LINES_AGAIN);
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}

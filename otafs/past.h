@@ -1,0 +1,19 @@
+/** devices/ID/installations: what became of each assignment, one line each, oldest first. */
+#ifndef OTAFS_PAST_H
+#define OTAFS_PAST_H
+
+#include <stdio.h>
+
+#include "otafs/core.h"
+#include "state/installation.h"
+
+/**
+ * "TIME installed app-2.0 on ECU prim, assigned TIME, read after 12 s, finished after 4 min 3 s, CORRELATION"
+ * and, where there are any, code and words: ": CODE: WORDS". Times count from when it was assigned.
+ */
+int past_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+
+/** One line of it. */
+void past_print_one(const struct installation *installation, FILE *out);
+
+#endif
