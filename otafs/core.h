@@ -71,6 +71,17 @@ struct plans {
 	int64_t schedule_at;  /**< when to look for what is due; 0: nothing is scheduled */
 };
 
+/** Files "assign.check" whose last trial is remembered (trial.h). */
+#define TRIALS_MAX 16
+
+struct trials {
+	struct {
+		char path[256];
+		char *text; /* NULL: none yet */
+	} list[TRIALS_MAX];
+	size_t next; /* is overwritten next, counted on and on */
+};
+
 struct expiry;
 struct fleet;
 struct retirements;
@@ -86,6 +97,7 @@ struct core {
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	struct plans plans;
+	struct trials trials;
 	int64_t followed;  /**< the publication that open assignments were held against */
 	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
 	int64_t shown;     /**< the publication that the signer was shown last; 0: none */
@@ -129,6 +141,9 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
 /** Leaves @changes, whose names it frees, to the main loop: the kernel cannot forget a name while one is looked
  * up in the same folder. */
 void core_postpone(struct core *core, struct changes *changes);
+
+/** Notes that this certificate speaks for @device now, or not any more, and so all that is below it. */
+void core_certificate_changed(struct core *core, const char *device, const char *serial);
 
 /** Takes the noted changes out; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);

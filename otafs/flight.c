@@ -23,7 +23,7 @@ tell(struct core *core, const char *device, const char *correlation, int64_t now
 	    &(struct happening){ .device = device,
 		.at = now,
 		.who = "device",
-		.what = "in flight",
+		.what = "in_flight",
 		.text = text,
 		.correlation = correlation },
 	    err);

@@ -10,6 +10,7 @@
 #include "otafs/grammar.h"
 #include "otafs/source.h"
 #include "otafs/term.h"
+#include "state/seen.h"
 
 int
 rule_parse(const char *text, struct rule **out, struct err *err)
@@ -126,16 +127,16 @@ look(const struct page *page, char cursor[static NODE_CURSOR_MAX])
 	return r == 0 && ids.count == RULE_SLICE ? 1 : r;
 }
 
-/* The reader sees what is on disk: when a query begins, signs of life go there too. */
+/* The reader does not see what is only noted of when devices were seen. */
 static int
-bind_now(struct core *core, const struct rule *rule, bool is_first, struct bound *bound, struct err *err)
+bind_now(struct core *core, const struct rule *rule, bool is_start, struct bound *bound, struct err *err)
 {
 	int r;
 
 	core_lock(core);
-	r = is_first ? state_seen_flush(core->state, err) : 0;
-	if (r == 0)
-		r = bind_rule(core, rule, "", false, bound, err);
+	r = bind_rule(core, rule, "", false, bound, err);
+	if (r == 0 && is_start && bound->is_seen)
+		r = state_seen_flush(core->state, err);
 	core_unlock(core);
 	return r;
 }

@@ -44,7 +44,7 @@ compare_files(const void *a, const void *b)
 static bool
 is_running(const struct bound_term *bound, const struct found *found)
 {
-	for (size_t i = 0; i < found->ecus.count; i++) {
+	for (size_t i = 0; bound->count > 0 && i < found->ecus.count; i++) {
 		const char *file = found->ecus.list[i].second;
 
 		if (bsearch(&file, bound->files, bound->count, sizeof(*bound->files), compare_files))

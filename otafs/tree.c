@@ -8,6 +8,7 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_csv,
 	&tree_events,
 	&tree_query,
 	&tree_prefix,

@@ -169,7 +169,7 @@ update_check_idle(const struct update *update, struct err *err)
 	if (r < 0)
 		return r;
 	if (count)
-		return err_set(err, EBUSY, "update %s (%s) is open; write \"cancel\" first",
-		    open[0].correlation, open[0].target);
+		return err_set(err, EBUSY, "update %s (%s) is open; write \"%s\" first", open[0].correlation,
+		    open[0].target, open[0].in_flight_at ? "cancel!" : "cancel");
 	return 0;
 }

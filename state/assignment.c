@@ -4,6 +4,7 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/seen.h"
 
 static const char ASSIGNMENTS[] =
     "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at,"
@@ -61,20 +62,29 @@ state_assignments(
 	return r;
 }
 
+/* What a device should do is another thing now: its polls are counted from here. */
+static int
+changed(struct state *state, const char *device, int r, struct err *err)
+{
+	state->needs++;
+	return r ? r : state_polls(state, device, 0, err);
+}
+
 int
 state_assignment_add(struct state *state, const char *device, const struct assignment *a, struct err *err)
 {
-	state->needs++;
-	return state_answer(db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware,
-				a->target, a->sha256, a->length, a->format, a->correlation, a->created_at),
-	    STATE_NONE);
+	int r = db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware, a->target,
+	    a->sha256, a->length, a->format, a->correlation, a->created_at);
+
+	return changed(state, device, state_answer(r, STATE_NONE), err);
 }
 
 int
 state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err)
 {
-	state->needs++;
-	return state_answer(db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu), STATE_NONE);
+	int r = db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu);
+
+	return changed(state, device, state_answer(r, STATE_NONE), err);
 }
 
 int
@@ -94,7 +104,9 @@ state_assignments_unread(struct state *state, const char *device, struct err *er
 int
 state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err)
 {
-	return state_answer(db_change(state->db, IN_FLIGHT, err, "si", device, now), STATE_NONE);
+	int r = state_answer(db_change(state->db, IN_FLIGHT, err, "si", device, now), STATE_NONE);
+
+	return r ? r : state_polls(state, device, 0, err);
 }
 
 int

@@ -28,6 +28,7 @@ struct assignment {
 /** Open assignments, ordered by ECU; the caller frees @out. */
 int state_assignments(
     struct state *state, const char *device, struct assignment **out, size_t *count, struct err *err);
+/** Each of these, and state_assignments_in_flight(), lets the polls be counted anew. */
 int state_assignment_add(
     struct state *state, const char *device, const struct assignment *assignment, struct err *err);
 int state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err);

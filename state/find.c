@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 
 struct reader {
 	struct db *db;
@@ -107,7 +108,12 @@ read_found(struct db *db, const char *id, unsigned what, struct found *out, stru
 int
 state_found(struct state *state, const char *id, unsigned what, struct found *out, struct err *err)
 {
-	return read_found(state->db, id, what, out, err);
+	const struct note *note = notes_find(state, id);
+	int r = read_found(state->db, id, what, out, err);
+
+	if (r == 0 && note && note->seen_at)
+		out->seen_at = note->seen_at;
+	return r;
 }
 
 int

@@ -47,4 +47,8 @@ int state_installation_last(
 int state_installation_was_refused(struct state *state, const char *device, const char *ecu, const char *target,
     const char *sha256, bool *was, struct err *err);
 
+/** Whether an update with that correlation id has ended on @device. */
+int state_installation_is_known(
+    struct state *state, const char *device, const char *correlation, bool *is_known, struct err *err);
+
 #endif

@@ -51,11 +51,14 @@ ok "a quiet visit leaves nothing" lines "" device car1 poll
 commit_of app 1.0 >/dev/null
 drop app 1.0
 ok "publishes" published app 1.0
+ok "a dry run none" lines "" write 'app 1.0' "$dev/assign.check"
+ok "an update for later one" lines "car1 scheduled $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$dev/assign"
+ok "taking it back one" lines "car1 cancelled $root - -" write cancel "$dev/assign"
 ok "assigning leaves a line" lines "car1 assigned $root car1-ecu app-1.0" write 'app 1.0' "$dev/assign"
 correlation=$(jq -r .correlation "$T/new")
 ok "with a correlation id" has "$T/new" '"correlation":"urn:here-ota:mtu:'
 ok "a refused command none" lines "" write 'app 9' "$dev/assign"
-ok "cancelling one" lines "car1 cancelled $root - app-1.0" write cancel "$dev/assign"
+ok "cancelling one" lines "car1 cancelled $root car1-ecu app-1.0" write cancel "$dev/assign"
 ok "with the same id" is "$(jq -r .correlation "$T/new")" "$correlation"
 write 'app 1.0' "$dev/assign"
 correlation=$(tail -n 1 "$log" | jq -r .correlation)
@@ -72,7 +75,8 @@ had=$(wc -c <"$log")
 had_device=$(wc -c <"$dev/log")
 device car1 poll >"$T/poll.out" 2>&1
 ok "an update leaves all its steps" is "$(tail -c "+$((had + 1))" "$log" | jq -r '[.what, .ecu // "-", .target // "-"] | join(" ")' |
-	grep -v '^reported')" "event car1-ecu -
+	grep -v '^reported')" "in_flight - -
+event car1-ecu -
 event car1-ecu -
 event car1-ecu -
 event car1-ecu -
@@ -89,6 +93,9 @@ ok "with the last line" has "$T/followed" '"device":"other","what":"made"'
 ok "tail -f devices/ID/log too" wait_for 5 followed_device
 ok "which has nothing of others" not has "$T/followed-device" other
 kill "$tail_pid" "$tail2_pid"
+
+ok "following one" lines "car1 follows $root - -" write 'follow app' "$dev/assign"
+ok "not any more one" lines "car1 unfollows $root - -" write 'unfollow app' "$dev/assign"
 
 # ---- what is about no device
 ok "retiring is told" lines "- retire_asked $root - app-1.0" write force "$T/mount/packages/app/1.0/retire"

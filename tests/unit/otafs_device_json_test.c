@@ -11,6 +11,7 @@
 #include "otafs/report.h"
 #include "otafs/tag.h"
 #include "otafs/text.h"
+#include "state/group.h"
 #include "tests/unit/fixture.h"
 
 static json_t *
@@ -72,6 +73,10 @@ tells_all_of_a_device_in_use(void **state)
 	    report_commit(&f->core, &f->device, "network", network, strlen(network), &reply, &err), 0);
 	assert_int_equal(fixture_send(f, fixture_manifest_of(f, PRIM, "app-1.0", APP_1), &reply), 200);
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(fixture_assign(f, "follow fw", &err), 0);
+	assert_int_equal(fixture_assign(f, "at 2046-11-22T08:00:00Z fw 2.0", &err), 0);
+	assert_int_equal(state_group_add(f->core.state, "eu", 1, &err), 0);
+	assert_int_equal(state_member_add(f->core.state, "eu", "car7", &err), 0);
 	json = shown(f, "car7");
 	assert_string_equal(json_text(json, "name"), "Bus 7");
 	assert_string_equal(json_text(json, "notes"), "old\nrusty");
@@ -86,6 +91,9 @@ tells_all_of_a_device_in_use(void **state)
 	assert_string_equal(json_text(json_object_get(ecu, "installed"), "version"), "1.0");
 	assert_string_equal(json_text(json_object_get(ecu, "publicKey"), "keytype"), "ED25519");
 	assert_string_equal(text_at(json, "assignments", "version"), "2.0");
+	assert_string_equal(text_at(json, "followed", "package"), "fw");
+	assert_string_equal(text_at(json, "scheduled", "at"), "2046-11-22T08:00:00Z");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json, "groups"), 0)), "eu");
 	assert_non_null(strstr(text_at(json, "assignments", "correlationId"), "urn:here-ota:mtu:"));
 }
 

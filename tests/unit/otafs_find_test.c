@@ -13,6 +13,7 @@
 #include "otafs/source.h"
 #include "otafs/standing.h"
 #include "state/group.h"
+#include "state/seen.h"
 #include "state/standing.h"
 #include "state/tag.h"
 #include "tests/unit/fixture.h"
@@ -380,6 +381,19 @@ sees_what_the_transaction_has_changed(void **state)
 	assert_int_equal(matches(f, "all", "nobody", &err), 0);
 }
 
+static void
+knows_when_devices_were_seen_just_now(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(count(f, "lastseen after 2020-01-01"), 0);
+	assert_int_equal(state_device_seen(f->core.state, cars[5].id, INT64_C(1700000000), &err), 0);
+	assert_int_equal(matches(f, "lastseen after 2020-01-01", cars[5].id, &err), 1);
+	assert_int_equal(matches(f, "lastseen newer than 7d", cars[5].id, &err), 0);
+	assert_int_equal(count(f, "lastseen after 2020-01-01"), 1);
+}
+
 /* ---- groups of groups */
 
 static int
@@ -461,6 +475,7 @@ main(void)
 		cmocka_unit_test(finds_what_looking_at_each_finds),
 		cmocka_unit_test(looks_where_the_fewest_are),
 		cmocka_unit_test(sees_what_the_transaction_has_changed),
+		cmocka_unit_test(knows_when_devices_were_seen_just_now),
 		cmocka_unit_test(refuses_rules_that_go_in_circles),
 		cmocka_unit_test(bounds_how_often_groups_name_groups),
 		cmocka_unit_test(a_page_that_was_broken_off_goes_on_there),
