@@ -93,7 +93,7 @@ commit2=$(commit_of app 2.0)
 drop app 2.0
 ok "publishes a second version" published app 2.0
 echo 'app 2.0' >"$dev/assign"
-jq -nc --arg c "$(sed -n 's/.*, \(urn:.*\)/\1/p' "$dev/assign")" '[{id:"applied",eventType:{id:"EcuInstallationApplied",version:0},
+jq -nc --arg c "$(sed -n 's/.*, \(urn:.*\)/\1/p' "$dev/assign" | head -n 1)" '[{id:"applied",eventType:{id:"EcuInstallationApplied",version:0},
 	event:{correlationId:$c,ecu:"car7-ecu"}}]' >"$T/applied.json"
 fetch car7 /events -X POST -d "@$T/applied.json" >/dev/null
 ok "says that a device waits for its reboot" has "$dev/status" "has installed it and waits for a reboot"
