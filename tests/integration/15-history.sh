@@ -52,6 +52,7 @@ commit_of app 1.0 >/dev/null
 drop app 1.0
 ok "publishes" published app 1.0
 ok "a dry run none" lines "" write 'app 1.0' "$dev/assign.check"
+ok "letting its count begin anew one" lines "car1 reset $root - -" write reset "$dev/counter"
 ok "an update for later one" lines "car1 scheduled $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$dev/assign"
 ok "taking it back one" lines "car1 cancelled $root - -" write cancel "$dev/assign"
 ok "assigning leaves a line" lines "car1 assigned $root car1-ecu app-1.0" write 'app 1.0' "$dev/assign"
@@ -103,6 +104,13 @@ ok "and its end" wait_for 20 grep -q '"what":"retired","who":"ota-watcher"' "$lo
 
 # ---- the whole
 ok "every line of it is JSON with a time, what and who" jq -es 'all(.at and .what and .who and .text)' "$log"
+# words: each that occurs stands in the manual
+words() {
+	for word in $(jq -r .what "$log" | sort -u); do
+		grep -Eq "^\.It Li .*\b$word\b" "$top/docs/otafs.8" || { echo "$word is not in otafs(8)" && return 1; }
+	done
+}
+ok "each word of it is in the manual" words
 ok "no byte is between lines" is "$(jq -c . "$log" | wc -l)" "$(wc -l <"$log")"
 ok "the lines of a device are those of the log" sh -c "grep '\"device\":\"car1\"' $log | cmp - $dev/log"
 ok "times never go back" jq -es '[.[].at] | . == sort' "$log"
