@@ -36,6 +36,8 @@ ok "the same name none" lines "" write "Bus 7" "$dev/name"
 ok "each tag one" lines "car1 tagged $root - -
 car1 tagged $root - -" write "region=EU
 ring=1" "$dev/tags"
+ok "a table that is copied in one for each change" lines "car1 tagged $root - -" write "DeviceID;region;ring
+car1;US;1" "$T/mount/csv/tags.csv"
 rmdir "$dev"
 ok "and deleting one" has "$log" '"device":"car1","what":"deleted","who":"uid 0 \(root\)"'
 ok "a device that is made by a user without a name is made by a number" sh -c \
@@ -97,6 +99,22 @@ kill "$tail_pid" "$tail2_pid"
 
 ok "following one" lines "car1 follows $root - -" write 'follow app' "$dev/assign"
 ok "not any more one" lines "car1 unfollows $root - -" write 'unfollow app' "$dev/assign"
+
+# ---- groups
+group=$T/mount/groups/vans
+ok "a group leaves a line" lines "- group_made $root - -" mkdir "$group"
+ok "a member one of its device" lines "car1 group_joined $root - -" ln -s ../../devices/car1 "$group/"
+ok "an order two, and those of the members" lines "- ordered $root - -
+car1 scheduled $root - -
+- order_finished $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$group/assign"
+ok "all of one correlation id" is "$(jq -r .correlation "$T/new" | sort -u | wc -l)" 1
+ok "leaving one" lines "car1 group_left $root - -" rm "$group/car1"
+ok "another name one" lines "- group_renamed $root - -" mv "$group" "$group-2"
+ok "a rule one" lines "- group_rule $root - -" write 'deviceid contains car1' "$group-2/rule"
+ok "members by rule none" lines "" ls "$group-2/"
+write "" "$group-2/rule"
+ok "deleting one" lines "- group_deleted $root - -" rmdir "$group-2"
+write cancel "$dev/assign"
 
 # ---- what is about no device
 ok "retiring is told" lines "- retire_asked $root - app-1.0" write force "$T/mount/packages/app/1.0/retire"
