@@ -38,8 +38,9 @@ ok "is taken whole" is "$(tr '\n' ' ' <"$m/devices/car1/tags")" "color=dark, red
 ok ">> is the same as >" sh -c "printf 'DeviceID;region\ncar1;EU\n' >>'$tags'"
 ok "and taken" has "$m/devices/car1/tags" 'region=EU'
 before=$(wc -l <"$m/devices/car1/history")
-ok "what was read can be written back" sh -c "cat '$devices' >'$T/back.csv' && cp '$T/back.csv' '$devices'"
-ok "which changes nothing" is "$(wc -l <"$m/devices/car1/history")" "$before"
+ok "what was read can be written back" sh -c "cp '$devices' '$T/back.csv' && cp '$T/back.csv' '$devices'"
+ok "it is all of it" is "$(wc -l <"$T/back.csv")" 3
+ok "and changes nothing" is "$(wc -l <"$m/devices/car1/history")" "$before"
 ok "a table is read by others than its owner" is "$(stat -c '%A %s' "$tags")" "-rw-rw---- 0"
 
 # -- refusals --
@@ -74,16 +75,18 @@ ok "none can be taken away" refuses "not permitted" rm "$tags"
 cp "$T/many.csv" "$devices" &
 copy=$!
 slowest=0
+began=$(date +%s%N)
 while kill -0 "$copy" 2>/dev/null; do
 	from=$(date +%s%N)
 	cat "$m/devices/car1/name" >"$T/name"
 	took=$((($(date +%s%N) - from) / 1000000))
 	[ "$took" -le "$slowest" ] || slowest=$took
 done
+copied=$((($(date +%s%N) - began) / 1000000))
 ok "20,000 devices come in one copy" wait "$copy"
 ok "all of them" is "$(ls -U "$m/devices" | wc -l)" 20002
-echo "# slowest read of another file meanwhile: $slowest ms"
-ok "meanwhile others were not held up" [ "$slowest" -lt 2000 ]
+echo "# slowest read of another file meanwhile: $slowest ms of $copied"
+ok "meanwhile others were not held up" [ "$slowest" -lt $((copied / 4)) ]
 grep ^veh "$devices" >"$T/rows.csv"
 grep ^veh "$T/many.csv" >"$T/want.csv"
 ok "the table has them all" is "$(wc -l <"$T/rows.csv")" 20000
