@@ -176,6 +176,8 @@ done
 object=/treehub/objects/$(echo "$commit2" | cut -c1-2)/$(echo "$commit2" | cut -c3-).commit
 rm -rf "$T/lies/www" "$T/victim"
 lie "$object" 20
+# The copy counts its manifests from where the device stands, and the server those of the copies before.
+echo reset >"$dev/counter"
 cp -r "$T/car7/state" "$T/victim"
 ok "refuses a commit object with a byte turned" not "$OTA_DEVICE" --url "https://localhost:$port2" --cert "$T/car7/client.pem" \
 	--key "$T/car7/pkey.pem" --ca "$T/car7/root.crt" --dir "$T/victim" --hardware qemux86-64 --ecu car7-ecu poll
@@ -186,6 +188,7 @@ ok "and does not run it" not says "sha256 $commit2" "$OTA_DEVICE" --url "https:/
 ok "a failed download ends the update" has "$dev/history" "failed app-2.0 on ECU car7-ecu"
 ok "with the device's words in status" has "$dev/status" "^car7: update failed: .*failed: DOWNLOAD_FAILED"
 ok "but not in why, where refusals are" not has "$dev/why" DOWNLOAD
+echo reset >"$dev/counter"
 echo 'app 2.0' >"$dev/assign"
 ok "the honest server updates it" says "installed app-2.0" device car7 poll
 ok "to the second commit" has "$dev/ecus/car7-ecu" "sha256: $commit2"
