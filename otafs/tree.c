@@ -8,8 +8,10 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_csv,
 	&tree_events,
 	&tree_query,
 	&tree_prefix,
+	&tree_groups,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);

@@ -51,6 +51,9 @@ ok "a quiet visit leaves nothing" lines "" device car1 poll
 commit_of app 1.0 >/dev/null
 drop app 1.0
 ok "publishes" published app 1.0
+ok "a dry run none" lines "" write 'app 1.0' "$dev/assign.check"
+ok "an update for later one" lines "car1 scheduled $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$dev/assign"
+ok "taking it back one" lines "car1 cancelled $root - -" write cancel "$dev/assign"
 ok "assigning leaves a line" lines "car1 assigned $root car1-ecu app-1.0" write 'app 1.0' "$dev/assign"
 correlation=$(jq -r .correlation "$T/new")
 ok "with a correlation id" has "$T/new" '"correlation":"urn:here-ota:mtu:'
@@ -90,6 +93,9 @@ ok "with the last line" has "$T/followed" '"device":"other","what":"made"'
 ok "tail -f devices/ID/log too" wait_for 5 followed_device
 ok "which has nothing of others" not has "$T/followed-device" other
 kill "$tail_pid" "$tail2_pid"
+
+ok "following one" lines "car1 follows $root - -" write 'follow app' "$dev/assign"
+ok "not any more one" lines "car1 unfollows $root - -" write 'unfollow app' "$dev/assign"
 
 # ---- what is about no device
 ok "retiring is told" lines "- retire_asked $root - app-1.0" write force "$T/mount/packages/app/1.0/retire"

@@ -317,17 +317,25 @@ leaves_alone_who_has_not_told_what_it_runs(void **state)
 	shows_not(f, "sec-1,");
 }
 
-/* A version that nobody knows any more is not known to be older. */
+/* What was retired is not known to be older than what is left. */
 static void
 goes_back_to_no_older_version(void **state)
 {
 	struct fixture *f = *state;
+	json_t *more = json_object();
+	struct err err = { 0 };
 
 	runs(f, SEC_1, "fw-9.9", APP_1);
 	accepted(f, "follow fw sec-1");
-	accepted(f, "cancel");
 	follow_all(f);
 	shows_not(f, "open since");
+	fixture_target(more, "fw", "9.95", "BINARY", APP_2, json_pack("[s]", "hw-b"));
+	json_object_set_new(json_object_get(json_object_get(more, "fw-9.95"), "custom"), "createdAt",
+	    json_string("2080-01-01T00:00:00Z"));
+	fixture_publish(f, 2, more);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	follow_all(f);
+	shows(f, "fw-9.95 to ECU sec-1, open since");
 }
 
 static void

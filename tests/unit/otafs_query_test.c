@@ -11,6 +11,7 @@
 #include "lib/json.h"
 #include "otafs/standing.h"
 #include "state/group.h"
+#include "state/seen.h"
 #include "state/standing.h"
 #include "state/tag.h"
 #include "tests/unit/fixture.h"
@@ -36,6 +37,9 @@ setup(void **state)
 	assert_int_equal(state_tag_put(f->core.state, "car7", "region", "EU \"west\"", &err), 0);
 	assert_int_equal(state_standing(f->core.state, "car7", f->device.status, "UpToDate", &err), 0);
 	assert_int_equal(state_end(f->core.state, 0, &err), 0);
+	/* It was seen when it registered; at a time that does not change it is easier to find. */
+	assert_int_equal(state_device_seen(f->core.state, "car7", 1000000000, &err), 0);
+	assert_int_equal(state_seen_flush(f->core.state, &err), 0);
 	return r;
 }
 
@@ -90,9 +94,9 @@ prints_lines_in_order_and_pages(void **state)
 	assert_answer(*state, QUERY_TEXT, "limit 2", "bike0000 NotSeen never\nbike0001 NotSeen never\n");
 	assert_answer(
 	    *state, QUERY_TEXT, "deviceid contains bike after bike0001 limit 1", "bike0002 NotSeen never\n");
-	assert_answer(
-	    *state, QUERY_TEXT, "limit 5 after bike2098", "bike2099 NotSeen never\ncar7 UpToDate never\n");
-	assert_answer(*state, QUERY_TEXT, "status is uptodate", "car7 UpToDate never\n");
+	assert_answer(*state, QUERY_TEXT, "limit 5 after bike2098",
+	    "bike2099 NotSeen never\ncar7 UpToDate 2001-09-09T01:46:40Z\n");
+	assert_answer(*state, QUERY_TEXT, "status is uptodate", "car7 UpToDate 2001-09-09T01:46:40Z\n");
 	assert_answer(*state, QUERY_TEXT, "after zoo", "");
 }
 
@@ -118,7 +122,8 @@ prints_json(void **state)
 	assert_answer(*state, QUERY_JSON, "group is fleet",
 	    "{\"ecus\":[{\"hardware\":\"hw-a\",\"target\":\"\"},{\"hardware\":\"hw-b\",\"target\":\"\"},"
 	    "{\"hardware\":\"hw-b\",\"target\":\"\"}],\"groups\":[\"fleet\"],\"id\":\"car7\",\"name\":\"\","
-	    "\"seen_at\":null,\"status\":\"UpToDate\",\"tags\":{\"region\":\"EU \\\"west\\\"\"}}\n");
+	    "\"seen_at\":\"2001-09-09T01:46:40Z\",\"status\":\"UpToDate\",\"tags\":{\"region\":\"EU "
+	    "\\\"west\\\"\"}}\n");
 }
 
 static void
