@@ -175,7 +175,7 @@ bench: packages
 	$(MAKE) all benches VARIANT=$(VARIANT)
 	@for b in tests/bench/[0-9]*.sh; do BENCH=$(CURDIR)/$(B)/tests/bench OTA_BIN=$(CURDIR)/$(B)/bin $$b || exit 1; done
 benches: $(benches)
-$(benches): %: %.o $(store_a) $(sign_a) $(lib_a)
+$(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
 
 fuzz: packages

@@ -3,336 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "lib/cleanup.h"
-#include "lib/json.h"
-#include "lib/log.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
-#include "otafs/director.h"
-#include "otafs/fleet.h"
+#include "otafs/follow.h"
+#include "otafs/schedule.h"
+#include "otafs/standing.h"
+#include "otafs/update.h"
 
-#define WORDS " \t\r"
+#define BLANKS " \t\r\n"
 
-/* What one write is about. */
-struct order {
-	struct core *core;
-	const struct device *device;
-	struct ecu *ecus;
-	size_t ecu_count;
-	struct assignment *list; /* what is to be stored */
-	size_t count;
-	char correlation[STATE_CORRELATION_MAX];
-	int64_t now;
-};
-
-static void
-list_hardware(const struct order *order, char *out, size_t room)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < order->ecu_count && n + 1 < room; i++)
-		n += (size_t)snprintf(out + n, room - n, "%s%s (%s)", i ? ", " : "", order->ecus[i].serial,
-		    order->ecus[i].hardware);
-}
-
-static int
-refuse_hardware(const struct order *order, const struct target *target, struct err *err)
-{
-	AUTO(free_p) char *ids = json_write_as(target->hardware, JSON_COMPACT | JSON_ENSURE_ASCII);
-	char ecus[256];
-
-	list_hardware(order, ecus, sizeof(ecus));
-	return err_set(
-	    err, EINVAL, "%s is for hardware %.128s; this device has %s", target->file, ids ? ids : "?", ecus);
-}
-
-/* What a device would pass over in silence: secondaries know no delegations, and nobody looks into an expired
- * one.  (aktualizr-wire 2.9) */
-static int
-check_delegation(const struct order *order, const struct ecu *ecu, const struct target *target, struct err *err)
-{
-	char since[UTC_TEXT_SIZE];
-
-	if (!target->delegation)
-		return 0;
-	if (strcmp(ecu->serial, order->device->primary_ecu) != 0)
-		return err_set(err, EINVAL,
-		    "%s is of the delegation %s, and only primary ECUs look into delegations; %s is none",
-		    target->file, target->delegation, ecu->serial);
-	if (target->expires_at > order->now)
-		return 0;
-	utc_format(target->expires_at, since);
-	return err_set(err, EINVAL,
-	    "%s is of the delegation %s, which has expired at %s: its supplier has to sign anew", target->file,
-	    target->delegation, since);
-}
-
-static int
-add_line(struct order *order, const struct ecu *ecu, const struct target *target, struct err *err)
-{
-	struct assignment *a;
-	int r = check_delegation(order, ecu, target, err);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < order->count; i++)
-		if (!strcmp(order->list[i].ecu, ecu->serial))
-			return err_set(err, EINVAL, "ECU %s is named twice", ecu->serial);
-	if (!strcmp(ecu->installed, target->file))
-		return err_set(err, EEXIST, "ECU %s runs %s already", ecu->serial, target->file);
-	a = &order->list[order->count++];
-	snprintf(a->ecu, sizeof(a->ecu), "%s", ecu->serial);
-	snprintf(a->hardware, sizeof(a->hardware), "%s", ecu->hardware);
-	snprintf(a->target, sizeof(a->target), "%s", target->file);
-	snprintf(a->sha256, sizeof(a->sha256), "%s", target->sha256);
-	snprintf(a->format, sizeof(a->format), "%s", target->format);
-	snprintf(a->correlation, sizeof(a->correlation), "%s", order->correlation);
-	a->length = target->length;
-	a->created_at = order->now;
-	return 0;
-}
-
-static int
-add_to_ecu(struct order *order, const char *serial, const struct target *target, struct err *err)
-{
-	char ecus[256];
-
-	for (size_t i = 0; i < order->ecu_count; i++) {
-		if (strcmp(order->ecus[i].serial, serial))
-			continue;
-		if (!target_fits(target, order->ecus[i].hardware))
-			return refuse_hardware(order, target, err);
-		return add_line(order, &order->ecus[i], target, err);
-	}
-	list_hardware(order, ecus, sizeof(ecus));
-	return err_set(err, ENOENT, "no ECU \"%.64s\"; this device has %s", serial, ecus);
-}
-
-static int
-add_to_fitting(struct order *order, const struct target *target, struct err *err)
-{
-	size_t before = order->count;
-
-	for (size_t i = 0; i < order->ecu_count; i++) {
-		int r = target_fits(target, order->ecus[i].hardware)
-			    ? add_line(order, &order->ecus[i], target, err)
-			    : 0;
-
-		if (r < 0)
-			return r;
-	}
-	return order->count > before ? 0 : refuse_hardware(order, target, err);
-}
-
-/* Tells a wrong version from a wrong name. */
-static int
-refuse_package(const struct order *order, const char *package, const char *version, struct err *err)
-{
-	const struct target *targets;
-	size_t count;
-
-	targets = image_targets(order->core->image, &count);
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(targets[i].package, package) && target_is_shown(&targets[i]))
-			return err_set(err, ENOENT, "package %s has no version %.128s: ls packages/%s", package,
-			    version, package);
-	return err_set(err, ENOENT, "%.128s: not in the image repository: ls packages", package);
-}
-
-/* A serial may have spaces in it. NULL: there is nothing more. */
-static char *
-rest_of_line(char *rest)
-{
-	size_t n;
-
-	if (!rest)
-		return NULL;
-	rest += strspn(rest, WORDS);
-	for (n = strlen(rest); n && strchr(WORDS, rest[n - 1]); n--)
-		rest[n - 1] = '\0';
-	return *rest ? rest : NULL;
-}
-
-static int
-parse_line(struct order *order, char *line, struct err *err)
-{
-	char *rest = NULL, *package = strtok_r(line, WORDS, &rest), *version = strtok_r(NULL, WORDS, &rest);
-	char *ecu = rest_of_line(rest);
-	const struct target *target;
-	int r;
-
-	if (!package)
-		return 0;
-	if (!version)
-		return err_set(
-		    err, EINVAL, "\"%.64s\": expected \"PACKAGE VERSION [ECU]\" or \"cancel\"", package);
-	if ((r = name_check_package(package, err)) < 0 || (r = name_check_version(version, err)) < 0 ||
-	    (ecu && (r = name_check_ecu(ecu, err)) < 0))
-		return r;
-	if (image_find(order->core->image, package, version, &target) == IMAGE_NO_TARGET)
-		return refuse_package(order, package, version, err);
-	return ecu ? add_to_ecu(order, ecu, target, err) : add_to_fitting(order, target, err);
-}
-
-static int
-parse(struct order *order, const char *text, struct err *err)
-{
-	AUTO(free_p) char *copy = strdup(text);
-	char *rest = copy, *line;
-	int r;
-
-	if (!copy)
-		return err_set(err, ENOMEM, "no memory for a command");
-	while ((line = strsep(&rest, "\n")))
-		if ((r = parse_line(order, line, err)) < 0)
-			return r;
-	return order->count ? 0
-			    : err_set(err, EINVAL, "empty: expected \"PACKAGE VERSION [ECU]\" or \"cancel\"");
-}
-
-static int
-check_size(const struct order *order, struct err *err)
-{
-	int64_t bytes = director_size(order->core, order->device, order->list, order->count, err);
-
-	if (bytes <= DIRECTOR_BYTES_MAX)
-		return bytes < 0 ? (int)bytes : 0;
-	return err_set(err, EFBIG, "the director's targets.json would have %lld bytes, devices read %d",
-	    (long long)bytes, DIRECTOR_BYTES_MAX);
-}
-
-/* Counter, history and the names that are no longer true: whatever changes assignments ends with this. */
-static int
-note_change(struct core *core, const struct happening *happening, struct err *err)
-{
-	const char *device = happening->device;
-	int r;
-
-	if ((r = state_device_bump(core->state, device, happening->at, err)) != 0 ||
-	    (r = state_happened(core->state, happening, err)) != 0)
-		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted meanwhile", device);
-	return core_device_changed(core, device, err);
-}
-
-static int
-store(const struct order *order, const char *who, struct err *err)
-{
-	struct state *state = order->core->state;
-	struct happening happening;
-	char text[1024];
-	int r;
-
-	if ((r = state_begin(state, err)) < 0)
-		return r;
-	if (order->device->failure[0])
-		r = state_device_failure(state, order->device->id, "", err);
-	for (size_t i = 0; i < order->count && r == 0; i++)
-		r = state_assignment_add(state, order->device->id, &order->list[i], err);
-	for (size_t i = 0; i < order->count && r == 0; i++) {
-		const struct assignment *a = &order->list[i];
-
-		snprintf(text, sizeof(text), "assigned %s to ECU %s by %s, %s", a->target, a->ecu, who,
-		    a->correlation);
-		happening = (struct happening){ .device = order->device->id,
-			.at = order->now,
-			.who = who,
-			.what = "assigned",
-			.text = text,
-			.ecu = a->ecu,
-			.target = a->target,
-			.correlation = a->correlation };
-		r = i + 1 < order->count ? state_happened(state, &happening, err)
-					 : note_change(order->core, &happening, err);
-	}
-	if (r == 0)
-		r = fleet_promise(order->core, order->list, order->count, err);
-	return state_end(state, r, err);
-}
-
-static int
-check_idle(struct core *core, const struct device *device, struct err *err)
-{
-	AUTO(free_p) struct assignment *open = NULL;
-	size_t count;
-	int r = state_assignments(core->state, device->id, &open, &count, err);
-
-	if (r < 0)
-		return r;
-	if (count)
-		return err_set(err, EBUSY, "update %s (%s) is open; write \"cancel\" first",
-		    open[0].correlation, open[0].target);
-	return 0;
-}
-
-static int
-assign(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
-    struct err *err)
-{
-	AUTO(free_p) struct ecu *ecus = NULL;
-	AUTO(free_p) struct assignment *list = NULL;
-	struct order order = { .core = core, .device = device, .now = utc_now() };
-	char uuid[UUID_SIZE];
-	int r;
-
-	uuid_make(uuid);
-	if (how->correlation)
-		snprintf(order.correlation, sizeof(order.correlation), "%s", how->correlation);
-	else
-		snprintf(order.correlation, sizeof(order.correlation), "urn:here-ota:mtu:%s", uuid);
-	if ((r = check_idle(core, device, err)) < 0 ||
-	    (r = state_ecus(core->state, device->id, &ecus, &order.ecu_count, err)) < 0)
-		return r;
-	if (order.ecu_count == 0)
-		return err_set(err, ENXIO, "has not registered its ECUs yet, so it is not known what fits it");
-	list = calloc(order.ecu_count, sizeof(*list));
-	if (!list)
-		return err_set(err, ENOMEM, "no memory for assignments");
-	order.ecus = ecus;
-	order.list = list;
-	if ((r = parse(&order, text, err)) < 0 || (r = check_size(&order, err)) < 0)
-		return r;
-	for (size_t i = 0; how->told && i < order.count; i++)
-		fprintf(how->told, "%s to ECU %s, %s\n", list[i].target, list[i].ecu, order.correlation);
-	return how->is_check ? 0 : store(&order, how->who, err);
-}
-
-static int
-cancel(struct core *core, const struct device *device, const struct assign_how *how, struct err *err)
-{
-	AUTO(free_p) struct assignment *open = NULL;
-	char text[512];
-	size_t count;
-	int r;
-
-	if ((r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
-		return r;
-	if (count == 0)
-		return err_set(err, ENODATA, "nothing is open, nothing to cancel");
-	if (how->told)
-		fprintf(how->told, "cancels %s, %s\n", open[0].target, open[0].correlation);
-	if (how->is_check)
-		return 0;
-	snprintf(text, sizeof(text), "cancelled %s by %s, %s", open[0].target, how->who, open[0].correlation);
-	if ((r = state_begin(core->state, err)) < 0)
-		return r;
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = assign_finish(
-		    core, device->id, &open[i], INSTALLATION_CANCELLED, "", how->who, utc_now(), err);
-	if (r == 0)
-		r = note_change(core,
-		    &(struct happening){ .device = device->id,
-			.at = utc_now(),
-			.who = how->who,
-			.what = "cancelled",
-			.text = text,
-			.target = open[0].target,
-			.correlation = open[0].correlation },
-		    err);
-	return state_end(core->state, r, err);
-}
+/* -- ending -- */
 
 int
 assign_finish(struct core *core, const char *device, const struct assignment *a, const char *result,
@@ -352,35 +33,227 @@ assign_finish(struct core *core, const char *device, const struct assignment *a,
 	name_printable(text, row.text, sizeof(row.text));
 	if ((r = state_assignment_close(core->state, device, a->ecu, err)) == STATE_NONE)
 		return err_set(err, ENOENT, "%s: ECU %s has nothing open", device, a->ecu);
-	return r ? r : state_installation_add(core->state, device, &row, err);
+	if (r < 0 || (r = state_installation_add(core->state, device, &row, err)) < 0)
+		return r;
+	follow_note(core, device);
+	schedule_look(core);
+	return 0;
 }
+
+/* -- "cancel" and "cancel!" -- */
+
+static int
+cancel_row(struct core *core, const struct device *device, const struct assignment *a,
+    const struct assign_how *how, int64_t now, struct err *err)
+{
+	char text[1024];
+	int r;
+
+	if (how->told)
+		fprintf(how->told, "%s %s to ECU %s, %s\n", how->is_check ? "would cancel" : "cancelled",
+		    a->target, a->ecu, a->correlation);
+	if (how->is_check)
+		return 0;
+	snprintf(text, sizeof(text), "cancelled %s for ECU %s by %s%s, %s", a->target, a->ecu, how->who,
+	    a->in_flight_at ? " though the device may have read of it" : "", a->correlation);
+	if ((r = assign_finish(core, device->id, a, INSTALLATION_CANCELLED, "", how->who, now, err)) < 0)
+		return r;
+	return state_happened(core->state,
+	    &(struct happening){ .device = device->id,
+		.at = now,
+		.who = how->who,
+		.what = "cancelled",
+		.text = text,
+		.ecu = a->ecu,
+		.target = a->target,
+		.correlation = a->correlation },
+	    err);
+}
+
+static int
+check_in_flight(const struct assignment *open, size_t count, struct err *err)
+{
+	char since[UTC_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		if (open[i].in_flight_at == 0)
+			continue;
+		utc_format(open[i].in_flight_at, since);
+		return err_set(err, EBUSY,
+		    "%s is in flight: the device has read of it at %s and may install it; \"cancel!\" takes it "
+		    "back all the same",
+		    open[i].target, since);
+	}
+	return 0;
+}
+
+/* Within a transaction. */
+static int
+cancel_all(struct core *core, const struct device *device, const struct assignment *open, size_t count,
+    const struct assign_how *how, struct err *err)
+{
+	size_t scheduled = 0;
+	int64_t now = utc_now();
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = cancel_row(core, device, &open[i], how, now, err);
+	if (r < 0 || (r = schedule_cancel(core, device, how, &scheduled, err)) < 0)
+		return r;
+	if (count + scheduled == 0)
+		return err_set(err, ENODATA, "nothing is open or scheduled, nothing to cancel");
+	if (how->is_check)
+		return 0;
+	return count ? update_note(core, device, now, err) : standing_update(core, device->id, err);
+}
+
+static int
+cancel(struct core *core, const struct device *device, bool is_forced, const char *rest,
+    const struct assign_how *how, struct err *err)
+{
+	AUTO(free_p) struct assignment *open = NULL;
+	size_t count;
+	int r;
+
+	if (rest[strspn(rest, BLANKS)])
+		return err_set(err, EINVAL, "\"cancel\" and \"cancel!\" stand alone");
+	if ((r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
+		return r;
+	if (!is_forced && (r = check_in_flight(open, count, err)) < 0)
+		return r;
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	return state_end(core->state, cancel_all(core, device, open, count, how, err), err);
+}
+
+static int
+cancel_idle(struct core *core, const struct device *device, const char *rest, const struct assign_how *how,
+    struct err *err)
+{
+	return cancel(core, device, false, rest, how, err);
+}
+
+static int
+cancel_any(struct core *core, const struct device *device, const char *rest, const struct assign_how *how,
+    struct err *err)
+{
+	return cancel(core, device, true, rest, how, err);
+}
+
+/* -- an update at once -- */
+
+static int
+assign_now(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
+    struct err *err)
+{
+	struct update update;
+	int r = update_open(core, device, how->correlation, &update, err);
+
+	if (r == 0 && (r = update_check_idle(&update, err)) == 0 &&
+	    (r = update_parse(&update, text, err)) == 0 && (r = update_check_size(&update, err)) == 0) {
+		if (how->told)
+			update_print(&update, how->is_check ? "would assign" : "assigned", how->told);
+		r = how->is_check ? 0 : update_store(&update, how->who, err);
+	}
+	update_close(&update);
+	return r;
+}
+
+/* -- all commands -- */
+
+static const struct command {
+	const char *word;
+	int (*run)(struct core *core, const struct device *device, const char *rest,
+	    const struct assign_how *how, struct err *err);
+} commands[] = {
+	{ "cancel", cancel_idle },
+	{ "cancel!", cancel_any },
+	{ "at", schedule_write },
+	{ "follow", follow_write },
+	{ "unfollow", follow_end },
+};
 
 int
 assign_do(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
     struct err *err)
 {
-	const char *word = text + strspn(text, WORDS "\n");
-	size_t length = strcspn(word, WORDS "\n");
+	const char *word = text + strspn(text, BLANKS);
+	size_t length = strcspn(word, BLANKS);
 
-	if (length == 6 && !strncmp(word, "cancel", length) &&
-	    word[length + strspn(word + length, WORDS "\n")] == '\0')
-		return cancel(core, device, how, err);
-	return assign(core, device, text, how, err);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strlen(commands[i].word) == length && !strncmp(commands[i].word, word, length))
+			return commands[i].run(core, device, word + length, how, err);
+	return assign_now(core, device, text, how, err);
+}
+
+/* -- what "assign" shows -- */
+
+/* "5 min": how much time, in its largest unit. */
+static const char *
+span(int64_t seconds, char *out, size_t room)
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t i = 0;
+
+	while (i < 3 && seconds < 2 * units[i].seconds)
+		i++;
+	snprintf(out, room, "%lld %s", (long long)(seconds / units[i].seconds), units[i].name);
+	return out;
+}
+
+static int
+print_open(struct core *core, const char *device, FILE *out, struct err *err)
+{
+	AUTO(free_p) struct assignment *open = NULL;
+	size_t count;
+	int r = state_assignments(core->state, device, &open, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct assignment *a = &open[i];
+		char since[UTC_TEXT_SIZE], age[32];
+
+		utc_format(a->created_at, since);
+		fprintf(out, "%s to ECU %s, open since %s (%s), ", a->target, a->ecu, since,
+		    span(utc_now() - a->created_at, age, sizeof(age)));
+		utc_format(a->in_flight_at, since);
+		if (a->in_flight_at)
+			fprintf(out, "in flight since %s, ", since);
+		else
+			fputs("not read yet, ", out);
+		fprintf(out, "%s\n", a->correlation);
+	}
+	return r;
+}
+
+static int
+print_last(struct core *core, const char *device, FILE *out, struct err *err)
+{
+	AUTO(free_p) struct installation *list = NULL;
+	size_t count;
+	int r = state_installation_last(core->state, device, &list, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct installation *one = &list[i];
+		char at[UTC_TEXT_SIZE], took[32];
+
+		utc_format(one->finished_at, at);
+		fprintf(out, "last: %s on ECU %s %s at %s after %s%s%s%s%s, %s\n", one->target, one->ecu,
+		    one->result, at, span(one->finished_at - one->assigned_at, took, sizeof(took)),
+		    one->code[0] ? ": " : "", one->code, one->text[0] ? ": " : "", one->text, one->correlation);
+	}
+	return r;
 }
 
 int
 assign_print(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
-	AUTO(free_p) struct assignment *open = NULL;
-	size_t count;
-	int r = state_assignments(core->state, device->id, &open, &count, err);
+	int r;
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		char since[UTC_TEXT_SIZE];
-
-		utc_format(open[i].created_at, since);
-		fprintf(out, "%s to ECU %s, open since %s, %s\n", open[i].target, open[i].ecu, since,
-		    open[i].correlation);
-	}
-	return r;
+	if ((r = print_open(core, device->id, out, err)) < 0 ||
+	    (r = schedule_print(core, device, out, err)) < 0 || (r = follow_print(core, device, out, err)) < 0)
+		return r;
+	return print_last(core, device->id, out, err);
 }

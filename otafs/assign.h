@@ -1,12 +1,14 @@
 /**
  * What an administrator writes into devices/ID/assign, and what reading it shows.
  *
- *     PACKAGE VERSION [ECU]     one line or several in one write: one update with one correlation id
- *     cancel                    takes back all that is open
+ *     PACKAGE VERSION [ECU]     one line or several in one write: one update with one correlation id (update.h)
+ *     cancel                    takes back all that is open and scheduled, unless the device has read of it
+ *     cancel!                   even then
+ *     at TIME ...               the lines of an update, which begins then (schedule.h)
+ *     follow PACKAGE [ECU]      each newer version comes by itself (follow.h)
+ *     unfollow PACKAGE [ECU]
  *
- * Everything that would make the device refuse in silence is checked here (aktualizr-wire 2.7, 2.8, 2.10).
- * The ECU's serial is the rest of the line, for it may have spaces in it. Without an ECU the package goes to
- * every ECU of a fitting hardware id. A device has one open update at a time.
+ * A device has one open update at a time. These words are commands, whatever packages are called.
  */
 #ifndef OTAFS_ASSIGN_H
 #define OTAFS_ASSIGN_H
@@ -34,8 +36,10 @@ struct assign_how {
  * transaction: then it is durable with that.
  *
  * Returns 0; -ENOENT no such package, version or ECU; -EINVAL does not parse or does not fit; -EEXIST the ECU
- * runs it already; -EBUSY another update is open; -ENXIO the device has not registered its ECUs; -EFBIG the
- * document would be too large; -ENODATA nothing to cancel; or another -errno.
+ * runs it already; -EBUSY another update is open, or the one to be cancelled
+ * is in flight; -ENXIO the device has not registered its ECUs; -EFBIG the
+ * document would be too large; -ENODATA nothing to cancel or unfollow; or another
+ * -errno.
  */
 int assign_do(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
     struct err *err);
@@ -48,7 +52,7 @@ int assign_do(struct core *core, const struct device *device, const char *text, 
 int assign_finish(struct core *core, const char *device, const struct assignment *assignment,
     const char *result, const char *code, const char *text, int64_t now, struct err *err);
 
-/** Prints what is open, one line for each ECU; nothing when nothing is. */
+/** Prints what is open, scheduled, followed, and what was finished last, one line for each. */
 int assign_print(struct core *core, const struct device *device, FILE *out, struct err *err);
 
 #endif

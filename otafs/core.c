@@ -14,6 +14,7 @@
 #include "lib/utc.h"
 #include "otafs/show.h"
 #include "otafs/restore.h"
+#include "otafs/trial.h"
 
 #define DAY_SECONDS 86400
 /** Between two questions for a new root, which devices cause by the hundred; and after one without an answer.
@@ -63,6 +64,7 @@ core_close(struct core *core)
 		free(core->roots.texts[i]);
 	free(core->roots.texts);
 	free(core->changes.names);
+	trials_free(core);
 	image_free(core->image);
 	pins_done(&core->pins);
 	reader_free(core->reader);
@@ -98,21 +100,44 @@ core_changed(struct core *core, const char *parent, const char *name)
 	snprintf(more->name, sizeof(more->name), "%s", name);
 }
 
+static void
+note_documents(struct core *core, const char *device, const char *serial)
+{
+	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
+	char parent[256];
+
+	snprintf(parent, sizeof(parent), "devices/%s/%s/director", device, serial);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		core_changed(core, parent, names[i]);
+}
+
+/*
+ * The kernel keeps what is below a name that it forgets while somebody has a file of it open, and finds it
+ * again when the name comes back. So each level is forgotten by itself.
+ */
+void
+core_certificate_changed(struct core *core, const char *device, const char *serial)
+{
+	char parent[256];
+
+	note_documents(core, device, serial);
+	snprintf(parent, sizeof(parent), "devices/%s/%s", device, serial);
+	core_changed(core, parent, "director");
+	snprintf(parent, sizeof(parent), "devices/%s", device);
+	core_changed(core, parent, serial);
+}
+
 struct documents {
 	struct core *core;
 	const char *device;
 };
 
 static int
-note_documents(const char *serial, void *context)
+note_one(const char *serial, void *context)
 {
-	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
 	struct documents *documents = context;
-	char parent[256];
 
-	snprintf(parent, sizeof(parent), "devices/%s/%s/director", documents->device, serial);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		core_changed(documents->core, parent, names[i]);
+	note_documents(documents->core, documents->device, serial);
 	return 0;
 }
 
@@ -121,7 +146,7 @@ core_device_changed(struct core *core, const char *device, struct err *err)
 {
 	struct documents documents = { core, device };
 
-	return state_certificates(core->state, device, note_documents, &documents, err);
+	return state_certificates(core->state, device, note_one, &documents, err);
 }
 
 void

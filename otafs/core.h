@@ -56,6 +56,32 @@ struct roots {
 	int count;
 };
 
+/** Devices that are remembered one by one, because something of them ended. */
+#define PLANS_NOTED_MAX 256
+
+/** What begins by itself: what is scheduled (schedule.h) and what is followed (follow.h). All 0 at the start:
+ * all is to be looked at. */
+struct plans {
+	char noted[PLANS_NOTED_MAX][NAME_DEVICE_MAX + 1]; /**< may get a newer version now */
+	size_t noted_count;
+	char cursor[NAME_DEVICE_MAX + 1]; /**< the last device of this round through all that follow */
+	bool is_round_due, is_in_round;
+	int64_t publication;  /**< the last one that a round began for */
+	bool is_schedule_set; /**< schedule_at is known */
+	int64_t schedule_at;  /**< when to look for what is due; 0: nothing is scheduled */
+};
+
+/** Files "assign.check" whose last trial is remembered (trial.h). */
+#define TRIALS_MAX 16
+
+struct trials {
+	struct {
+		char path[256];
+		char *text; /* NULL: none yet */
+	} list[TRIALS_MAX];
+	size_t next; /* is overwritten next, counted on and on */
+};
+
 struct batch;
 struct expiry;
 struct fleet;
@@ -74,9 +100,11 @@ struct core {
 	struct batch *batch;             /**< what waits for the disk together (batch.h); NULL: nothing does */
 	struct orders *orders;           /**< to groups (order.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
-	int64_t followed;                /**< the publication that open assignments were held against */
-	int64_t follow_at;               /**< when they are to be again, since a delegation expires; 0: never */
-	int64_t shown;                   /**< the publication that the signer was shown last; 0: none */
+	struct plans plans;
+	struct trials trials;
+	int64_t followed;  /**< the publication that open assignments were held against */
+	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
+	int64_t shown;     /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
 	struct roots roots;
 	struct changes changes;
@@ -117,6 +145,9 @@ int core_device_changed(struct core *core, const char *device, struct err *err);
 /** Leaves @changes, whose names it frees, to the main loop: the kernel cannot forget a name while one is looked
  * up in the same folder. */
 void core_postpone(struct core *core, struct changes *changes);
+
+/** Notes that this certificate speaks for @device now, or not any more, and so all that is below it. */
+void core_certificate_changed(struct core *core, const char *device, const char *serial);
 
 /** Takes the noted changes out; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);

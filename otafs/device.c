@@ -8,6 +8,8 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/silence.h"
+#include "otafs/past.h"
 #include "otafs/text.h"
 
 static int
@@ -37,16 +39,32 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
 }
 
+struct certified {
+	struct core *core;
+	const struct device *device;
+};
+
+static int
+forget_certificate(const char *serial, void *context)
+{
+	struct certified *certified = context;
+
+	core_certificate_changed(certified->core, certified->device->id, serial);
+	return 0;
+}
+
 int
 device_remove(struct core *core, const struct device *device, const char *who, struct err *err)
 {
+	struct certified certified = { core, device };
 	char text[128];
 	int r;
 
 	snprintf(text, sizeof(text), "device deleted by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_device_remove(core->state, device->id, err)) == 0)
+	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
+	    (r = state_device_remove(core->state, device->id, err)) == 0)
 		r = tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
@@ -56,12 +74,11 @@ static int
 note_certificate(struct core *core, const struct device *device, const char *serial, const char *done,
     const char *who, struct err *err)
 {
-	char text[256], parent[128], what[32];
+	char text[256], what[32];
 
 	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, done, who);
 	snprintf(what, sizeof(what), "certificate_%s", done);
-	snprintf(parent, sizeof(parent), "devices/%s", device->id);
-	core_changed(core, parent, serial);
+	core_certificate_changed(core, device->id, serial);
 	return tell(core, device->id, who, what, text, err);
 }
 
@@ -208,70 +225,6 @@ print_open(const struct core *core, const struct assignment *open, size_t open_c
 	}
 }
 
-/* What the last event says of an update that is under way; NULL: nothing. */
-static const char *
-progress_of(const char *event)
-{
-	static const struct {
-		const char *type, *words;
-	} progress[] = {
-		{ "EcuDownloadStarted", "the device is downloading it" },
-		{ "EcuDownloadCompleted", "the device has downloaded it and not yet installed it" },
-		{ "EcuInstallationStarted", "the device is installing it" },
-		{ "EcuInstallationApplied", "the device has installed it and waits for a reboot" },
-		{ "EcuInstallationCompleted", "the device has installed it and not yet reported so" },
-	};
-
-	for (size_t i = 0; event && i < sizeof(progress) / sizeof(progress[0]); i++)
-		if (!strcmp(progress[i].type, event))
-			return progress[i].words;
-	return NULL;
-}
-
-/* The last event and the update that it is about. */
-struct last_event {
-	char type[64], correlation[STATE_CORRELATION_MAX];
-};
-
-static int
-read_event(const char *body, void *context)
-{
-	AUTO(json_decref_p) json_t *json = NULL;
-	struct last_event *last = context;
-	const char *type, *correlation;
-	struct err err;
-
-	if (json_read(body, strlen(body), "event", &json, &err) < 0)
-		return 0;
-	type = json_text(json_object_get(json, "eventType"), "id");
-	correlation = json_text(json_object_get(json, "event"), "correlationId");
-	snprintf(last->type, sizeof(last->type), "%s", type ? type : "");
-	snprintf(last->correlation, sizeof(last->correlation), "%s", correlation ? correlation : "");
-	return 0;
-}
-
-/* The reason why an open update is not done yet, as far as the server can know it. */
-static int
-print_reason(
-    struct core *core, const struct device *device, const struct assignment *open, FILE *out, struct err *err)
-{
-	struct last_event last = { 0 };
-	const char *words = NULL;
-	char since[UTC_TEXT_SIZE];
-	int r = state_event_last(core->state, device->id, read_event, &last, err);
-
-	if (r < 0)
-		return r;
-	if (!strcmp(last.correlation, open->correlation))
-		words = progress_of(last.type);
-	if (!words)
-		words = device->seen_at < open->created_at ? "the device was not heard of since then"
-							   : "the device has not reported on it since then";
-	utc_format(open->created_at, since);
-	fprintf(out, " because it was assigned at %s and %s", since, words);
-	return 0;
-}
-
 /* Nothing is open: what the ECUs run, and how the last update went. */
 static void
 print_idle(
@@ -305,7 +258,7 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 		fputs("not registered: the device has not told its ECUs yet", out);
 	} else if (open_count) {
 		print_open(core, open, open_count, ecus, count, out);
-		if ((r = print_reason(core, device, open, out, err)) < 0)
+		if ((r = silence_print(core, device, open, open_count, out, err)) < 0)
 			return r;
 	} else {
 		print_idle(core, device, ecus, count, out);
@@ -339,6 +292,20 @@ device_print_why(const struct device *device, FILE *out)
 	return 0;
 }
 
+static void
+print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
+{
+	char since[UTC_TEXT_SIZE];
+
+	utc_format(ecu->installed_at, since);
+	fprintf(out, "serial: %s\nhardware id: %s\nprimary: %s\nruns: %s\nsha256: %s\nsince: %s\nkey: %s\n",
+	    ecu->serial, ecu->hardware, strcmp(ecu->serial, device->primary_ecu) ? "no" : "yes",
+	    ecu->installed[0] ? ecu->installed : "nothing known", ecu->installed_sha256,
+	    ecu->installed_at ? since : "", ecu->key);
+	if (ecu->attacks[0])
+		fprintf(out, "attacks detected: %s\n", ecu->attacks);
+}
+
 int
 device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
 {
@@ -349,18 +316,10 @@ device_print_ecu(struct core *core, const struct device *device, const char *ser
 	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		const struct ecu *ecu = &ecus[i];
-		char since[UTC_TEXT_SIZE];
-
-		if (strcmp(ecu->serial, serial))
+		if (strcmp(ecus[i].serial, serial))
 			continue;
-		utc_format(ecu->installed_at, since);
-		fprintf(out,
-		    "serial: %s\nhardware id: %s\nprimary: %s\nruns: %s\nsha256: %s\nsince: %s\nkey: %s\n",
-		    ecu->serial, ecu->hardware, strcmp(ecu->serial, device->primary_ecu) ? "no" : "yes",
-		    ecu->installed[0] ? ecu->installed : "nothing known", ecu->installed_sha256,
-		    ecu->installed_at ? since : "", ecu->key);
-		return 0;
+		print_ecu(device, &ecus[i], out);
+		return past_print_ecu(core, device, serial, "installation: ", out, err);
 	}
 	return err_set(err, ENOENT, "no such ECU");
 }

@@ -8,6 +8,8 @@
 #include "lib/utc.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
+#include "state/follow.h"
+#include "state/group.h"
 #include "state/installation.h"
 #include "state/tag.h"
 
@@ -27,6 +29,13 @@ text_json(const char *text)
 	return text && *text ? json_string(text) : json_null();
 }
 
+static int
+add_text(const char *text, void *list)
+{
+	json_array_append_new(list, json_string(text));
+	return 0;
+}
+
 static json_t *
 ecu_json(const struct core *core, const struct device *device, const struct ecu *ecu)
 {
@@ -36,11 +45,12 @@ ecu_json(const struct core *core, const struct device *device, const struct ecu 
 
 	if (json_read(ecu->key, strlen(ecu->key), ecu->serial, &key, &err) < 0)
 		key = json_null();
-	return json_pack("{s:s,s:s,s:b,s:o,s:I,s:{s:o,s:o,s:o,s:o,s:o}}", "serial", ecu->serial, "hardwareId",
-	    ecu->hardware, "primary", !strcmp(ecu->serial, device->primary_ecu), "publicKey", key,
-	    "reportCounter", (json_int_t)ecu->report_counter, "installed", "file", text_json(ecu->installed),
-	    "sha256", text_json(ecu->installed_sha256), "package", text_json(target ? target->package : NULL),
-	    "version", text_json(target ? target->version : NULL), "since", time_json(ecu->installed_at));
+	return json_pack("{s:s,s:s,s:b,s:o,s:I,s:o,s:{s:o,s:o,s:o,s:o,s:o}}", "serial", ecu->serial,
+	    "hardwareId", ecu->hardware, "primary", !strcmp(ecu->serial, device->primary_ecu), "publicKey", key,
+	    "reportCounter", (json_int_t)ecu->report_counter, "attacksDetected", text_json(ecu->attacks),
+	    "installed", "file", text_json(ecu->installed), "sha256", text_json(ecu->installed_sha256),
+	    "package", text_json(target ? target->package : NULL), "version",
+	    text_json(target ? target->version : NULL), "since", time_json(ecu->installed_at));
 }
 
 static int
@@ -83,6 +93,40 @@ add_assignments(struct core *core, const struct device *device, json_t *out, str
 	return r;
 }
 
+static int
+add_scheduled(struct core *core, const struct device *device, json_t *out, struct err *err)
+{
+	struct schedule *list = NULL;
+	json_t *scheduled = json_array();
+	size_t count = 0;
+	int r = state_schedules(core->state, device->id, &list, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		json_array_append_new(
+		    scheduled, json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", time_json(list[i].at), "command",
+				   list[i].text, "who", list[i].who, "correlationId", list[i].correlation,
+				   "writtenAt", time_json(list[i].created_at)));
+	state_schedules_free(list, count);
+	json_object_set_new(out, "scheduled", scheduled);
+	return r;
+}
+
+static int
+add_followed(struct core *core, const struct device *device, json_t *out, struct err *err)
+{
+	AUTO(free_p) struct follow *list = NULL;
+	json_t *followed = json_array();
+	size_t count = 0;
+	int r = state_follows(core->state, device->id, &list, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		json_array_append_new(followed,
+		    json_pack("{s:s,s:o,s:s,s:o}", "package", list[i].package, "ecu", text_json(list[i].ecu),
+			"who", list[i].who, "since", time_json(list[i].created_at)));
+	json_object_set_new(out, "followed", followed);
+	return r;
+}
+
 static json_t *
 installation_json(const struct installation *i)
 {
@@ -110,13 +154,6 @@ static int
 add_tag(const char *tag, const char *value, void *tags)
 {
 	json_object_set_new(tags, tag, json_string(value));
-	return 0;
-}
-
-static int
-add_text(const char *text, void *list)
-{
-	json_array_append_new(list, json_string(text));
 	return 0;
 }
 
@@ -180,13 +217,16 @@ static int
 add_labels(struct core *core, const struct device *device, json_t *out, struct err *err)
 {
 	AUTO(free_p) char *notes = NULL;
-	json_t *tags = json_object();
+	json_t *tags = json_object(), *groups = json_array();
 	int r = state_device_notes(core->state, device->id, &notes, err);
 
 	json_object_set_new(out, "notes", text_json(notes));
 	if (r == 0)
 		r = state_tags(core->state, device->id, add_tag, tags, err);
 	json_object_set_new(out, "tags", tags);
+	if (r >= 0)
+		r = state_groups_of(core->state, device->id, add_text, groups, err);
+	json_object_set_new(out, "groups", groups);
 	return r < 0 ? r : 0;
 }
 
@@ -215,6 +255,8 @@ device_json_print(struct core *core, const struct device *device, FILE *out, str
 		return err_set(err, ENOMEM, "%s: no memory for device.json", device->id);
 	if ((r = add_labels(core, device, json, err)) < 0 || (r = add_ecus(core, device, json, err)) < 0 ||
 	    (r = add_assignments(core, device, json, err)) < 0 ||
+	    (r = add_scheduled(core, device, json, err)) < 0 ||
+	    (r = add_followed(core, device, json, err)) < 0 ||
 	    (r = add_last_update(core, device, json, err)) < 0 ||
 	    (r = add_certificates(core, device, json, err)) < 0 ||
 	    (r = add_reports(core, device, json, err)) < 0)

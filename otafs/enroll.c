@@ -7,11 +7,24 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/assign.h"
+#include "otafs/standing.h"
 #include "sign/key.h"
+#include "state/seen.h"
 
 struct list {
 	struct ecu *ecus;
 	size_t count;
+};
+
+/* One registration: what was registered, what is to be. */
+struct enrolment {
+	struct core *core;
+	const struct device *device;
+	struct list old, new;
+	const char *primary;
+	int64_t now;
+	bool is_ended; /* an assignment was */
 };
 
 static int
@@ -76,133 +89,250 @@ read_list(const json_t *json, struct list *out, struct err *err)
 	return 0;
 }
 
-static bool
-is_same(const struct ecu *a, const struct ecu *b)
+static int
+note(const struct enrolment *e, struct happening *happening, struct err *err)
 {
-	return a && b && !strcmp(a->hardware, b->hardware) && !strcmp(a->key, b->key);
+	happening->device = e->device->id;
+	happening->at = e->now;
+	happening->who = STATE_WHO_DEVICE;
+	return state_happened(e->core->state, happening, err);
 }
 
-static bool
-is_same_list(const struct list *old, const struct list *new)
+/* What has become of the ECU @was; "" when nothing has. */
+static const char *
+change_of(const struct ecu *was, const struct ecu *is)
 {
-	if (old->count != new->count)
-		return false;
-	for (size_t i = 0; i < new->count; i++)
-		if (!is_same(find(old, new->ecus[i].serial), &new->ecus[i]))
-			return false;
-	return true;
+	if (!is)
+		return "removed";
+	if (strcmp(was->key, is->key))
+		return "replaced, other key";
+	return strcmp(was->hardware, is->hardware) ? "replaced, other hardware id" : "";
 }
 
 static int
-note(struct core *core, struct happening *happening, struct err *err)
+end_assignment(struct enrolment *e, const struct assignment *open, const char *change, struct err *err)
 {
-	happening->at = utc_now();
-	happening->who = STATE_WHO_DEVICE;
-	return state_happened(core->state, happening, err);
+	char text[STATE_CORRELATION_MAX + NAME_TARGET_MAX + NAME_ECU_MAX + 64], words[64], why[ERR_TEXT_MAX];
+	struct happening ended = { .what = "ended",
+		.text = text,
+		.ecu = open->ecu,
+		.target = open->target,
+		.correlation = open->correlation };
+	int r;
+
+	snprintf(words, sizeof(words), "the ECU was %s", change);
+	snprintf(text, sizeof(text), "ended %s for ECU %s, which was %s, %s", open->target, open->ecu, change,
+	    open->correlation);
+	snprintf(why, sizeof(why),
+	    "the update of ECU %s to %s has ended, since the device registered it as %s: assign it again",
+	    open->ecu, open->target, change);
+	e->is_ended = true;
+	if ((r = assign_finish(e->core, e->device->id, open, INSTALLATION_ENDED, "", words, e->now, err)) < 0 ||
+	    (r = note(e, &ended, err)) < 0)
+		return r;
+	return state_device_why(e->core->state, e->device->id, why, e->now, err);
 }
 
 /* An assignment stands only as long as the very ECU it was checked against. */
 static int
-close_assignments(struct core *core, const char *device, const struct list *old, const struct list *new,
-    bool *is_changed, struct err *err)
+end_assignments(struct enrolment *e, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;
-	char text[512];
 	size_t count;
-	int r = state_assignments(core->state, device, &open, &count, err);
+	int r = state_assignments(e->core->state, e->device->id, &open, &count, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		const char *serial = open[i].ecu;
+		const struct ecu *was = find(&e->old, open[i].ecu), *is = find(&e->new, open[i].ecu);
+		const char *change = was ? change_of(was, is) : "removed";
 
-		if (is_same(find(old, serial), find(new, serial)))
-			continue;
-		snprintf(text, sizeof(text), "ended %s for ECU %s, which was %s, %s", open[i].target, serial,
-		    find(new, serial) ? "replaced" : "removed", open[i].correlation);
-		*is_changed = true;
-		if ((r = state_assignment_close(core->state, device, serial, err)) == 0)
-			r = note(core,
-			    &(struct happening){ .device = device,
-				.what = "ended",
-				.text = text,
-				.ecu = serial,
-				.target = open[i].target,
-				.correlation = open[i].correlation },
-			    err);
+		if (*change)
+			r = end_assignment(e, &open[i], change, err);
 	}
 	return r;
 }
 
 static int
-store_list(struct core *core, const char *device, const struct list *old, const struct list *new,
-    const char *primary, struct err *err)
+store_list(const struct enrolment *e, struct err *err)
 {
+	struct state *state = e->core->state;
+	const char *device = e->device->id;
 	int r = 0, position = 1;
 
-	for (size_t i = 0; r == 0 && i < old->count; i++)
-		if (!find(new, old->ecus[i].serial))
-			r = state_ecu_remove(core->state, device, old->ecus[i].serial, err);
-	for (size_t i = 0; r == 0 && i < new->count; i++)
-		r = state_ecu_put(core->state, device, &new->ecus[i],
-		    strcmp(new->ecus[i].serial, primary) ? position++ : 0, err);
-	return r ? r : state_device_primary(core->state, device, primary, err);
-}
-
-static const char *
-change_of(const struct ecu *was, const struct ecu *is)
-{
-	if (!was)
-		return "registered";
-	return strcmp(was->key, is->key) ? "replaced, other key" : "replaced, other hardware id";
+	for (size_t i = 0; r == 0 && i < e->old.count; i++)
+		if (!find(&e->new, e->old.ecus[i].serial))
+			r = state_ecu_remove(state, device, e->old.ecus[i].serial, err);
+	for (size_t i = 0; r == 0 && i < e->new.count; i++)
+		r = state_ecu_put(state, device, &e->new.ecus[i],
+		    strcmp(e->new.ecus[i].serial, e->primary) ? position++ : 0, err);
+	return r ? r : state_device_primary(state, device, e->primary, err);
 }
 
 static int
-tell(struct core *core, const char *device, const struct list *old, const struct list *new, struct err *err)
+tell_one(
+    const struct enrolment *e, const struct ecu *ecu, const char *what, const char *change, struct err *err)
 {
-	char text[512];
+	char text[NAME_ECU_MAX + NAME_HARDWARE_MAX + 64];
+
+	snprintf(text, sizeof(text), "ECU %s (%s) %s", ecu->serial, ecu->hardware, change);
+	return note(e, &(struct happening){ .what = what, .text = text, .ecu = ecu->serial }, err);
+}
+
+static int
+tell_primary(const struct enrolment *e, struct err *err)
+{
+	char text[NAME_ECU_MAX * 2 + 64];
+
+	if (!e->device->primary_ecu[0] || !strcmp(e->device->primary_ecu, e->primary))
+		return 0;
+	snprintf(
+	    text, sizeof(text), "ECU %s is the primary now instead of %s", e->primary, e->device->primary_ecu);
+	return note(e, &(struct happening){ .what = "primary_changed", .text = text, .ecu = e->primary }, err);
+}
+
+static int
+tell(const struct enrolment *e, struct err *err)
+{
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < new->count; i++) {
-		const struct ecu *was = find(old, new->ecus[i].serial), *is = &new->ecus[i];
+	for (size_t i = 0; r == 0 && i < e->new.count; i++) {
+		const struct ecu *is = &e->new.ecus[i], *was = find(&e->old, is->serial);
+		const char *change = was ? change_of(was, is) : "registered";
 
-		if (is_same(was, is))
-			continue;
-		snprintf(text, sizeof(text), "ECU %s (%s) %s", is->serial, is->hardware, change_of(was, is));
-		r = note(core,
-		    &(struct happening){ .device = device,
-			.what = was ? "ecu_replaced" : "ecu_registered",
-			.text = text,
-			.ecu = is->serial },
-		    err);
+		if (*change)
+			r = tell_one(e, is, was ? "ecu_replaced" : "ecu_registered", change, err);
 	}
-	for (size_t i = 0; r == 0 && i < old->count; i++) {
-		if (find(new, old->ecus[i].serial))
-			continue;
-		snprintf(text, sizeof(text), "ECU %s (%s) removed", old->ecus[i].serial, old->ecus[i].hardware);
-		r = note(core,
-		    &(struct happening){
-			.device = device, .what = "ecu_removed", .text = text, .ecu = old->ecus[i].serial },
-		    err);
-	}
-	return r;
+	for (size_t i = 0; r == 0 && i < e->old.count; i++)
+		if (!find(&e->new, e->old.ecus[i].serial))
+			r = tell_one(e, &e->old.ecus[i], "ecu_removed", "removed", err);
+	return r ? r : tell_primary(e, err);
+}
+
+static bool
+is_same(const struct enrolment *e)
+{
+	if (e->old.count != e->new.count || strcmp(e->device->primary_ecu, e->primary))
+		return false;
+	for (size_t i = 0; i < e->old.count; i++)
+		if (*change_of(&e->old.ecus[i], find(&e->new, e->old.ecus[i].serial)))
+			return false;
+	return true;
+}
+
+/* Whoever registers begins to count anew: a device that was set back is not taken for a recording of itself. */
+static int
+forget_counters(const struct enrolment *e, struct err *err)
+{
+	bool is_counted = e->device->manifest_digest[0] != '\0';
+
+	for (size_t i = 0; i < e->old.count; i++)
+		is_counted |= e->old.ecus[i].report_counter >= 0;
+	return is_counted ? state_counters_reset(e->core->state, e->device->id, err) : 0;
 }
 
 static int
-replace(struct core *core, const struct device *device, const struct list *old, const struct list *new,
-    const char *primary, struct err *err)
+replace(struct enrolment *e, struct err *err)
 {
-	bool is_changed = false;
+	struct state *state = e->core->state;
 	int r;
 
-	if ((r = state_begin(core->state, err)) < 0)
+	if ((r = end_assignments(e, err)) != 0 || (r = store_list(e, err)) != 0 || (r = tell(e, err)) != 0)
 		return r;
-	if ((r = close_assignments(core, device->id, old, new, &is_changed, err)) == 0 &&
-	    (r = store_list(core, device->id, old, new, primary, err)) == 0)
-		r = tell(core, device->id, old, new, err);
-	if (r == 0 && is_changed)
-		r = state_device_bump(core->state, device->id, utc_now(), err);
-	if (r == 0 && is_changed)
-		r = core_device_changed(core, device->id, err);
-	return state_end(core->state, r, err);
+	if (e->is_ended && ((r = state_device_bump(state, e->device->id, e->now, err)) != 0 ||
+			       (r = core_device_changed(e->core, e->device->id, err)) != 0))
+		return r;
+	return standing_update(e->core, e->device->id, err);
+}
+
+/* Within a transaction. */
+static int
+take(struct enrolment *e, struct err *err)
+{
+	int r = standing_seen(e->core, e->device, e->now, err);
+
+	if (r == 0)
+		r = forget_counters(e, err);
+	return r || is_same(e) ? r : replace(e, err);
+}
+
+/* -- when other ECUs are not wanted -- */
+
+/* The first difference to what is registered, in words. */
+static void
+find_difference(const struct enrolment *e, char *out, size_t room)
+{
+	for (size_t i = 0; i < e->old.count; i++) {
+		const struct ecu *was = &e->old.ecus[i];
+		const char *change = change_of(was, find(&e->new, was->serial));
+
+		if (*change) {
+			snprintf(out, room, "ECU %s would be %s", was->serial, change);
+			return;
+		}
+	}
+	for (size_t i = 0; i < e->new.count; i++)
+		if (!find(&e->old, e->new.ecus[i].serial)) {
+			snprintf(out, room, "ECU %s is new", e->new.ecus[i].serial);
+			return;
+		}
+	snprintf(out, room, "ECU %s would be the primary", e->primary);
+}
+
+/* Within a transaction. The device asks again at each poll: it is told once. */
+static int
+tell_refusal(struct enrolment *e, const char *why, struct err *err)
+{
+	int r = standing_seen(e->core, e->device, e->now, err);
+
+	if (r || !strcmp(e->device->why, why))
+		return r;
+	if ((r = state_device_why(e->core->state, e->device->id, why, e->now, err)) != 0)
+		return r;
+	return note(e, &(struct happening){ .what = "registration_refused", .text = why }, err);
+}
+
+static int
+refuse_replacement(struct enrolment *e, struct reply *reply, struct err *err)
+{
+	char difference[NAME_ECU_MAX + 64], why[ERR_TEXT_MAX];
+	int r;
+
+	find_difference(e, difference, sizeof(difference));
+	snprintf(why, sizeof(why), "registration refused: %s, and ecu_replacement is 0", difference);
+	reply_refuse(reply, 409, "ecu_replacement_disabled", why);
+	if ((r = state_begin(e->core->state, err)) < 0)
+		return r;
+	return state_end(e->core->state, tell_refusal(e, why, err), err);
+}
+
+/* -- all of it -- */
+
+/* 0, or the refusal is set. */
+static int
+read_body(const char *body, size_t bytes, struct list *list, json_t **json, const char **primary,
+    struct reply *reply, struct err *err)
+{
+	if (json_read(body, bytes, "ECU registration", json, err) < 0 || read_list(*json, list, err) < 0 ||
+	    json_need_text(*json, "primary_ecu_serial", "ECU registration", primary, err) < 0) {
+		reply_refuse(reply, 400, "invalid_ecus", err->text);
+		return -EINVAL;
+	}
+	if (find(list, *primary))
+		return 0;
+	reply_refuse(reply, 400, "primary_is_not_listed_for_device", "the primary is not among the ECUs");
+	return -EINVAL;
+}
+
+static int
+commit(struct enrolment *e, struct reply *reply, struct err *err)
+{
+	int r;
+
+	reply->status = e->old.count ? 200 : 201;
+	if (e->old.count && !e->core->config->ecu_replacement && !is_same(e))
+		return refuse_replacement(e, reply, err);
+	if ((r = state_begin(e->core->state, err)) < 0)
+		return r;
+	return state_end(e->core->state, take(e, err), err);
 }
 
 int
@@ -210,29 +340,13 @@ enroll_commit(struct core *core, const struct device *device, const char *body, 
     struct reply *reply, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(free_p) struct ecu *old_ecus = NULL;
-	AUTO(free_p) struct ecu *new_ecus = NULL;
-	struct list old = { 0 }, new = { 0 };
-	const char *primary;
-	int r;
+	struct enrolment e = { .core = core, .device = device, .now = utc_now() };
+	int r = 0;
 
-	if (json_read(body, bytes, "ECU registration", &json, err) < 0)
-		return reply_refuse(reply, 400, "invalid_ecus", err->text);
-	r = read_list(json, &new, err);
-	new_ecus = new.ecus;
-	if (r == 0)
-		r = json_need_text(json, "primary_ecu_serial", "ECU registration", &primary, err);
-	if (r < 0)
-		return reply_refuse(reply, 400, "invalid_ecus", err->text);
-	if (!find(&new, primary))
-		return reply_refuse(
-		    reply, 400, "primary_is_not_listed_for_device", "the primary is not among the ECUs");
-
-	if ((r = state_ecus(core->state, device->id, &old_ecus, &old.count, err)) < 0)
-		return r;
-	old.ecus = old_ecus;
-	reply->status = old.count ? 200 : 201;
-	if (is_same_list(&old, &new) && !strcmp(device->primary_ecu, primary))
-		return 0;
-	return replace(core, device, &old, &new, primary, err);
+	if (read_body(body, bytes, &e.new, &json, &e.primary, reply, err) == 0 &&
+	    (r = state_ecus(core->state, device->id, &e.old.ecus, &e.old.count, err)) == 0)
+		r = commit(&e, reply, err);
+	free(e.old.ecus);
+	free(e.new.ecus);
+	return r;
 }

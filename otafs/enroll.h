@@ -12,9 +12,13 @@
 
 /**
  * Stores the ECUs of @device: 201 at first, 200 when they are told again or have changed. The same list again
- * changes nothing; a changed one replaces the old one, ends the open assignments of ECUs that are gone or have
- * another hardware id or key, and is told in the history. Refused with 400: invalid_ecus,
- * primary_is_not_listed_for_device.
+ * changes nothing but that the device's manifests are counted anew, so that one that was set back is not taken
+ * for a recording. A changed list replaces the old one, ends the open assignments of ECUs that are gone or have
+ * another hardware id or key, and is told in the history and, if something ended, in why.
+ *
+ * Refused with 400: invalid_ecus, primary_is_not_listed_for_device; with 409 ecu_replacement_disabled: another
+ * list than before, while ecu_replacement is 0, which is told in why and, once until why says something else,
+ * in the history.
  */
 int enroll_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);

@@ -7,8 +7,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
+
+/** Between two turns of one request, so that whoever waits for the core's lock gets it: it goes to the next who
+ * asks, and that is else the one who gave it back. */
+#define TURN_NS 1000000
+
+static void
+give_way(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = TURN_NS }, NULL);
+}
 
 /* ---- pieces; the handle's lock is held */
 
@@ -29,6 +40,8 @@ fetch_once(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offse
 		r = pieces_fetch(&handle->pieces, &node, mount->view, offset, &err);
 	if (!is_apart)
 		fs_done(request);
+	if (!is_apart && r == PIECES_AGAIN)
+		give_way();
 	return r;
 }
 
@@ -223,9 +236,8 @@ fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_
 	int r;
 
 	pthread_mutex_lock(&handle->lock);
-	do {
-		r = take_once(request, id, &handle->lines, is_end);
-	} while (r == LINES_AGAIN);
+	while ((r = take_once(request, id, &handle->lines, is_end)) == LINES_AGAIN)
+		give_way();
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }

@@ -15,7 +15,7 @@
 /** There are more whole lines: others may have the core's lock for a moment, then it is to be called again. */
 #define LINES_AGAIN 1
 /** Lines that are taken at once, in one transaction. */
-#define LINES_SLICE 200
+#define LINES_SLICE 100
 
 struct lines {
 	char who[USER_WHO_MAX]; /**< who opened it, since nobody in particular closes it */

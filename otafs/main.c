@@ -19,9 +19,11 @@
 #include "lib/utc.h"
 #include "otafs/expiry.h"
 #include "otafs/fleet.h"
+#include "otafs/follow.h"
 #include "otafs/fs.h"
 #include "otafs/order.h"
 #include "otafs/retire.h"
+#include "otafs/schedule.h"
 #include "otafs/withdrawn.h"
 
 /** How often the core is asked what is due, in seconds of the wall clock. */
@@ -31,6 +33,8 @@
 #define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
+/** Pieces of 100 devices, of those that follow a package, in each second after a publication. */
+#define BEGUN_IN_A_ROW 10
 
 /* Everything that needs root: folders and both mounts. */
 static int
@@ -105,6 +109,24 @@ refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
+/* Updates that begin by themselves, in pieces, between which others get the lock. */
+static void
+begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+{
+	bool is_more = true;
+
+	for (int i = 0; is_more && i < BEGUN_IN_A_ROW; i++) {
+		struct changes changes;
+
+		pthread_mutex_lock(lock);
+		schedule_run(core, utc_now());
+		is_more = follow_run(core, utc_now());
+		core_take_changes(core, &changes);
+		pthread_mutex_unlock(lock);
+		fs_forget(fs, &changes);
+	}
+}
+
 /* When devices were seen last. */
 static void
 note_seen(struct core *core, int64_t now)
@@ -130,6 +152,7 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
 	fs_forget(fs, &changes);
+	begin_updates(core, lock, fs);
 }
 
 /* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to

@@ -7,338 +7,293 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/settle.h"
+#include "otafs/silence.h"
+#include "otafs/standing.h"
 #include "sign/envelope.h"
 
-/** A manifest that tells nothing new is noted as a sign of life at most this often, to spare the disk. */
-#define SEEN_SECONDS 60
-/** Free text of a device that is kept in the history. */
-#define REPORT_TEXT_MAX 200
-
-struct visit {
-	struct core *core;
-	const struct device *device;
-	struct ecu *ecus;
-	size_t ecu_count;
-	struct assignment *open;
-	size_t open_count;
-	int64_t now;
-	bool is_changed;     /* something is to be written */
-	bool is_bumped;      /* what the device should install changed */
-	struct reply *reply; /* the refusal, when check() gives one */
+/* What is registered. */
+struct ecus {
+	struct ecu *list;
+	size_t count;
 };
 
-static struct ecu *
-find_ecu(const struct visit *visit, const char *serial)
+struct work {
+	struct told *told;
+	struct ecus ecus; /* whose keys have signed it */
+};
+
+static void
+ecus_done(struct ecus *ecus)
 {
-	for (size_t i = 0; i < visit->ecu_count; i++)
-		if (!strcmp(visit->ecus[i].serial, serial))
-			return &visit->ecus[i];
-	return NULL;
+	free(ecus->list);
 }
 
-/* Each check returns false and has set the refusal when the manifest is not to be taken. */
-static bool
-refuse(struct visit *visit, const char *code, const char *text)
+static void
+work_freep(struct work **work)
 {
-	reply_refuse(visit->reply, 400, code, text);
-	return false;
+	if (!*work)
+		return;
+	told_free((*work)->told);
+	ecus_done(&(*work)->ecus);
+	free(*work);
 }
 
-static bool
+/* -- signatures -- */
+
+/* What is wrong: a reply that is kept, 1 as the answer. */
+static int
+refuse(struct reply *reply, const char *code, const char *text)
+{
+	reply_refuse(reply, 400, code, text);
+	return 1;
+}
+
+static int
 check_signature(
-    struct visit *visit, const json_t *envelope, const struct ecu *ecu, const char *what, struct err *err)
+    const json_t *envelope, const struct ecu *ecu, const char *what, struct reply *reply, struct err *err)
 {
 	AUTO(public_key_freep) struct public_key *key = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
 
+	if (envelope_check(envelope, what, err) < 0)
+		return refuse(reply, "invalid_manifest", err->text);
 	if (json_read(ecu->key, strlen(ecu->key), ecu->serial, &json, err) < 0 ||
 	    public_key_read(json, ecu->serial, &key, err) < 0 ||
 	    envelope_verify_key(envelope, key, what, err) < 0)
-		return refuse(visit, "signature_not_valid", err->text);
-	return true;
+		return refuse(reply, "signature_not_valid", err->text);
+	return 0;
 }
 
-static bool
-check_ecu(struct visit *visit, const char *serial, const json_t *envelope, struct err *err)
+static const struct ecu *
+find_ecu(const struct ecus *ecus, const char *serial)
 {
-	const json_t *body = json_object_get(envelope, "signed"), *info;
-	const char *named, *file, *sha256;
-	const struct ecu *ecu = find_ecu(visit, serial);
-	unsigned char hash[DIGEST_SHA256_BYTES];
-	char what[NAME_DEVICE_MAX + NAME_ECU_MAX + 32];
+	for (size_t i = 0; i < ecus->count; i++)
+		if (!strcmp(ecus->list[i].serial, serial))
+			return &ecus->list[i];
+	return NULL;
+}
 
-	name_printable(serial, what, NAME_ECU_MAX);
+static int
+check_ecu(const struct device *device, const struct ecus *ecus, const struct told_ecu *told,
+    struct reply *reply, struct err *err)
+{
+	const struct ecu *ecu = find_ecu(ecus, told->serial);
+	char what[NAME_DEVICE_MAX + NAME_ECU_MAX + 32];
+	int r;
+
+	name_printable(told->serial, what, NAME_ECU_MAX);
 	if (!ecu) {
 		err_set(err, EINVAL, "ECU \"%s\" is not registered for this device", what);
-		return refuse(visit, "ecu_unknown", err->text);
+		return refuse(reply, "ecu_unknown", err->text);
 	}
-	snprintf(what, sizeof(what), "%s: ECU %s", visit->device->id, ecu->serial);
-	if (!check_signature(visit, envelope, ecu, what, err))
-		return false;
-	info = json_object_get(body, "installed_image");
-	if (json_need_text(body, "ecu_serial", what, &named, err) < 0 ||
-	    json_need_text(info, "filepath", what, &file, err) < 0 ||
-	    json_need_text(
-		json_object_get(json_object_get(info, "fileinfo"), "hashes"), "sha256", what, &sha256, err) < 0)
-		return refuse(visit, "invalid_manifest", err->text);
-	if (strcmp(named, ecu->serial))
-		return refuse(visit, "invalid_manifest", "an ECU's report stands under another ECU's name");
-	if (strlen(file) > NAME_TARGET_MAX || digest_unhex(sha256, hash, sizeof(hash)) < 0)
-		return refuse(visit, "invalid_manifest", "filepath is too long, or sha256 is not 64 digits");
-	return true;
-}
-
-static bool
-check(struct visit *visit, json_t *manifest, struct err *err)
-{
-	json_t *body = json_object_get(manifest, "signed"),
-	       *reports = json_object_get(body, "ecu_version_manifests"), *one;
-	const char *primary, *serial;
-
-	if (envelope_check(manifest, visit->device->id, err) < 0)
-		return refuse(visit, "invalid_manifest", err->text);
-	if (visit->ecu_count == 0)
-		return refuse(visit, "device_not_registered", "the device has not registered its ECUs");
-	if (!check_signature(visit, manifest, &visit->ecus[0], visit->device->id, err))
-		return false;
-	if (json_need_text(body, "primary_ecu_serial", visit->device->id, &primary, err) < 0)
-		return refuse(visit, "invalid_manifest", err->text);
-	if (strcmp(primary, visit->device->primary_ecu))
-		return refuse(visit, "ecu_not_primary", "primary_ecu_serial is not the registered primary");
-	if (!json_is_object(reports))
-		return refuse(visit, "invalid_manifest", "ecu_version_manifests is missing");
-	json_object_foreach(reports, serial, one) if (!check_ecu(visit, serial, one, err)) return false;
-	return true;
-}
-
-/* @about: what, and what of ecu, target and correlation is known. */
-static int __attribute__((format(printf, 4, 5)))
-tell(struct visit *visit, struct happening about, struct err *err, const char *format, ...)
-{
-	char text[1024], shown[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	name_printable(text, shown, sizeof(shown));
-	about.device = visit->device->id;
-	about.at = visit->now;
-	about.who = STATE_WHO_DEVICE;
-	about.text = shown;
-	return state_happened(visit->core->state, &about, err);
-}
-
-static struct happening
-of_assignment(const char *what, const struct assignment *a)
-{
-	return (struct happening){
-		.what = what, .ecu = a->ecu, .target = a->target, .correlation = a->correlation
-	};
-}
-
-/* Ends one assignment. */
-static int
-close_assignment(struct visit *visit, struct assignment *a, struct err *err)
-{
-	int r = state_assignment_close(visit->core->state, visit->device->id, a->ecu, err);
-
-	a->target[0] = '\0';
-	visit->is_bumped = true;
-	return r < 0 ? r : 0;
-}
-
-/* Files and hashes are compared as they are stored: printable, and in lower case. */
-static void
-read_installed(
-    const json_t *envelope, char file[static NAME_TARGET_MAX + 1], char sha256[static DIGEST_HEX_SIZE])
-{
-	const json_t *info = json_object_get(json_object_get(envelope, "signed"), "installed_image");
-	const json_t *hashes = json_object_get(json_object_get(info, "fileinfo"), "hashes");
-	unsigned char hash[DIGEST_SHA256_BYTES] = { 0 };
-
-	name_printable(json_text(info, "filepath"), file, NAME_TARGET_MAX + 1);
-	digest_unhex(json_text(hashes, "sha256"), hash, sizeof(hash));
-	digest_hex(hash, sizeof(hash), sha256);
-}
-
-static int
-take_installed(struct visit *visit, const char *serial, const json_t *envelope, struct err *err)
-{
-	char file[NAME_TARGET_MAX + 1], sha256[DIGEST_HEX_SIZE];
-	struct ecu *ecu = find_ecu(visit, serial);
-	int r = 0;
-
-	read_installed(envelope, file, sha256);
-	if (strcmp(ecu->installed, file) || strcmp(ecu->installed_sha256, sha256)) {
-		snprintf(ecu->installed, sizeof(ecu->installed), "%s", file);
-		snprintf(ecu->installed_sha256, sizeof(ecu->installed_sha256), "%s", sha256);
-		ecu->installed_at = visit->now;
-		visit->is_changed = true;
-		if ((r = state_ecu_installed(visit->core->state, visit->device->id, ecu, err)) == 0)
-			r = tell(visit,
-			    (struct happening){ .what = "runs", .ecu = ecu->serial, .target = file }, err,
-			    "ECU %s runs %s, sha256 %s", ecu->serial, file, sha256);
-	}
-	for (size_t i = 0; r == 0 && i < visit->open_count; i++) {
-		struct assignment *a = &visit->open[i];
-
-		if (strcmp(a->ecu, serial) || strcmp(a->target, file) || strcmp(a->sha256, sha256))
-			continue;
-		visit->is_changed = true;
-		if ((r = tell(visit, of_assignment("installed", a), err, "installed %s on ECU %s, %s",
-			 a->target, serial, a->correlation)) == 0)
-			r = close_assignment(visit, a, err);
-	}
-	return r;
-}
-
-static const char *
-text_or(const json_t *object, const char *name, const char *otherwise)
-{
-	const char *text = json_text(object, name);
-
-	return text ? text : otherwise;
-}
-
-/* What the report says of one ECU; of all of them when it does not say. */
-static const json_t *
-result_of(const json_t *report, const char *ecu)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(report, "items"), i,
-	    one) if (!strcmp(text_or(one, "ecu", ""), ecu)) return json_object_get(one, "result");
-	return json_object_get(report, "result");
-}
-
-static int
-fail_assignment(struct visit *visit, struct assignment *a, const json_t *report, struct err *err)
-{
-	const json_t *result = result_of(report, a->ecu);
-	char text[ERR_TEXT_MAX], shown[ERR_TEXT_MAX];
-	int r;
-
-	snprintf(text, sizeof(text), "the update of ECU %s to %s failed: %.64s: %.*s", a->ecu, a->target,
-	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""));
-	name_printable(text, shown, sizeof(shown));
-	if ((r = tell(visit, of_assignment("failed", a), err, "failed %s on ECU %s, %s", a->target, a->ecu,
-		 a->correlation)) == 0 &&
-	    (r = state_device_failure(visit->core->state, visit->device->id, shown, err)) == 0)
-		r = close_assignment(visit, a, err);
-	return r;
-}
-
-/* A report of an older update must not end a newer one: only its own correlation id counts. */
-static int
-fail_assignments(struct visit *visit, const char *correlation, const json_t *report, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < visit->open_count; i++)
-		if (visit->open[i].target[0] && !strcmp(visit->open[i].correlation, correlation))
-			r = fail_assignment(visit, &visit->open[i], report, err);
-	return r;
-}
-
-/* One line of history for a result, whole report or one ECU of it. */
-static int
-tell_result(
-    struct visit *visit, const char *who, const json_t *result, const char *correlation, struct err *err)
-{
-	return tell(visit, (struct happening){ .what = "reported", .correlation = correlation }, err,
-	    "reported %s%s %.64s: %.*s%s%.127s", who,
-	    json_is_true(json_object_get(result, "success")) ? "success" : "failure",
-	    text_or(result, "code", "?"), REPORT_TEXT_MAX, text_or(result, "description", ""),
-	    *correlation ? ", " : "", correlation);
-}
-
-static int
-tell_items(struct visit *visit, const json_t *report, struct err *err)
-{
-	const json_t *one;
-	size_t i;
-	int r;
-
-	json_array_foreach(json_object_get(report, "items"), i, one)
-	{
-		char who[NAME_ECU_MAX + 16];
-
-		if (i == STATE_ECUS_MAX)
-			break;
-		snprintf(who, sizeof(who), "for ECU %.64s ", text_or(one, "ecu", "?"));
-		if ((r = tell_result(visit, who, json_object_get(one, "result"), "", err)) < 0)
-			return r;
-	}
+	snprintf(what, sizeof(what), "%s: ECU %s", device->id, ecu->serial);
+	if ((r = check_signature(told->envelope, ecu, what, reply, err)) != 0)
+		return r;
+	if (strcmp(told->named, ecu->serial) != 0)
+		return refuse(reply, "invalid_manifest", "an ECU's report stands under another ECU's name");
 	return 0;
 }
 
 static int
-take_report(struct visit *visit, const json_t *manifest, struct err *err)
+check(const struct device *device, const struct ecus *ecus, const struct told *told, struct reply *reply,
+    struct err *err)
 {
-	const json_t *report = json_object_get(
-	    json_object_get(json_object_get(manifest, "signed"), "installation_report"), "report");
-	const json_t *result = json_object_get(report, "result");
-	const char *correlation = text_or(report, "correlation_id", "");
 	int r;
 
-	if (!result)
-		return 0;
-	visit->is_changed = true;
-	if ((r = tell_result(visit, "", result, correlation, err)) < 0 ||
-	    (r = tell_items(visit, report, err)) < 0)
+	if (ecus->count == 0)
+		return refuse(reply, "device_not_registered", "the device has not registered its ECUs");
+	if ((r = check_signature(told->json, &ecus->list[0], device->id, reply, err)) != 0)
 		return r;
-	if (!json_is_true(json_object_get(result, "success")))
-		return fail_assignments(visit, correlation, report, err);
-	return visit->device->failure[0] ? state_device_failure(visit->core->state, visit->device->id, "", err)
-					 : 0;
+	if (strcmp(told->primary, ecus->list[0].serial) != 0)
+		return refuse(reply, "ecu_not_primary", "primary_ecu_serial is not the registered primary");
+	for (size_t i = 0; i < told->count; i++)
+		if ((r = check_ecu(device, ecus, &told->ecus[i], reply, err)) != 0)
+			return r;
+	return 0;
 }
 
-/* Called within a transaction. */
-static int
-take(struct visit *visit, const json_t *manifest, struct err *err)
+int
+manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
+    struct reply *reply, struct err *err)
 {
-	json_t *reports = json_object_get(json_object_get(manifest, "signed"), "ecu_version_manifests"), *one;
-	struct state *state = visit->core->state;
-	const char *id = visit->device->id, *serial;
-	int r = 0;
+	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
+	int r;
 
-	json_object_foreach(
-	    reports, serial, one) if ((r = take_installed(visit, serial, one, err)) < 0) return r;
-	if ((r = take_report(visit, manifest, err)) < 0)
+	if (!new)
+		return err_set(err, ENOMEM, "no memory for a manifest");
+	reply->status = 200;
+	if ((r = told_read(body, bytes, &new->told, err)) < 0)
+		return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
+	core_lock(core);
+	r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err);
+	core_unlock(core);
+	if (r < 0 || (r = check(device, &new->ecus, new->told, reply, err)) != 0)
 		return r;
-	if (visit->is_bumped && ((r = state_device_bump(state, id, visit->now, err)) < 0 ||
-				    (r = core_device_changed(visit->core, id, err)) < 0))
+	*work = MOVE(new);
+	return 0;
+}
+
+void
+manifest_finish(void *work)
+{
+	struct work *done = work;
+
+	work_freep(&done);
+}
+
+/* -- replays -- */
+
+static bool
+is_same_keys(const struct ecus *a, const struct ecus *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->list[i].serial, b->list[i].serial) || strcmp(a->list[i].key, b->list[i].key))
+			return false;
+	return true;
+}
+
+static int64_t
+counter_of(const struct told *told)
+{
+	const struct told_ecu *primary = told_of(told, told->primary);
+
+	return primary ? primary->counter : -1;
+}
+
+/* Told once, until another manifest is taken: it comes with every poll of a device that was set back. */
+static int
+tell_replay(struct settling *s, int64_t highest, struct err *err)
+{
+	char text[ERR_TEXT_MAX];
+	int r;
+
+	snprintf(text, sizeof(text),
+	    "manifest refused: its report_counter is not above %lld, which was taken: it is an old one; if the "
+	    "device was set back, write \"reset\" into devices/%s/counter",
+	    (long long)highest, s->device->id);
+	if (!strcmp(s->device->why, text))
+		return 0;
+	if ((r = state_device_why(s->core->state, s->device->id, text, s->now, err)) < 0)
 		return r;
-	/* Seen in the future: the clock was ahead. */
-	if (visit->is_changed || visit->now >= visit->device->seen_at + SEEN_SECONDS ||
-	    visit->now < visit->device->seen_at)
-		r = state_device_seen(state, id, visit->now, err);
-	return r < 0 ? r : 0;
+	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = s->device->primary_ecu }, err,
+	    "replayed manifest refused: report_counter %lld, %lld was taken", (long long)counter_of(s->told),
+	    (long long)highest);
+}
+
+/* 1: it is answered already. */
+static int
+check_replay(struct settling *s, struct reply *reply, struct err *err)
+{
+	int64_t counter = counter_of(s->told), highest = s->ecus[0].report_counter;
+	int r;
+
+	if (counter < 0 || counter > highest)
+		return 0;
+	/* The answer got lost. */
+	if (!strcmp(s->told->digest, s->device->manifest_digest))
+		return (r = state_device_seen(s->core->state, s->device->id, s->now, err)) < 0 ? r : 1;
+	err_set(err, EEXIST, "%s: report_counter %lld is not above %lld, which was taken", s->device->id,
+	    (long long)counter, (long long)highest);
+	reply_refuse(reply, 409, "replayed_manifest", err->text);
+	return (r = tell_replay(s, highest, err)) < 0 ? r : 1;
+}
+
+/* -- polls -- */
+
+/* Polls without a sign of the open update. */
+static int
+count_poll(struct settling *s, int64_t *polls, struct err *err)
+{
+	int r;
+
+	*polls = s->ended || s->open_count == 0 ? 0 : s->device->polls + 1;
+	if (*polls == 0 || !silence_is_due(s->core, s->device, *polls))
+		return 0;
+	/* Before the status, which asks for them. */
+	if ((r = state_polls(s->core->state, s->device->id, *polls, err)) < 0)
+		return r;
+	s->is_changed = true;
+	return silence_tell(s->core, s->device, s->open, s->open_count, *polls, s->now, err);
+}
+
+/* What tells nothing new is no durable write. */
+static int
+note(struct settling *s, int64_t polls, struct err *err)
+{
+	struct state *state = s->core->state;
+	const char *id = s->device->id;
+	int64_t counter = counter_of(s->told);
+	int r;
+
+	if (!s->is_changed)
+		return state_manifest_noted(state, id, polls, counter, s->told->digest, s->now, err);
+	if ((r = state_manifest_taken(state, id, s->device->primary_ecu, counter, s->told->digest, err)) < 0 ||
+	    (r = state_manifest_noted(state, id, polls, -1, "", s->now, err)) < 0)
+		return r;
+	return standing_update(s->core, id, err);
+}
+
+/* -- all of it -- */
+
+static int
+take(struct settling *s, struct err *err)
+{
+	int64_t polls;
+	int r;
+
+	if ((r = settle(s, err)) < 0 || (r = count_poll(s, &polls, err)) < 0 ||
+	    (r = standing_seen(s->core, s->device, s->now, err)) < 0)
+		return r;
+	return note(s, polls, err);
+}
+
+/* Within a transaction, with what is stored now. */
+static int
+take_work(struct settling *s, const struct work *work, struct reply *reply, struct err *err)
+{
+	const struct ecus now = { s->ecus, s->ecu_count };
+	int r;
+
+	if (!is_same_keys(&now, &work->ecus) && (r = check(s->device, &now, s->told, reply, err)) != 0)
+		return r < 0 ? r : 0;
+	r = check_replay(s, reply, err);
+	return r < 0 ? r : r > 0 ? 0 : take(s, err);
+}
+
+int
+manifest_take(struct core *core, const struct device *device, void *work, struct reply *reply, struct err *err)
+{
+	const struct work *ready = work;
+	AUTO(free_p) struct ecu *ecus = NULL;
+	AUTO(free_p) struct assignment *open = NULL;
+	struct device now = { 0 };
+	struct settling s = { .core = core, .device = &now, .told = ready->told, .now = utc_now() };
+	int r;
+
+	if ((r = state_device(core->state, device->id, &now, err)) != 0)
+		return r < 0 ? r : reply_refuse(reply, 403, "device_unknown", "the device was deleted");
+	if ((r = state_ecus(core->state, device->id, &ecus, &s.ecu_count, err)) < 0 ||
+	    (r = state_assignments(core->state, device->id, &open, &s.open_count, err)) < 0 ||
+	    (r = state_begin(core->state, err)) < 0)
+		return r;
+	s.ecus = ecus;
+	s.open = open;
+	return state_end(core->state, take_work(&s, ready, reply, err), err);
 }
 
 int
 manifest_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err)
 {
-	AUTO(json_decref_p) json_t *manifest = NULL;
-	AUTO(free_p) struct ecu *ecus = NULL;
-	AUTO(free_p) struct assignment *open = NULL;
-	struct visit visit = { .core = core, .device = device, .now = utc_now(), .reply = reply };
-	int r;
+	void *work = NULL;
+	int r = manifest_prepare(core, device, body, bytes, &work, reply, err);
 
-	reply->status = 200;
-	if (json_read(body, bytes, "manifest", &manifest, err) < 0)
-		return reply_refuse(reply, 400, "invalid_manifest", err->text);
-	if ((r = state_ecus(core->state, device->id, &ecus, &visit.ecu_count, err)) < 0 ||
-	    (r = state_assignments(core->state, device->id, &open, &visit.open_count, err)) < 0)
-		return r;
-	visit.ecus = ecus;
-	visit.open = open;
-	if (!check(&visit, manifest, err))
-		return 0;
-	if ((r = state_begin(core->state, err)) < 0)
-		return r;
-	return state_end(core->state, take(&visit, manifest, err), err);
+	if (r)
+		return r < 0 ? r : 0;
+	r = manifest_take(core, device, work, reply, err);
+	manifest_finish(work);
+	return r;
 }

@@ -12,13 +12,29 @@
 #define MANIFEST_BYTES_MAX (1024 * 1024)
 
 /**
- * Verifies the primary's signature and each ECU's with the keys that were registered, then takes over what the
- * ECUs run. An assignment is done when its ECU reports its file and hash; a report of failure ends the
- * assignments of its correlation id. All of it is on disk before the answer.
+ * Reads a manifest (told.h) and verifies the primary's signature and each ECU's with the keys that were
+ * registered: the costly part. Called without the core's lock, which it takes for a moment.
  *
- * Refused with 400: invalid_manifest, device_not_registered, ecu_not_primary, ecu_unknown, signature_not_valid.
- * A refused manifest changes nothing.
+ * @work: set when 0 is returned; goes to manifest_take(), then to manifest_finish().
+ *
+ * 1: @reply is the answer, a refusal with 400: invalid_manifest, device_not_registered, ecu_not_primary,
+ * ecu_unknown, signature_not_valid. A refused manifest changes nothing. Or -errno.
  */
+int manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes,
+    void **work, struct reply *reply, struct err *err);
+
+/**
+ * Takes over what it says (settle.h, docs/STATES.md), durably unless it is called within a transaction. When
+ * keys were exchanged since it was prepared, signatures are verified again.
+ *
+ * Refused with 409 replayed_manifest when the primary's report_counter is not above the highest that was taken,
+ * once for each such state in history and why; the very body that was taken last is answered with 200 again.
+ */
+int
+manifest_take(struct core *core, const struct device *device, void *work, struct reply *reply, struct err *err);
+void manifest_finish(void *work);
+
+/** All three at once. */
 int manifest_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
 

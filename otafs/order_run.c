@@ -331,8 +331,6 @@ orders_close(struct core *core)
 
 	if (!orders)
 		return;
-	for (size_t i = 0; i < ORDER_CHECKS_MAX; i++)
-		free(orders->checks[i].text);
 	/* Runs and those who wait for them end with the process. */
 	core->orders = NULL;
 	free(orders);

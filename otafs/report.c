@@ -7,7 +7,9 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/silence.h"
 #include "otafs/mask.h"
+#include "otafs/standing.h"
 #include "otafs/text.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
@@ -24,7 +26,7 @@ store(struct core *core, const struct device *device, const char *kind, const ch
 		return r;
 	r = state_report_put(core->state, device->id, kind, body, bytes, now, err);
 	if (r == 0)
-		r = state_device_seen(core->state, device->id, now, err);
+		r = standing_seen(core, device, now, err);
 	return state_end(core->state, r < 0 ? r : 0, err);
 }
 
@@ -61,6 +63,7 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	AUTO(free_p) char *text = json_write_as(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
 	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
+	const char *correlation;
 	const json_t *success;
 	char line[512], shown[512];
 	int r;
@@ -78,13 +81,16 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 	    : json_is_true(success) ? ", succeeded"
 				    : "");
 	name_printable(line, shown, sizeof(shown));
+	correlation = json_text(json_object_get(event, "event"), "correlationId");
+	if (correlation && (r = silence_end(core, device, correlation, err)) < 0)
+		return r;
 	return note(core,
 	    &(struct happening){ .device = device->id,
 		.at = now,
 		.what = "event",
 		.text = shown,
 		.ecu = ecu,
-		.correlation = json_text(json_object_get(event, "event"), "correlationId") },
+		.correlation = correlation },
 	    err);
 }
 
@@ -109,7 +115,42 @@ store_events(struct core *core, const struct device *device, const json_t *event
 				 .device = device->id, .at = now, .what = "events_left_out", .text = text },
 			     err)) < 0)
 		return r;
-	return state_device_seen(core->state, device->id, now, err);
+	return standing_seen(core, device, now, err);
+}
+
+/* Bytes that are no UTF-8 in one event must not cost the others. The caller frees it; NULL: no memory. */
+static char *
+without_odd_bytes(const char *text, size_t bytes)
+{
+	char *copy = malloc(bytes + 1);
+
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < bytes; i++)
+		copy[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+	copy[bytes] = '\0';
+	return copy;
+}
+
+/* 0, 1 when the answer is set, or -ENOMEM. */
+static int
+read_events(const char *body, size_t bytes, json_t **events, struct reply *reply, struct err *err)
+{
+	AUTO(free_p) char *copy = NULL;
+
+	if (body[strspn(body, " \t\r\n")] != '[') {
+		reply_refuse(reply, 400, "invalid_events", "events: is no array");
+		return 1;
+	}
+	if (json_read_loosely(body, bytes, "events", events, err) == 0)
+		return 0;
+	copy = without_odd_bytes(body, bytes);
+	if (!copy)
+		return err_set(err, ENOMEM, "no memory for events");
+	if (json_read_loosely(copy, bytes, "events", events, err) == 0)
+		return 0;
+	reply_refuse(reply, 413, "unreadable_events", err->text);
+	return 1;
 }
 
 int
@@ -120,10 +161,8 @@ report_events_commit(struct core *core, const struct device *device, const char 
 	int r;
 
 	reply->status = 200;
-	if (json_read_loosely(body, bytes, "events", &events, err) < 0)
-		return reply_refuse(reply, 400, "invalid_events", err->text);
-	if (!json_is_array(events))
-		return reply_refuse(reply, 400, "invalid_events", "events: is no array");
+	if ((r = read_events(body, bytes, &events, reply, err)) != 0)
+		return r < 0 ? r : 0;
 	if (json_array_size(events) > REPORT_EVENTS_MAX) {
 		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(events),
 		    REPORT_EVENTS_MAX);

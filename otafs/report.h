@@ -32,8 +32,11 @@ int report_commit(struct core *core, const struct device *device, const char *ki
 
 /**
  * Stores each event once, told apart by its id. 200, also for events that are not known or have no id (they are
- * left out and counted in the history): any other answer makes a device send the same batch for ever. 413 for
- * more than REPORT_EVENTS_MAX, at which a device sends fewer at a time; 400 only for what is no array at all.
+ * left out and counted in the history): any other answer makes a device send the same batch for ever.
+ *
+ * 413 for more than REPORT_EVENTS_MAX, and for an array that cannot be read: a device then sends fewer at a
+ * time, and leaves out the one that it is about. Bytes that are no UTF-8 are read as '?'. 400 only for what is
+ * no array at all. An event of an update that is over is kept like others and changes nothing.
  */
 int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);

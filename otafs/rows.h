@@ -11,7 +11,9 @@ extern const struct table tree_top;
 extern const struct table tree_repo;
 extern const struct table tree_packages;
 extern const struct table tree_devices;
+extern const struct table tree_csv;
 extern const struct table tree_events;
+extern const struct table tree_query;
 extern const struct table tree_prefix;
 extern const struct table tree_groups;
 

@@ -4,6 +4,11 @@
 
 #include "state/standing.h"
 
+const char *const standing_names[] = { STANDING_NOT_SEEN, STANDING_NOT_REGISTERED, STANDING_UP_TO_DATE,
+	STANDING_UPDATE_SCHEDULED, STANDING_UPDATE_PENDING, STANDING_IN_FLIGHT, STANDING_UNRESPONSIVE,
+	STANDING_ERROR };
+const size_t standing_name_count = sizeof(standing_names) / sizeof(standing_names[0]);
+
 const char *
 standing_of(const struct facts *facts)
 {
@@ -72,4 +77,18 @@ standing_seen(struct core *core, const struct device *device, int64_t now, struc
 	if ((r = state_device_activated(core->state, device->id, now, err)) < 0)
 		return r;
 	return standing_update(core, device->id, err);
+}
+
+int
+standing_count(struct core *core, const char *status, int64_t *devices, struct err *err)
+{
+	const struct state_standing_count *list;
+	size_t count;
+	int r = state_standings(core->state, &list, &count, err);
+
+	*devices = 0;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!strcmp(list[i].status, status))
+			*devices = list[i].devices;
+	return r;
 }

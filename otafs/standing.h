@@ -19,6 +19,10 @@
 #define STANDING_UNRESPONSIVE "Unresponsive"        /**< one is open, and it polls without a sign of it */
 #define STANDING_ERROR "Error"                      /**< the last update failed, and nothing is open */
 
+/** All of them, for who tells of each. */
+extern const char *const standing_names[];
+extern const size_t standing_name_count;
+
 /** What the status follows from. */
 struct facts {
 	bool is_seen;         /**< it has handed something in */
@@ -47,5 +51,8 @@ int standing_update(struct core *core, const char *device, struct err *err);
  * once. Calls standing_update() then. Within a transaction.
  */
 int standing_seen(struct core *core, const struct device *device, int64_t now, struct err *err);
+
+/** How many devices have that status now. Cheap, however large the fleet is. */
+int standing_count(struct core *core, const char *status, int64_t *devices, struct err *err);
 
 #endif

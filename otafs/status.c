@@ -11,13 +11,15 @@
 #include "otafs/expiry.h"
 #include "otafs/package.h"
 #include "otafs/sources.h"
+#include "otafs/standing.h"
 
 static const char readme[] =
     "otafs " STATUS_VERSION ": an OTA update server as a filesystem\n"
     "\n"
     "  packages/NAME/VERSION/       what was published; rmdir takes a version out again\n"
     "  devices/ID/status            what a device should run, runs, and why they differ\n"
-    "  devices/ID/history           what happened to it\n"
+    "  devices/ID/history           what happened to it; devices/ID/log is the same for programs\n"
+    "  events/all                   what happened to all, one JSON object a line: tail -f events/all\n"
     "  devices/ID/assign            echo 'NAME VERSION [ECU]' > assign     or     echo cancel > assign\n"
     "  why                          the last refusals of writes, of mkdir and of rmdir, in words\n"
     "  devices/ID/why               the same of this device's last write\n"
@@ -25,6 +27,8 @@ static const char readme[] =
     "  devices/ID/device.json       all that is known about it, for programs\n"
     "  devices/ID/{name,notes,tags} what people say about it: write to them; tags are lines NAME=VALUE\n"
     "  devices/ID/ecus/             its ECUs and what they run\n"
+    "  query/text/RULE              the devices that a rule means: cat 'query/text/status is Error', see "
+    "query/README\n"
     "  devices/ID/director/         the metadata that the device gets, signed when it is read\n"
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
     "  devices/ID/in/               transaction files: write a body, then read the answer\n"
@@ -32,6 +36,8 @@ static const char readme[] =
     "  groups/NAME/                 mkdir; ln -s ../../devices/ID groups/NAME/; or a rule: echo RULE > rule\n"
     "  groups/NAME/assign           goes to all of them; receipts has a line for each\n"
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
+    "  prefix/BEGINNING/            links to the devices whose ids begin so\n"
+    "  csv/{devices,tags}.csv       the fleet as tables; cp one there to make, name and tag devices\n"
     "  repo/  treehub/              the image repository and the OSTree repository that devices read\n"
     "  keys/                        roles, key ids, thresholds, expiry dates\n"
     "  status/                      health.json, expiring (what is to be renewed, and how), metrics, version, "
@@ -218,12 +224,28 @@ find_problems(struct core *core, const char *signer)
 	return list;
 }
 
+/* How many devices have which status, by its name. */
+static int
+count_statuses(struct core *core, json_t *out, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < standing_name_count; i++) {
+		int64_t devices;
+
+		r = standing_count(core, standing_names[i], &devices, err);
+		json_object_set_new(out, standing_names[i], json_integer(devices));
+	}
+	return r;
+}
+
 int
 status_print_health(struct core *core, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	AUTO(json_decref_p) json_t *warnings = NULL;
 	AUTO(json_decref_p) json_t *problems = NULL;
+	AUTO(json_decref_p) json_t *statuses = json_object();
 	AUTO(free_p) char *root = NULL;
 	struct state_counts counts = { 0 };
 	struct err signer = { 0 };
@@ -231,7 +253,8 @@ status_print_health(struct core *core, FILE *out, struct err *err)
 	size_t targets;
 	int r;
 
-	if ((r = state_count(core->state, utc_now(), &counts, err)) < 0)
+	if ((r = state_count(core->state, utc_now(), &counts, err)) < 0 ||
+	    (r = count_statuses(core, statuses, err)) < 0)
 		return r;
 	if (client_root(core->signer, REPOSITORY_DIRECTOR, 0, &root, NULL, &signer) == 0)
 		signer.text[0] = '\0';
@@ -241,13 +264,13 @@ status_print_health(struct core *core, FILE *out, struct err *err)
 	if ((r = expiry_tell(core, utc_now(), problems, warnings, err)) < 0)
 		return r;
 	utc_format(core->started_at, started);
-	json = json_pack("{s:b,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "healthy",
+	json = json_pack("{s:b,s:O,s:s,s:s,s:I,s:I,s:I,s:O,s:I,s:I,s:I,s:I,s:O}", "healthy",
 	    json_array_size(problems) == 0, "problems", problems, "signer",
 	    signer.text[0] ? signer.text : "reachable", "started", started, "publication",
 	    (json_int_t)image_number(core->image), "targets", (json_int_t)targets, "devices",
-	    (json_int_t)counts.devices, "ecus", (json_int_t)counts.ecus, "openAssignments",
-	    (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day, "refused",
-	    (json_int_t)core->refused, "warnings", warnings);
+	    (json_int_t)counts.devices, "deviceStatuses", statuses, "ecus", (json_int_t)counts.ecus,
+	    "openAssignments", (json_int_t)counts.assignments, "seenLastDay", (json_int_t)counts.seen_last_day,
+	    "refused", (json_int_t)core->refused, "warnings", warnings);
 	if (!json)
 		return err_set(err, ENOMEM, "no memory for health");
 	json_dumpf(json, out, JSON_INDENT(2));
@@ -259,6 +282,22 @@ static void
 print_gauge(FILE *out, const char *name, const char *help, int64_t value)
 {
 	fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
+}
+
+static int
+print_statuses(struct core *core, FILE *out, struct err *err)
+{
+	static const char name[] = "otafs_devices_by_status";
+	int r = 0;
+
+	fprintf(out, "# HELP %s Devices by their status, docs/STATES.md.\n# TYPE %s gauge\n", name, name);
+	for (size_t i = 0; r == 0 && i < standing_name_count; i++) {
+		int64_t devices;
+
+		r = standing_count(core, standing_names[i], &devices, err);
+		fprintf(out, "%s{status=\"%s\"} %lld\n", name, standing_names[i], (long long)devices);
+	}
+	return r;
 }
 
 int
@@ -273,6 +312,8 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 		return r;
 	image_targets(core->image, &targets);
 	print_gauge(out, "otafs_devices", "Devices known.", counts.devices);
+	if ((r = print_statuses(core, out, err)) < 0)
+		return r;
 	print_gauge(out, "otafs_ecus", "ECUs registered.", counts.ecus);
 	print_gauge(
 	    out, "otafs_assignments_open", "Assignments not yet reported as installed.", counts.assignments);

@@ -8,7 +8,9 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_csv,
 	&tree_events,
+	&tree_query,
 	&tree_prefix,
 	&tree_groups,
 };

@@ -4,18 +4,22 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 #include "otafs/assign.h"
+#include "otafs/counter.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/director.h"
 #include "otafs/enroll.h"
 #include "otafs/label.h"
+#include "otafs/flight.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
 #include "otafs/rows.h"
 #include "otafs/tag.h"
+#include "otafs/trial.h"
 
 /* ---- devices/ */
 
@@ -164,6 +168,38 @@ write_tags(const struct node *node, const char *text, struct err *err)
 }
 
 static int
+print_trial(const struct node *node, FILE *out, struct err *err)
+{
+	(void)err;
+	return trial_print(node->core, node->path, out);
+}
+
+static int
+write_trial(const struct node *node, const char *text, struct err *err)
+{
+	struct assign_how how = { .who = node->who, .is_check = true };
+	struct trial trial;
+	int r = trial_open(node->core, node->path, node->who, text, &trial, err);
+
+	if (r < 0)
+		return r;
+	how.told = trial.told;
+	return trial_close(&trial, assign_do(node->core, &node->device, text, &how, err), err);
+}
+
+static int
+print_counter(const struct node *node, FILE *out, struct err *err)
+{
+	return counter_print(node->core, &node->device, out, err);
+}
+
+static int
+write_counter(const struct node *node, const char *text, struct err *err)
+{
+	return counter_write(node->core, &node->device, text, node->who, err);
+}
+
+static int
 list_ecus(const struct node *node, node_list_fn each, void *context, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
@@ -216,9 +252,17 @@ print_events(const struct node *node, FILE *out, struct err *err)
 /* ---- devices/ID/in/ */
 
 static int
+prepare_manifest(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return manifest_prepare(node->core, &node->device, body, bytes, work, reply, err);
+}
+
+static int
 commit_manifest(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return manifest_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? manifest_take(node->core, &node->device, node->work, reply, err)
+			  : manifest_commit(node->core, &node->device, body, bytes, reply, err);
 }
 
 static int
@@ -301,6 +345,19 @@ tag_director(const struct node *node)
 	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
 }
 
+/* Devices read no other document of the director. */
+static bool
+is_noted_director(const struct node *node)
+{
+	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
+}
+
+static int
+note_director(const struct node *node, struct err *err)
+{
+	return flight_note(node->core, node->args[0], utc_now(), err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -309,23 +366,26 @@ tag_director(const struct node *node)
 #define CONTROL(path, printer, writer, size)                                                                            \
 	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
 	    .write = writer, .room = size)
-#define TRANSACTION(name, committer, size)                                                                              \
+#define TRANSACTION(name, committer, size, ...)                                                                            \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
-	    .commit = committer, .room = size),                                                                         \
+	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
 	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
-	    .commit = committer, .room = size)
+	    .commit = committer, .room = size, __VA_ARGS__)
 
 static const struct row rows[] = {
 	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
 	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
 	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
+	ROW("devices/*/assign.check", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_trial,
+	    .write = write_trial, .room = ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
 	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
 	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
+	CONTROL("devices/*/counter", print_counter, write_counter, COUNTER_BYTES_MAX),
 	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
 	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
 	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),
@@ -346,7 +406,8 @@ static const struct row rows[] = {
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),
 	GATE_FOLDER("gate/*/*", SPEAKS),
-	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX),
+	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
+	    .finish = manifest_finish),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
 	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
 	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
@@ -360,7 +421,7 @@ static const struct row rows[] = {
 	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director),
+	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/seen.h"
 
 static const char ASSIGNMENTS[] =
     "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at,"
@@ -13,6 +14,9 @@ static const char ASSIGNMENT_ADD[] =
     "INSERT INTO assignment (device, ecu, hardware, target, sha256, length, format, correlation,"
     " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 static const char ASSIGNMENT_CLOSE[] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2";
+static const char UNREAD[] = "SELECT COUNT(*) FROM assignment WHERE device = ?1 AND in_flight_at = 0";
+static const char IN_FLIGHT[] =
+    "UPDATE assignment SET in_flight_at = ?2 WHERE device = ?1 AND in_flight_at = 0";
 static const char USERS[] =
     "SELECT device || ' ' || serial || ' installed' FROM ecu WHERE installed = ?1 UNION ALL"
     " SELECT device || ' ' || ecu || ' assigned' FROM assignment WHERE target = ?1 ORDER BY 1";
@@ -58,20 +62,51 @@ state_assignments(
 	return r;
 }
 
+/* What a device should do is another thing now: its polls are counted from here. */
+static int
+changed(struct state *state, const char *device, int r, struct err *err)
+{
+	state->needs++;
+	return r ? r : state_polls(state, device, 0, err);
+}
+
 int
 state_assignment_add(struct state *state, const char *device, const struct assignment *a, struct err *err)
 {
-	state->needs++;
-	return state_answer(db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware,
-				a->target, a->sha256, a->length, a->format, a->correlation, a->created_at),
-	    STATE_NONE);
+	int r = db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware, a->target,
+	    a->sha256, a->length, a->format, a->correlation, a->created_at);
+
+	return changed(state, device, state_answer(r, STATE_NONE), err);
 }
 
 int
 state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err)
 {
-	state->needs++;
-	return state_answer(db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu), STATE_NONE);
+	int r = db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu);
+
+	return changed(state, device, state_answer(r, STATE_NONE), err);
+}
+
+int
+state_assignments_unread(struct state *state, const char *device, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, UNREAD, &rows, err, "s", device), count;
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
+	count = r > 0 ? (int)db_number(rows, 0) : 0;
+	db_done(rows);
+	return r < 0 ? r : count;
+}
+
+int
+state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err)
+{
+	int r = state_answer(db_change(state->db, IN_FLIGHT, err, "si", device, now), STATE_NONE);
+
+	return r ? r : state_polls(state, device, 0, err);
 }
 
 int

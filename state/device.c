@@ -31,10 +31,10 @@ static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHER
 static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
 static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
-static const char DEVICES[] = "SELECT id FROM device ORDER BY id";
 /* One lower bound each, for the index to start at. */
 static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+static const char DEVICE_LABELS[] = "SELECT id, name, notes FROM device WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
@@ -180,12 +180,6 @@ state_device_activated(struct state *state, const char *id, int64_t now, struct 
 }
 
 int
-state_devices(struct state *state, state_name_fn each, void *context, struct err *err)
-{
-	return state_each_text(state, DEVICES, NULL, each, context, err);
-}
-
-int
 state_device_page(struct state *state, const char *prefix, const char *after, int64_t most, state_name_fn each,
     void *context, struct err *err)
 {
@@ -194,12 +188,30 @@ state_device_page(struct state *state, const char *prefix, const char *after, in
 	struct rows *s;
 	int r;
 
+	if (strlen(prefix) > NAME_DEVICE_MAX)
+		return 0;
 	/* No id has a character as high as this. */
-	snprintf(end, sizeof(end), "%.*s\x7f", NAME_DEVICE_MAX, prefix);
+	snprintf(end, sizeof(end), "%s\x7f", prefix);
 	if ((r = db_query(state->db, is_first ? DEVICES_FROM : DEVICES_AFTER, &s, err, "ssi",
 		 is_first ? prefix : after, end, most)) < 0)
 		return r;
 	while ((r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), context)) == 0)
+		;
+	db_done(s);
+	return r;
+}
+
+int
+state_device_labels(
+    struct state *state, const char *after, int64_t most, state_labels_fn each, void *context, struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_LABELS, &s, err, "si", after, most)) < 0)
+		return r;
+	while (
+	    (r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), db_text(s, 1), db_text(s, 2), context)) == 0)
 		;
 	db_done(s);
 	return r;

@@ -54,11 +54,13 @@ state_device_set_notes(struct state *state, const char *id, const char *notes, i
 /** It handed something in for the first time; later calls change nothing. */
 int state_device_activated(struct state *state, const char *id, int64_t now, struct err *err);
 
-/** The ids of all, in order. */
-int state_devices(struct state *state, state_name_fn each, void *context, struct err *err);
-
 /** Up to @most ids after @after that begin with @prefix, in order; "" is before all, and all begin with it. */
 int state_device_page(struct state *state, const char *prefix, const char *after, int64_t most,
     state_name_fn each, void *context, struct err *err);
+
+/** The same with what people wrote about them. */
+typedef int (*state_labels_fn)(const char *id, const char *name, const char *notes, void *context);
+int state_device_labels(
+    struct state *state, const char *after, int64_t most, state_labels_fn each, void *context, struct err *err);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "state/inside.h"
 #include "state/seen.h"
@@ -15,6 +16,11 @@ static const char COUNT[] =
     "SELECT (SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM ecu), (SELECT COUNT(*) FROM "
     "assignment),"
     " (SELECT COUNT(*) FROM device WHERE seen_at > ?1)";
+
+/** Rows are counted one by one. What was counted so quickly is counted at each call; what took longer is
+ * counted again after so many times as long, so that counting never takes more than that share of the time. */
+#define COUNT_QUICK_MS 5
+#define COUNT_SHARE 200
 
 int
 state_fleet_init(struct state *state, struct err *err)
@@ -71,14 +77,13 @@ state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basi
 	return state_answer(db_change(state->db, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
 }
 
-int
-state_count(struct state *state, int64_t now, struct state_counts *out, struct err *err)
+static int
+count(struct state *state, int64_t now, struct state_counts *out, struct err *err)
 {
 	struct rows *s;
 	int r;
 
-	if ((r = state_seen_flush(state, err)) < 0 ||
-	    (r = db_query(state->db, COUNT, &s, err, "i", now - 86400)) < 0)
+	if ((r = db_query(state->db, COUNT, &s, err, "i", now - 86400)) < 0)
 		return r;
 	r = db_next(s, err);
 	if (r > 0) {
@@ -89,4 +94,22 @@ state_count(struct state *state, int64_t now, struct state_counts *out, struct e
 	}
 	db_done(s);
 	return r < 0 ? r : 0;
+}
+
+int
+state_count(struct state *state, int64_t now, struct state_counts *out, struct err *err)
+{
+	int64_t start = steady_ms(), took;
+	int r;
+
+	if (start < state->count_ms) {
+		*out = state->counts;
+		return 0;
+	}
+	if ((r = count(state, now, &state->counts, err)) < 0)
+		return r;
+	took = steady_ms() - start;
+	state->count_ms = took < COUNT_QUICK_MS ? 0 : start + took * COUNT_SHARE;
+	*out = state->counts;
+	return 0;
 }

@@ -1,5 +1,6 @@
 #include "state/history.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,12 +77,20 @@ read_end(struct state *state, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* Programs take them apart: lower-case letters and _. */
+static bool
+is_word(const char *what)
+{
+	return what && *what && what[strspn(what, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
+}
+
 int
 state_happened(struct state *state, const struct happening *h, struct err *err)
 {
 	AUTO(free_p) char *line = write_line(h);
 	int r;
 
+	assert(is_word(h->what) && h->who && h->text && h->device);
 	if (!line)
 		return err_set(err, ENOMEM, "no memory for a line of history");
 	if ((r = read_end(state, err)) < 0)

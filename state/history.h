@@ -19,12 +19,13 @@
 #define STATE_WHO_DEVICE "device"
 #define STATE_WHO_OTAFS "otafs"
 
-/** One thing that happened. What is NULL or empty is not told. */
+/** One thing that happened. ecu, target and correlation may be NULL or empty: they are not told then. */
 struct happening {
 	const char *device; /**< "" when it is about no single device */
 	int64_t at;
 	const char *who;  /**< "uid 1000 (anna)", or one of the above */
-	const char *what; /**< one word for programs: "assigned", "cancelled", "installed", "failed", ... */
+	const char *what; /**< one word for programs, of a to z and _: "assigned", "cancelled", "installed",
+			     "failed", ... */
 	const char *text; /**< for people; control characters are escaped already */
 	const char *ecu, *target, *correlation;
 };

@@ -28,6 +28,8 @@ struct state {
 	int64_t log_rollbacks; /**< what db_rollbacks() was then */
 	bool log_end_known;
 	struct state_standings standings;
+	struct state_counts counts; /**< see state_count() */
+	int64_t count_ms;           /**< they hold until then, of the clock that nobody sets */
 };
 
 /** The one row of the fleet. */

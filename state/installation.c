@@ -18,9 +18,10 @@ static const char INSTALLATIONS[] = COLUMNS " ORDER BY number";
 static const char INSTALLATION_LAST[] =
     COLUMNS " AND correlation = (SELECT correlation FROM installation WHERE device = ?1"
 	    " ORDER BY number DESC LIMIT 1) ORDER BY ecu, number";
+static const char IS_KNOWN[] = "SELECT COUNT(*) FROM installation WHERE correlation = ?2 AND device = ?1";
 static const char WAS_REFUSED[] =
     "SELECT COUNT(*) FROM installation WHERE device = ?1 AND ecu = ?2 AND target = ?3 AND sha256 = ?4"
-    " AND result IN ('failed', 'cancelled')";
+    " AND result IN ('failed', 'cancelled') AND code <> 'WITHDRAWN'";
 
 int
 state_installation_add(struct state *state, const char *device, const struct installation *i, struct err *err)
@@ -103,6 +104,21 @@ state_installation_was_refused(struct state *state, const char *device, const ch
 		return r;
 	r = db_next(rows, err);
 	*was = r > 0 && db_number(rows, 0) > 0;
+	db_done(rows);
+	return r < 0 ? r : 0;
+}
+
+int
+state_installation_is_known(
+    struct state *state, const char *device, const char *correlation, bool *is_known, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, IS_KNOWN, &rows, err, "ss", device, correlation);
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
+	*is_known = r > 0 && db_number(rows, 0) > 0;
 	db_done(rows);
 	return r < 0 ? r : 0;
 }

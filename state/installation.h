@@ -13,6 +13,9 @@
 #define INSTALLATION_CANCELLED "cancelled" /**< by an administrator, or by the device */
 #define INSTALLATION_ENDED "ended"         /**< its ECU was removed or replaced */
 
+/** The code of what failed because the image repository did not offer it any more. */
+#define INSTALLATION_WITHDRAWN "WITHDRAWN"
+
 struct installation {
 	char correlation[STATE_CORRELATION_MAX];
 	char ecu[NAME_ECU_MAX + 1];
@@ -39,8 +42,13 @@ int state_installations(
 int state_installation_last(
     struct state *state, const char *device, struct installation **out, size_t *count, struct err *err);
 
-/** Whether @ecu of @device has failed to install @target with that content, or was told not to. */
+/** Whether @ecu of @device has failed to install @target with that content, or was told not to. What was
+ * withdrawn does not count: nobody tried. */
 int state_installation_was_refused(struct state *state, const char *device, const char *ecu, const char *target,
     const char *sha256, bool *was, struct err *err);
+
+/** Whether an update with that correlation id has ended on @device. */
+int state_installation_is_known(
+    struct state *state, const char *device, const char *correlation, bool *is_known, struct err *err);
 
 #endif

@@ -212,7 +212,7 @@ ok "and at least a second younger" test "${after#* }" -gt "${before#* }"
 ok "an open file keeps its bytes, read or not" is "$(version /dev/fd/4)" "$(version "$T/old.json")"
 exec 4<&-
 ok "the new version is one more" is "$(version "$docs/targets.json")" "$(($(version "$T/old.json") + 1))"
-echo cancel >"$car/assign"
+echo cancel! >"$car/assign"
 
 # An open file of the image repository, of which nothing was read before the next publication.
 repo=$w/devices/car7/$serial/repo
@@ -249,7 +249,7 @@ hundred() {
 	i=0
 	was=$(version "$docs/targets.json")
 	while [ $i -lt 50 ]; do
-		for command in "app 1.0" cancel; do
+		for command in "app 1.0" "cancel!"; do
 			echo "$command" >"$car/assign" || return 1
 			was=$((was + 1))
 			read -r line <"$docs/targets.json"
@@ -338,7 +338,7 @@ ok "otafs starts again" start_otafs
 
 # -- the signer away --
 stop signd
-echo cancel >"$car/assign"
+echo cancel! >"$car/assign"
 ok "without the signer a new document is an error" not cat "$docs/targets.json"
 ok "health says so" says '"healthy": false' cat "$m/status/health.json"
 start_signd

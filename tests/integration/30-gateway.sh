@@ -198,12 +198,12 @@ version_of() { fetch car1 /director/targets.json >/dev/null && jq .signed.versio
 at_once() {
 	last=$(version_of)
 	for round in $(seq 15); do
-		for what in "app 1.0 ecu-primary-0001" cancel; do
+		for what in "app 1.0 ecu-primary-0001" "cancel!"; do
 			echo "$what" >"$devices/car1/assign" || return 1
 			now=$(version_of)
 			[ "$now" -gt "$last" ] || { echo "round $round: version $now after $last" && return 1; }
 			case $what in
-			cancel) is "$(jq '.signed.targets | length' "$T/body")" 0 || return 1 ;;
+			cancel!) is "$(jq '.signed.targets | length' "$T/body")" 0 || return 1 ;;
 			*) is "$(jq -r '.signed.targets | keys[0]' "$T/body")" app-1.0 || return 1 ;;
 			esac
 			last=$now

@@ -128,6 +128,30 @@ fixture_target(
 }
 
 void
+fixture_bytes(const struct fixture *f, json_t *targets)
+{
+	const char *file;
+	json_t *one;
+
+	json_object_foreach(targets, file, one)
+	{
+		const char *sha256 = json_text(json_object_get(one, "hashes"), "sha256");
+		const char *format = json_text(json_object_get(one, "custom"), "targetFormat");
+		bool is_ostree = format && !strcmp(format, "OSTREE");
+		char path[256];
+
+		if (!sha256 || strlen(sha256) != 64)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", f->path, is_ostree ? "ostree/objects" : "binaries");
+		mkdir(path, 0755);
+		snprintf(path + strlen(path), 8, "/%.2s", sha256);
+		mkdir(path, 0755);
+		snprintf(path + strlen(path), 80, "/%s%s", sha256 + 2, is_ostree ? ".commit" : "");
+		write_text(path, file);
+	}
+}
+
+void
 fixture_publish(struct fixture *f, int number, json_t *more)
 {
 	fixture_publish_with(f, number, more, NULL);
@@ -146,6 +170,7 @@ fixture_delegation(
 	file = json_pack("{s:[],s:{s:s,s:o,s:{s:o}}}", "signatures", "signed", "expires", expires, "targets",
 	    targets, "delegations", "roles", roles);
 	text = json_write(file);
+	fixture_bytes(f, targets);
 	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/published/%d/delegations", f->path, number);
@@ -176,6 +201,7 @@ fixture_publish_with(struct fixture *f, int number, json_t *more, json_t *roles)
 	    f, json_pack("{s:s,s:i,s:s,s:O,s:{s:{},s:o}}", "_type", "Targets", "version", number, "expires",
 		   "2090-01-01T00:00:00Z", "targets", targets, "delegations", "keys", "roles", roles));
 	text = json_write(file);
+	fixture_bytes(f, targets);
 	snprintf(path, sizeof(path), "%s/published/%d", f->path, number);
 	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
 	snprintf(path, sizeof(path), "%s/published/%d/targets.json", f->path, number);
@@ -383,7 +409,7 @@ fixture_assign(struct fixture *f, const char *text, struct err *err)
 }
 
 char *
-fixture_open(struct fixture *f)
+fixture_assign_text(struct fixture *f)
 {
 	struct err err = { 0 };
 	char *text = NULL;
@@ -391,6 +417,21 @@ fixture_open(struct fixture *f)
 	FILE *out = open_memstream(&text, &bytes);
 
 	assert_int_equal(assign_print(&f->core, &f->device, out, &err), 0);
+	fclose(out);
+	return text;
+}
+
+char *
+fixture_open(struct fixture *f)
+{
+	AUTO(free_p) char *all = fixture_assign_text(f);
+	char *text = NULL, *rest = all, *line;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	while ((line = strsep(&rest, "\n")))
+		if (strstr(line, ", open since "))
+			fprintf(out, "%s\n", line);
 	fclose(out);
 	return text;
 }

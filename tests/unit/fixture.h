@@ -48,6 +48,8 @@ void fixture_reopen(struct fixture *f);
 /** Adds to @targets the entry of one target, for the hardware ids @ids (released). */
 void fixture_target(json_t *targets, const char *name, const char *version, const char *format,
     const char *sha256, json_t *ids);
+/** Puts something where the bytes or the commit of each target should be; the others here do that. */
+void fixture_bytes(const struct fixture *f, json_t *targets);
 /** Writes publication @number, which has all of the above and @more (released; NULL: nothing), and switches to
  * it. */
 void fixture_publish(struct fixture *f, int number, json_t *more);
@@ -85,6 +87,8 @@ int fixture_send(struct fixture *f, json_t *manifest, struct reply *reply);
 int fixture_assign(struct fixture *f, const char *text, struct err *err);
 /** What is assigned now, one line for each ECU; to be freed. */
 char *fixture_open(struct fixture *f);
+/** All that "assign" shows; to be freed. */
+char *fixture_assign_text(struct fixture *f);
 /** All history of car7; to be freed. */
 char *fixture_history(struct fixture *f);
 /** How many lines of the history have @words. */

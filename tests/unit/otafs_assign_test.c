@@ -84,13 +84,13 @@ refuses_what_does_not_parse(void **state)
 {
 	struct fixture *f = *state;
 
-	refused(f, "", EINVAL, "empty: expected \"PACKAGE VERSION [ECU]\" or \"cancel\"");
+	refused(f, "", EINVAL, "empty: expected \"PACKAGE VERSION [ECU]\", \"cancel\"");
 	refused(f, " \n\t\n", EINVAL, "empty");
-	refused(f, "app\n", EINVAL, "\"app\": expected \"PACKAGE VERSION [ECU]\" or \"cancel\"");
+	refused(f, "app\n", EINVAL, "\"app\": expected \"PACKAGE VERSION [ECU]\", \"cancel\"");
 	refused(f, "../etc 1.0", EINVAL, "package name \"../etc\": character 1");
 	refused(f, "app 1/0", EINVAL, "package version \"1/0\": character 2 (0x2f)");
 	refused(f, "app 1.0 pr\x01im", EINVAL, "ECU serial \"pr\\x01im\": character 3 (0x01)");
-	refused(f, "cancel all", ENOENT, "cancel: not in the image repository");
+	refused(f, "cancel all", EINVAL, "\"cancel\" and \"cancel!\" stand alone");
 }
 
 static void
@@ -166,14 +166,14 @@ cancels_all_that_is_open_at_once(void **state)
 	int64_t counter;
 	struct err err = { 0 };
 
-	refused(f, "cancel", ENODATA, "nothing is open, nothing to cancel");
+	refused(f, "cancel", ENODATA, "nothing is open or scheduled, nothing to cancel");
 	assert_int_equal(fixture_assign(f, "app 1.0\nfw 1.0\n", &err), 0);
 	counter = f->device.counter;
 	assert_int_equal(fixture_assign(f, " cancel\n", &err), 0);
 	open = fixture_open(f);
 	assert_string_equal(open, "");
 	assert_int_equal(f->device.counter, counter + 1);
-	assert_int_equal(fixture_told(f, "cancelled app-1.0 by test, urn:here-ota:mtu:"), 1);
+	assert_int_equal(fixture_told(f, "cancelled app-1.0 for ECU prim by test, urn:here-ota:mtu:"), 1);
 	refused(f, "cancel", ENODATA, "nothing is open");
 }
 

@@ -5,12 +5,14 @@
 
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
+#include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/label.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
 #include "otafs/tag.h"
 #include "otafs/text.h"
+#include "state/group.h"
 #include "tests/unit/fixture.h"
 
 static json_t *
@@ -72,6 +74,10 @@ tells_all_of_a_device_in_use(void **state)
 	    report_commit(&f->core, &f->device, "network", network, strlen(network), &reply, &err), 0);
 	assert_int_equal(fixture_send(f, fixture_manifest_of(f, PRIM, "app-1.0", APP_1), &reply), 200);
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(fixture_assign(f, "follow fw", &err), 0);
+	assert_int_equal(fixture_assign(f, "at 2046-11-22T08:00:00Z fw 2.0", &err), 0);
+	assert_int_equal(state_group_add(f->core.state, "eu", 1, &err), 0);
+	assert_int_equal(state_member_add(f->core.state, "eu", "car7", &err), 0);
 	json = shown(f, "car7");
 	assert_string_equal(json_text(json, "name"), "Bus 7");
 	assert_string_equal(json_text(json, "notes"), "old\nrusty");
@@ -86,6 +92,9 @@ tells_all_of_a_device_in_use(void **state)
 	assert_string_equal(json_text(json_object_get(ecu, "installed"), "version"), "1.0");
 	assert_string_equal(json_text(json_object_get(ecu, "publicKey"), "keytype"), "ED25519");
 	assert_string_equal(text_at(json, "assignments", "version"), "2.0");
+	assert_string_equal(text_at(json, "followed", "package"), "fw");
+	assert_string_equal(text_at(json, "scheduled", "at"), "2046-11-22T08:00:00Z");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json, "groups"), 0)), "eu");
 	assert_non_null(strstr(text_at(json, "assignments", "correlationId"), "urn:here-ota:mtu:"));
 }
 
@@ -102,6 +111,19 @@ finish(struct fixture *f, const char *result, const char *code, const char *word
 	open[0].in_flight_at = *code ? 1000000012 : 0;
 	assert_int_equal(assign_finish(&f->core, "car7", &open[0], result, code, words, 1000000243, &err), 0);
 	fixture_load(f);
+}
+
+static void
+ecu_shows(struct fixture *f, const char *ecu, const char *words, bool is_there)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_int_equal(device_print_ecu(&f->core, &f->device, ecu, out, &err), 0);
+	fclose(out);
+	assert_int_equal(strstr(text, words) != NULL, is_there);
 }
 
 static void
@@ -129,6 +151,8 @@ tells_what_became_of_updates_and_how_long_they_took(void **state)
 	assert_non_null(strstr(second, " failed app-2.0 on ECU prim"));
 	assert_non_null(strstr(second, ", read after 12 s, finished after 4 min 3 s, urn:"));
 	assert_non_null(strstr(second, ": INSTALL_FAILED: no room\n"));
+	ecu_shows(f, "prim", "\ninstallation: 2001-09-09T01:50:43Z cancelled app-2.0 on ECU prim", true);
+	ecu_shows(f, "sec-1", "installation: ", false);
 	json = shown(f, "car7");
 	assert_string_equal(text_at(json, "lastUpdate", "code"), "INSTALL_FAILED");
 	assert_string_equal(text_at(json, "lastUpdate", "finishedAt"), "2001-09-09T01:50:43Z");

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
+#include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/enroll.h"
 #include "otafs/node.h"
+#include "otafs/standing.h"
+#include "state/seen.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
@@ -58,6 +61,21 @@ answers_201_and_then_200_to_the_same_list_without_writing(void **state)
 	assert_string_equal(before, after);
 }
 
+/* What became of the last update. */
+static void
+ended(struct fixture *f, const char *ecu, const char *words)
+{
+	AUTO(free_p) struct installation *last = NULL;
+	struct err err = { 0 };
+	size_t count;
+
+	assert_int_equal(state_installation_last(f->core.state, "car7", &last, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(last[0].ecu, ecu);
+	assert_string_equal(last[0].result, INSTALLATION_ENDED);
+	assert_string_equal(last[0].text, words);
+}
+
 static void
 ends_the_assignment_of_an_ecu_with_another_key_and_no_other(void **state)
 {
@@ -80,7 +98,11 @@ ends_the_assignment_of_an_ecu_with_another_key_and_no_other(void **state)
 	assert_non_null(strstr(open, "sec-2"));
 	assert_int_equal(f->device.counter, counter + 1);
 	assert_int_equal(
-	    fixture_told(f, "ended fw-1.0 for ECU sec-1, which was replaced, urn:here-ota:mtu:"), 1);
+	    fixture_told(f, "ended fw-1.0 for ECU sec-1, which was replaced, other key, urn:here-ota:mtu:"), 1);
+	assert_string_equal(f->device.why, "the update of ECU sec-1 to fw-1.0 has ended, since the device "
+					   "registered it as replaced, other key: "
+					   "assign it again");
+	ended(f, "sec-1", "the ECU was replaced, other key");
 	assert_int_equal(fixture_told(f, "ECU sec-1 (hw-b) replaced, other key"), 1);
 }
 
@@ -120,6 +142,109 @@ takes_another_primary_of_the_same_ecus(void **state)
 	assert_string_equal(f->device.primary_ecu, "sec-2");
 	assert_int_equal(state_ecus(f->core.state, "car7", &ecus, &count, &err), 0);
 	assert_string_equal(ecus[0].serial, "sec-2");
+	assert_int_equal(fixture_told(f, "ECU sec-2 is the primary now instead of prim"), 1);
+}
+
+static void
+activates_the_device_and_moves_its_status(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *body = fixture_ecus(f, 2);
+	AUTO(free_p) char *text = json_write(body);
+	struct reply reply = { 0 };
+	struct device car8 = { 0 };
+	struct err err = { 0 };
+
+	assert_int_equal(device_add(&f->core, "car8", "test", &err), 0);
+	assert_int_equal(state_device(f->core.state, "car8", &car8, &err), 0);
+	assert_string_equal(car8.status, STANDING_NOT_SEEN);
+	assert_int_equal(enroll_commit(&f->core, &car8, text, strlen(text), &reply, &err), 0);
+	assert_int_equal(reply.status, 201);
+	assert_int_equal(state_device(f->core.state, "car8", &car8, &err), 0);
+	assert_string_equal(car8.status, STANDING_UP_TO_DATE);
+	assert_true(car8.activated_at > 0);
+	/* The status follows what a registration ends. */
+	assert_int_equal(fixture_assign(f, "fw 1.0 sec-2", &err), 0);
+	assert_int_equal(standing_update(&f->core, "car7", &err), 0);
+	assert_int_equal(fixture_enroll(f, json_incref(body), &reply, &err), 0);
+	assert_string_equal(f->device.status, STANDING_UP_TO_DATE);
+}
+
+static void
+counts_the_manifests_of_a_device_that_was_set_back_anew(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct ecu *ecus = NULL;
+	struct err err = { 0 };
+	struct reply reply;
+	size_t count;
+
+	assert_int_equal(state_manifest_taken(f->core.state, "car7", "prim", 41, NOTHING, &err), 0);
+	assert_int_equal(state_ecus(f->core.state, "car7", &ecus, &count, &err), 0);
+	assert_int_equal(ecus[0].report_counter, 41);
+	free_p(&ecus);
+	ecus = NULL;
+	fixture_load(f);
+	assert_int_equal(fixture_enroll(f, fixture_ecus(f, ECUS), &reply, &err), 0);
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(state_ecus(f->core.state, "car7", &ecus, &count, &err), 0);
+	assert_int_equal(ecus[0].report_counter, -1);
+	assert_string_equal(f->device.manifest_digest, "");
+}
+
+static void
+not_wanted(struct fixture *f, json_t *body, const char *words)
+{
+	AUTO(free_p) struct ecu *before = NULL;
+	AUTO(free_p) struct ecu *after = NULL;
+	struct err err = { 0 };
+	struct reply reply;
+	char line[ERR_TEXT_MAX];
+	size_t count, count_after;
+
+	assert_int_equal(state_ecus(f->core.state, "car7", &before, &count, &err), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fixture_enroll(f, json_incref(body), &reply, &err), 0);
+		assert_int_equal(reply.status, 409);
+		assert_string_equal(reply.code, "ecu_replacement_disabled");
+	}
+	json_decref(body);
+	snprintf(line, sizeof(line), "registration refused: %s, and ecu_replacement is 0", words);
+	assert_string_equal(reply.description, line);
+	assert_string_equal(f->device.why, line);
+	assert_int_equal(fixture_told(f, line), 1);
+	assert_int_equal(state_ecus(f->core.state, "car7", &after, &count_after, &err), 0);
+	assert_int_equal(count, count_after);
+	for (size_t i = 0; i < count; i++)
+		assert_string_equal(before[i].key, after[i].key);
+}
+
+static void
+refuses_other_ecus_when_the_setting_says_so(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(key_pair_freep) struct key_pair *other = NULL;
+	json_t *body = fixture_ecus(f, ECUS);
+	struct err err = { 0 };
+	struct reply reply;
+
+	f->config.ecu_replacement = 0;
+	assert_int_equal(key_pair_new(&other, &err), 0);
+	assert_int_equal(fixture_enroll(f, json_incref(body), &reply, &err), 0);
+	assert_int_equal(reply.status, 200);
+	json_object_set_new(ecu_in(body, SEC_1), "clientKey", public_key_json(key_pair_public(other)));
+	not_wanted(f, body, "ECU sec-1 would be replaced, other key");
+	body = fixture_ecus(f, ECUS);
+	json_object_set_new(ecu_in(body, SEC_1), "hardware_identifier", json_string("hw-c"));
+	not_wanted(f, body, "ECU sec-1 would be replaced, other hardware id");
+	not_wanted(f, fixture_ecus(f, 2), "ECU sec-2 would be removed");
+	body = fixture_ecus(f, ECUS);
+	json_object_set_new(body, "primary_ecu_serial", json_string("sec-2"));
+	not_wanted(f, body, "ECU sec-2 would be the primary");
+	body = fixture_ecus(f, ECUS);
+	json_array_append_new(json_object_get(body, "ecus"), json_deep_copy(ecu_in(body, SEC_1)));
+	json_object_set_new(ecu_in(body, ECUS), "ecu_serial", json_string("sec-3"));
+	not_wanted(f, body, "ECU sec-3 is new");
 }
 
 static void
@@ -255,6 +380,9 @@ main(void)
 		TEST(ends_the_assignment_of_an_ecu_with_another_key_and_no_other),
 		TEST(ends_the_assignments_of_ecus_that_are_gone_or_have_another_hardware_id),
 		TEST(takes_another_primary_of_the_same_ecus),
+		TEST(activates_the_device_and_moves_its_status),
+		TEST(counts_the_manifests_of_a_device_that_was_set_back_anew),
+		TEST(refuses_other_ecus_when_the_setting_says_so),
 		TEST(refuses_lists_that_make_no_sense),
 		TEST(refuses_ecus_that_cannot_be_files_or_keys),
 		TEST(keeps_ecu_serials_with_strange_characters),

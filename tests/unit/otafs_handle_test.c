@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "otafs/handle.h"
 #include "otafs/tree.h"
+#include "tests/unit/fault.h"
 
 static struct core core;
 
@@ -365,6 +366,20 @@ many_lines_are_taken_in_slices(void **state)
 	close_lines(&lines);
 }
 
+static void
+without_memory_a_write_is_refused_and_nothing_after_it_is_taken(void **state)
+{
+	struct lines lines = { 0 };
+
+	(void)state;
+	fault_after(0);
+	assert_int_equal(lines_add(&lines, "head\na\n", 7), -ENOMEM);
+	assert_true(fault_stop());
+	assert_int_equal(write_lines(&lines, "b\n", 2, 100), -ENOMEM);
+	assert_int_equal(close_lines(&lines), -ENOMEM);
+	assert_string_equal(taken, "");
+}
+
 /* ---- logs, links, texts that grow */
 
 static const char *grown;
@@ -473,6 +488,8 @@ main(void)
 		cmocka_unit_test_setup(a_line_that_does_not_end_is_refused, setup_lines),
 		cmocka_unit_test_setup(a_0_byte_is_refused, setup_lines),
 		cmocka_unit_test_setup(many_lines_are_taken_in_slices, setup_lines),
+		cmocka_unit_test_setup(
+		    without_memory_a_write_is_refused_and_nothing_after_it_is_taken, setup_lines),
 		cmocka_unit_test(a_text_that_grows_is_looked_at_again_at_its_end),
 		cmocka_unit_test(logs_and_links_have_their_type_and_size),
 		cmocka_unit_test(what_cannot_be_linked_renamed_or_removed_is_refused_in_words),

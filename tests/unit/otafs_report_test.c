@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "otafs/report.h"
+#include "otafs/standing.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
@@ -153,9 +154,47 @@ refuses_what_is_no_array(void **state)
 	assert_int_equal(send_events(f, "{}", &reply), 400);
 	assert_string_equal(reply.code, "invalid_events");
 	assert_string_equal(reply.description, "events: is no array");
-	assert_int_equal(send_events(f, "[{\"id\":\"e1\"}", &reply), 400);
-	assert_string_equal(reply.code, "invalid_events");
+	assert_int_equal(send_events(f, "", &reply), 400);
 	shows(f, NULL, "");
+}
+
+/* A device halves its batch when it gets 413, and so comes to the one event that it cannot hand in. */
+static void
+asks_for_fewer_events_when_it_cannot_read_them(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply;
+
+	assert_int_equal(send_events(f, "[{\"id\":\"e1\"}", &reply), 413);
+	assert_string_equal(reply.code, "unreadable_events");
+	assert_non_null(strstr(reply.description, "events: not JSON: "));
+	shows(f, NULL, "");
+}
+
+static void
+takes_the_events_around_one_with_odd_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply;
+
+	assert_int_equal(send_events(f, "[{\"id\":\"e1\"},{\"id\":\"e2\",\"x\":\"\xff\xfe\"}]", &reply), 200);
+	shows(f, NULL, "{\"id\":\"e1\"}\n{\"id\":\"e2\",\"x\":\"??\"}\n");
+}
+
+static void
+activates_a_device_with_what_it_hands_in_first(void **state)
+{
+	struct fixture *f = *state;
+	struct device car8 = { 0 };
+	struct reply reply = { 0 };
+	struct err err = { 0 };
+
+	assert_int_equal(state_device_add(f->core.state, "car8", 1, &err), 0);
+	assert_int_equal(state_device(f->core.state, "car8", &car8, &err), 0);
+	assert_int_equal(report_events_commit(&f->core, &car8, "[]", 2, &reply, &err), 0);
+	assert_int_equal(state_device(f->core.state, "car8", &car8, &err), 0);
+	assert_true(car8.activated_at > 1);
+	assert_string_equal(car8.status, STANDING_NOT_REGISTERED);
 }
 
 /* A flood: too many at once, and too deep. Both stay cheap, and are told in words. */
@@ -235,6 +274,9 @@ main(void)
 		TEST(never_refuses_an_odd_event),
 		TEST(leaves_out_an_event_that_is_too_large_and_takes_the_others),
 		TEST(refuses_what_is_no_array),
+		TEST(asks_for_fewer_events_when_it_cannot_read_them),
+		TEST(takes_the_events_around_one_with_odd_bytes),
+		TEST(activates_a_device_with_what_it_hands_in_first),
 		TEST(bounds_what_a_device_can_make_it_do),
 		TEST(shows_nothing_that_a_terminal_obeys),
 		TEST(stores_all_events_of_a_batch_or_none_whatever_fails),

@@ -7,7 +7,9 @@
 
 #include "lib/cleanup.h"
 #include "otafs/device.h"
+#include "otafs/expiry.h"
 #include "otafs/standing.h"
+#include "otafs/status.h"
 #include "state/standing.h"
 #include "tests/unit/fixture.h"
 
@@ -143,15 +145,11 @@ is_nothing_for_a_device_that_is_gone(void **state)
 static int64_t
 counted(struct fixture *f, const char *status)
 {
-	const struct state_standing_count *list;
 	struct err err = { 0 };
-	size_t count;
+	int64_t devices;
 
-	assert_int_equal(state_standings(f->core.state, &list, &count, &err), 0);
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(list[i].status, status))
-			return list[i].devices;
-	return 0;
+	assert_int_equal(standing_count(&f->core, status, &devices, &err), 0);
+	return devices;
 }
 
 static void
@@ -180,6 +178,29 @@ keeps_the_number_of_devices_of_each_status(void **state)
 	assert_int_equal(counted(f, STANDING_NOT_SEEN), 0);
 }
 
+static void
+is_told_in_the_metrics_of_all_devices(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	update(f, STANDING_UP_TO_DATE);
+	assert_int_equal(expiry_open(&f->core, &err), 0);
+	assert_int_equal(status_print_metrics(&f->core, out, &err), 0);
+	fclose(out);
+	expiry_close(&f->core);
+	assert_non_null(strstr(text, "\notafs_devices_by_status{status=\"UpToDate\"} 1\n"));
+	for (size_t i = 0; i < standing_name_count; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "{status=\"%s\"} ", standing_names[i]);
+		assert_non_null(strstr(text, line));
+	}
+}
+
 int
 main(void)
 {
@@ -191,6 +212,8 @@ main(void)
 		    is_nothing_for_a_device_that_is_gone, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		    keeps_the_number_of_devices_of_each_status, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		    is_told_in_the_metrics_of_all_devices, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,8 +100,9 @@ takes_a_transaction_back_as_a_whole(void **unused)
 	assert_int_equal(state_begin(state, &err), 0);
 	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
 	assert_int_equal(
-	    state_happened(
-		state, &(struct happening){ .device = "car7", .at = 1, .who = "otafs", .text = "x" }, &err),
+	    state_happened(state,
+		&(struct happening){ .device = "car7", .at = 1, .who = "otafs", .what = "x", .text = "x" },
+		&err),
 	    0);
 	assert_int_equal(state_end(state, -EINVAL, &err), -EINVAL);
 	assert_int_equal(state_device(state, "car7", &device, &err), STATE_NONE);
