@@ -168,6 +168,18 @@ write_tags(const struct node *node, const char *text, struct err *err)
 }
 
 static int
+print_counter(const struct node *node, FILE *out, struct err *err)
+{
+	return counter_print(node->core, &node->device, out, err);
+}
+
+static int
+write_counter(const struct node *node, const char *text, struct err *err)
+{
+	return counter_write(node->core, &node->device, text, node->who, err);
+}
+
+static int
 print_trial(const struct node *node, FILE *out, struct err *err)
 {
 	(void)err;
@@ -185,18 +197,6 @@ write_trial(const struct node *node, const char *text, struct err *err)
 		return r;
 	how.told = trial.told;
 	return trial_close(&trial, assign_do(node->core, &node->device, text, &how, err), err);
-}
-
-static int
-print_counter(const struct node *node, FILE *out, struct err *err)
-{
-	return counter_print(node->core, &node->device, out, err);
-}
-
-static int
-write_counter(const struct node *node, const char *text, struct err *err)
-{
-	return counter_write(node->core, &node->device, text, node->who, err);
 }
 
 static int

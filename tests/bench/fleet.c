@@ -60,7 +60,7 @@ add_device(struct state *state, unsigned number, struct err *err)
 	char id[32], ecu[48], serial[32], text[64];
 	int r;
 
-	snprintf(id, sizeof(id), "veh-%08x", number * 2654435761u);
+	snprintf(id, sizeof(id), "veh-%08x", number);
 	snprintf(ecu, sizeof(ecu), "%s-0", id);
 	snprintf(serial, sizeof(serial), "%016X", number);
 	snprintf(text, sizeof(text), "Vehicle %u", number);
@@ -81,32 +81,54 @@ add_device(struct state *state, unsigned number, struct err *err)
 }
 
 static int
-add_slice(struct state *state, unsigned from, unsigned to, struct err *err)
+add_slice(struct state *state, const unsigned *numbers, size_t count, struct err *err)
 {
 	int r = state_begin(state, err);
 
 	if (r < 0)
 		return r;
-	for (; r == 0 && from < to; from++)
-		r = add_device(state, from, err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_device(state, numbers[i], err);
 	return state_end(state, r, err);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const unsigned *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* All different, since the factor is odd. */
+static unsigned *
+make_numbers(size_t count)
+{
+	unsigned *numbers = calloc(count, sizeof(*numbers));
+
+	for (size_t i = 0; numbers && i < count; i++)
+		numbers[i] = (unsigned)i * 2654435761u;
+	if (numbers)
+		qsort(numbers, count, sizeof(*numbers), compare);
+	return numbers;
 }
 
 int
 main(int argc, char **argv)
 {
 	AUTO(state_freep) struct state *state = NULL;
+	size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	AUTO(free_p) unsigned *numbers = make_numbers(count);
 	struct err err = { 0 };
-	unsigned count = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
 	int r;
 
-	if (!count) {
+	if (!count || !numbers) {
 		fprintf(stderr, "usage: fleet FILE DEVICES\n");
 		return 2;
 	}
 	r = state_open(argv[1], &state, &err);
-	for (unsigned from = 0; r == 0 && from < count; from += SLICE)
-		r = add_slice(state, from, from + SLICE < count ? from + SLICE : count, &err);
+	for (size_t from = 0; r == 0 && from < count; from += SLICE)
+		r = add_slice(state, numbers + from, from + SLICE < count ? SLICE : count - from, &err);
 	if (r < 0)
 		fprintf(stderr, "fleet: %s\n", err.text);
 	return r < 0;
