@@ -23,7 +23,7 @@
 #include "state/order.h"
 
 #define ORDER_BYTES_MAX STATE_ORDER_TEXT_MAX
-/** Members in a transaction: some 20 ms of work. */
+/** Members in a transaction: some 50 ms of work. */
 #define ORDER_SLICE 64
 /** Orders, and checks, that are waited for: each keeps a thread of the mount, of which there are 8. */
 #define ORDER_WAITING_MAX 4

@@ -17,7 +17,7 @@
 #define REMOVED_SLICE 1000
 /** Between two slices the lock is free for so long: whoever waits for it would not get it otherwise, since this
  * thread takes it again before they are awake. */
-#define BREATH_US 2000
+#define BREATH_US 5000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
 

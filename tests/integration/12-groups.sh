@@ -119,7 +119,7 @@ mkdir "$g/none"
 ok "a group without members has nobody to take it" refuses "I/O error" sh -c "echo app 1.0 >'$g/none/assign'"
 
 # -- many --
-many=${GROUP_DEVICES:-600}
+many=${GROUP_DEVICES:-1000}
 mkdir "$g/all"
 register $(seq -f 'n%05g' "$many")
 echo 'deviceid contains n0' >"$g/all/rule"
