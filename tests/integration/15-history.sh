@@ -97,6 +97,21 @@ kill "$tail_pid" "$tail2_pid"
 ok "following one" lines "car1 follows $root - -" write 'follow app' "$dev/assign"
 ok "not any more one" lines "car1 unfollows $root - -" write 'unfollow app' "$dev/assign"
 
+# ---- groups
+g=$T/mount/groups/eu
+ok "a group one" lines "- group_made $root - -" mkdir "$g"
+ok "putting in one, of the device" lines "car1 group_joined $root - -" ln -s ../../devices/car1 "$g/"
+ok "twice none more" lines "" ln -s ../../devices/car1 "$g/"
+ok "an order two, though nobody takes it" lines "- ordered $root - -
+- order_finished $root - -" write "app 1.0" "$g/assign"
+ok "of one id" is "$(jq -r .correlation "$T/new" | sort -u | wc -l)" 1
+ok "a check none" lines "" write "app 1.0" "$g/assign.check"
+ok "a rule one" lines "- group_rule $root - -" write "deviceid is car1" "$g/rule"
+ok "no rule one" lines "- group_rule $root - -" write "" "$g/rule"
+ok "taking out one" lines "car1 group_left $root - -" rm "$g/car1"
+ok "another name one" lines "- group_renamed $root - -" mv -T "$g" "$T/mount/groups/europe"
+ok "deleting it one" lines "- group_deleted $root - -" rmdir "$T/mount/groups/europe"
+
 # ---- what is about no device
 ok "retiring is told" lines "- retire_asked $root - app-1.0" write force "$T/mount/packages/app/1.0/retire"
 ok "and its end" wait_for 20 grep -q '"what":"retired","who":"ota-watcher"' "$log"
