@@ -45,6 +45,9 @@ static const struct {
 	[FIND_INSTALLED] = { "SELECT DISTINCT device FROM ecu WHERE installed = ?1 AND device > ?3"
 			     " ORDER BY device LIMIT ?4",
 	    "SELECT COUNT(*) FROM (SELECT 1 FROM ecu WHERE installed = ?1 LIMIT ?4) AS some" },
+	[FIND_TAG_FOLDED] = { "SELECT device FROM tag WHERE tag = ?1 AND lower(value) = ?2 AND device > ?3"
+			      " ORDER BY device || '' LIMIT ?4",
+	    "SELECT COUNT(*) FROM (SELECT 1 FROM tag WHERE tag = ?1 AND lower(value) = ?2 LIMIT ?4) AS some" },
 	[FIND_SEEN_BEFORE] = { "SELECT id FROM device WHERE seen_at < ?5 AND id > ?3 ORDER BY id || '' LIMIT "
 			       "?4",
 	    "SELECT COUNT(*) FROM (SELECT 1 FROM device WHERE seen_at < ?5 LIMIT ?4) AS some" },
