@@ -21,8 +21,10 @@ tries() { printf '%s\n' "$1" | cat >"$dev/assign.check"; }
 shows() { has "$dev/assign" "$1"; }
 soon() { wait_for 15 file_with "$dev/assign" "$1"; }
 later() { date -u -d "+$1 seconds" +%Y-%m-%dT%H:%M:%SZ; }
+# Its child dies a moment later than the parent that was killed.
 restart() {
 	stop otafs KILL
+	wait_for 10 not stat -f "$T/mount"
 	start_otafs
 }
 

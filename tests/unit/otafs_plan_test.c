@@ -88,7 +88,6 @@ runs(struct fixture *f, int ecu, const char *file, const char *sha256)
 	struct reply reply;
 
 	assert_int_equal(fixture_send(f, fixture_manifest_of(f, ecu, file, sha256), &reply), 200);
-	follow_note(&f->core, "car7");
 }
 
 /* ---- in flight */
@@ -165,12 +164,10 @@ waits_for_the_open_update_to_end(void **state)
 	run_at(f, 2 * HOUR);
 	shows_not(f, "app-1.0 to ECU");
 	runs(f, SEC_2, "fw-1.0", FW_1);
-	schedule_look(&f->core);
 	run_at(f, 2 * HOUR);
 	shows(f, "app-1.0 to ECU prim, open since");
 	shows(f, ": app 2.0, urn:");
 	runs(f, PRIM, "app-1.0", APP_1);
-	schedule_look(&f->core);
 	run_at(f, 2 * HOUR);
 	shows(f, "app-2.0 to ECU prim, open since");
 }
