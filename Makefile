@@ -88,6 +88,8 @@ device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
+load      := $(B)/tests/ota-load
+slow_sync := $(B)/tests/slow-sync.so
 
 all: $(programs)
 
@@ -99,6 +101,7 @@ $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
+$(load):              $(patsubst %.c,$(B)/%.o,$(filter-out %/slow_sync.c,$(wildcard tests/load/*.c))) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
@@ -107,9 +110,15 @@ $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
-$(programs) $(device) $(test_sign):
+$(load):              link_pkgs := $(pkgs_sign) $(pkgs_lib)
+$(programs) $(device) $(test_sign) $(load):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
+
+# Preloaded into programs of any variant.
+$(slow_sync): tests/load/slow_sync.c
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
 
 define archive
 $(B)/$(1).a: $(call parts,$(1))
@@ -132,7 +141,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(slow_sync)
 
 packages:
 	scripts/install-packages
@@ -172,7 +181,7 @@ lint: packages
 # tests/bench/NN-what.sh prints figures; a C program beside it does what has to be done in one process.
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
 bench: packages
-	$(MAKE) all benches VARIANT=$(VARIANT)
+	$(MAKE) all benches $(load) $(slow_sync) VARIANT=$(VARIANT)
 	@for b in tests/bench/[0-9]*.sh; do BENCH=$(CURDIR)/$(B)/tests/bench OTA_BIN=$(CURDIR)/$(B)/bin $$b || exit 1; done
 benches: $(benches)
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)

@@ -153,16 +153,11 @@ bind_term(const struct binding *binding, const struct term *term, const struct c
 	bound->is_seen |= term->kind == TERM_SEEN;
 	if (term->kind != TERM_FIELD)
 		return 0;
-	if (term->field == FIELD_TAG)
-		bound->needs |= FOUND_TAGS;
-	if (term->field == FIELD_HARDWARE || term->field == FIELD_PACKAGE || term->field == FIELD_VERSION)
-		bound->needs |= FOUND_ECUS;
 	if (term->field == FIELD_PACKAGE || term->field == FIELD_VERSION)
 		return bind_files(binding, term, out);
 	if (term->field != FIELD_GROUP)
 		return 0;
 	r = bind_group(binding, term, chain, out);
-	bound->needs |= r == 0 && out->group ? out->group->needs : FOUND_GROUPS;
 	bound->is_seen |= r == 0 && out->group && out->group->is_seen;
 	return r;
 }

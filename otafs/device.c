@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/silence.h"
+#include "otafs/past.h"
 #include "otafs/text.h"
 
 static int
@@ -291,6 +292,20 @@ device_print_why(const struct device *device, FILE *out)
 	return 0;
 }
 
+static void
+print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
+{
+	char since[UTC_TEXT_SIZE];
+
+	utc_format(ecu->installed_at, since);
+	fprintf(out, "serial: %s\nhardware id: %s\nprimary: %s\nruns: %s\nsha256: %s\nsince: %s\nkey: %s\n",
+	    ecu->serial, ecu->hardware, strcmp(ecu->serial, device->primary_ecu) ? "no" : "yes",
+	    ecu->installed[0] ? ecu->installed : "nothing known", ecu->installed_sha256,
+	    ecu->installed_at ? since : "", ecu->key);
+	if (ecu->attacks[0])
+		fprintf(out, "attacks detected: %s\n", ecu->attacks);
+}
+
 int
 device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
 {
@@ -301,18 +316,10 @@ device_print_ecu(struct core *core, const struct device *device, const char *ser
 	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		const struct ecu *ecu = &ecus[i];
-		char since[UTC_TEXT_SIZE];
-
-		if (strcmp(ecu->serial, serial))
+		if (strcmp(ecus[i].serial, serial))
 			continue;
-		utc_format(ecu->installed_at, since);
-		fprintf(out,
-		    "serial: %s\nhardware id: %s\nprimary: %s\nruns: %s\nsha256: %s\nsince: %s\nkey: %s\n",
-		    ecu->serial, ecu->hardware, strcmp(ecu->serial, device->primary_ecu) ? "no" : "yes",
-		    ecu->installed[0] ? ecu->installed : "nothing known", ecu->installed_sha256,
-		    ecu->installed_at ? since : "", ecu->key);
-		return 0;
+		print_ecu(device, &ecus[i], out);
+		return past_print_ecu(core, device, serial, "installation: ", out, err);
 	}
 	return err_set(err, ENOENT, "no such ECU");
 }

@@ -43,7 +43,7 @@ int device_print_why(const struct device *device, FILE *out);
 /** The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
 const struct target *device_ecu_target(const struct core *core, const struct ecu *ecu);
 
-/** "NAME: VALUE" lines of one ECU; -ENOENT. */
+/** "NAME: VALUE" lines of one ECU, and "installation: " lines (past.h); -ENOENT. */
 int device_print_ecu(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
 

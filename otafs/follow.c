@@ -37,14 +37,24 @@ has_package(const struct core *core, const char *package, const struct ecu *ecu)
 	return false;
 }
 
-/* The newest first, down to what the ECU runs. When that is not published any more only the newest counts: it
- * is not known what is older. */
+/* What the ECU runs was a version of the package by its name, and is not published any more: which versions are
+ * older is not known, but for those that were made after it was heard of. */
+static bool
+is_lost(const struct update *update, const char *package, const struct ecu *ecu)
+{
+	size_t n = strlen(package);
+
+	return !image_target(update->core->image, ecu->installed) && !strncmp(ecu->installed, package, n) &&
+	       ecu->installed[n] == '-';
+}
+
+/* The newest first, down to what the ECU runs. If that is of another kind only the newest counts. */
 static int
 find_newest(const struct update *update, const char *package, const struct ecu *ecu, const struct target **out,
     struct err *err)
 {
 	const struct target *runs = image_target(update->core->image, ecu->installed);
-	bool is_known = runs && !strcmp(runs->package, package);
+	bool is_known = runs && !strcmp(runs->package, package), is_blind = is_lost(update, package, ecu);
 	size_t count;
 	const struct target *list = image_targets(update->core->image, &count);
 
@@ -54,11 +64,12 @@ find_newest(const struct update *update, const char *package, const struct ecu *
 		bool was;
 		int r;
 
-		if (strcmp(one->package, package) != 0 || !target_is_shown(one) ||
-		    !target_fits(one, ecu->hardware))
+		if (strcmp(one->package, package) != 0)
 			continue;
-		if (!strcmp(one->file, ecu->installed))
+		if (one == runs || (is_blind && one->created_at <= ecu->installed_at))
 			return 0;
+		if (!target_is_shown(one) || !target_fits(one, ecu->hardware))
+			continue;
 		r = state_installation_was_refused(
 		    update->core->state, update->device->id, ecu->serial, one->file, one->sha256, &was, err);
 		if (r < 0)
@@ -326,8 +337,11 @@ refuse(struct core *core, const struct device *device, const char *why, struct e
 		return 0;
 	log_line(LOG_WARNING, "follow refused device=%s reason=\"%s\"", device->id, why);
 	r = state_happened(core->state,
-	    &(struct happening){
-		.device = device->id, .at = utc_now(), .who = "otafs", .what = "refused", .text = text },
+	    &(struct happening){ .device = device->id,
+		.at = utc_now(),
+		.who = STATE_WHO_OTAFS,
+		.what = "refused",
+		.text = text },
 	    err);
 	return r ? r : state_device_why(core->state, device->id, text, utc_now(), err);
 }
@@ -335,12 +349,17 @@ refuse(struct core *core, const struct device *device, const char *why, struct e
 static int
 look_at(struct core *core, const char *id, struct err *err)
 {
-	const struct assign_how how = { .who = "otafs" };
+	const struct assign_how how = { .who = STATE_WHO_OTAFS };
+	AUTO(free_p) struct follow *list = NULL;
 	struct device device;
 	struct err why;
-	int r = state_device(core->state, id, &device, err);
+	size_t count;
+	int r;
 
-	if (r != 0)
+	/* Most that are noted follow nothing. */
+	if ((r = state_follows(core->state, id, &list, &count, err)) < 0 || count == 0)
+		return r;
+	if ((r = state_device(core->state, id, &device, err)) != 0)
 		return r < 0 ? r : 0;
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;

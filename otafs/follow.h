@@ -4,7 +4,8 @@
  * Of what is published for the ECU's hardware under the package's name the newest by createdAt counts; what is
  * older than what the ECU runs is left alone, and so is for ever what failed or was cancelled on that ECU. It
  * converges: a version that came while another update was open is not missed. An ECU that has not told what it
- * runs yet gets nothing. Updates have correlation ids urn:here-ota:auto-update:UUID.
+ * runs yet gets nothing; one that runs a version which is not published any more only gets what is made after
+ * that was heard of. Updates have correlation ids urn:here-ota:auto-update:UUID.
  */
 #ifndef OTAFS_FOLLOW_H
 #define OTAFS_FOLLOW_H

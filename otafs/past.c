@@ -1,10 +1,12 @@
 #include "otafs/past.h"
 
+#include <string.h>
+
 #include "lib/utc.h"
 #include "otafs/text.h"
 
-void
-past_print_one(const struct installation *i, FILE *out)
+static void
+print_line(const struct installation *i, FILE *out)
 {
 	char finished[UTC_TEXT_SIZE], assigned[UTC_TEXT_SIZE], took[TEXT_DURATION_SIZE],
 	    read[TEXT_DURATION_SIZE];
@@ -22,15 +24,35 @@ past_print_one(const struct installation *i, FILE *out)
 	    i->text);
 }
 
+struct printing {
+	const char *ecu; /* NULL: all */
+	const char *before;
+	FILE *out;
+};
+
 static int
-print_one(const struct installation *installation, void *out)
+print_one(const struct installation *installation, void *context)
 {
-	past_print_one(installation, out);
+	const struct printing *printing = context;
+
+	if (printing->ecu && strcmp(printing->ecu, installation->ecu) != 0)
+		return 0;
+	fputs(printing->before, printing->out);
+	print_line(installation, printing->out);
 	return 0;
+}
+
+int
+past_print_ecu(struct core *core, const struct device *device, const char *ecu, const char *before, FILE *out,
+    struct err *err)
+{
+	struct printing printing = { ecu, before, out };
+
+	return state_installations(core->state, device->id, print_one, &printing, err);
 }
 
 int
 past_print(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
-	return state_installations(core->state, device->id, print_one, out, err);
+	return past_print_ecu(core, device, NULL, "", out, err);
 }

@@ -13,7 +13,8 @@
  */
 int past_print(struct core *core, const struct device *device, FILE *out, struct err *err);
 
-/** One line of it. */
-void past_print_one(const struct installation *installation, FILE *out);
+/** The lines of one ECU, @before in front of each. */
+int past_print_ecu(struct core *core, const struct device *device, const char *ecu, const char *before,
+    FILE *out, struct err *err);
 
 #endif

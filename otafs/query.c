@@ -207,7 +207,9 @@ query_print(struct core *core, enum query_form form, const char *text, char curs
 {
 	AUTO(query_done) struct query query = { .rule = NULL };
 	struct answer answer = { .form = form, .out = out, .err = err };
-	unsigned what = form == QUERY_JSON ? FOUND_TAGS | FOUND_ECUS | FOUND_GROUPS : 0;
+	static const unsigned of_form[] = { [QUERY_TEXT] = FOUND_ROW,
+		[QUERY_JSON] = FOUND_ROW | FOUND_TAGS | FOUND_ECUS | FOUND_GROUPS,
+		[QUERY_COUNT] = 0 };
 	char last[NODE_CURSOR_MAX];
 	int r;
 
@@ -215,7 +217,7 @@ query_print(struct core *core, enum query_form form, const char *text, char curs
 	    (r = start(core, &query, cursor, &answer.given, last, err)) < 0)
 		return r;
 	r = rule_page_found(
-	    core, query.rule, what, last, room(&query, form, answer.given), print_found, &answer, err);
+	    core, query.rule, of_form[form], last, room(&query, form, answer.given), print_found, &answer, err);
 	if (r < 0)
 		return r;
 	if (answer.given >= query.limit)

@@ -10,6 +10,7 @@
 #include "otafs/grammar.h"
 #include "otafs/source.h"
 #include "otafs/term.h"
+#include "state/seen.h"
 
 int
 rule_parse(const char *text, struct rule **out, struct err *err)
@@ -60,14 +61,15 @@ rule_matches(struct core *core, const struct rule *rule, const char *device, str
 
 	if ((r = bind_rule(core, rule, "", false, &bound, err)) < 0)
 		return r;
-	if ((r = state_found(core->state, device, bound.needs, &found, err)) != 0)
+	if ((r = state_found(core->state, device, term_needs(&bound, NULL), &found, err)) != 0)
 		return r < 0 ? r : 0;
-	return term_holds(&bound, &found);
+	return term_holds(&bound, NULL, &found);
 }
 
 struct page {
 	struct reader *reader;
 	const struct bound *bound;
+	const struct bound_term *sure; /* is true of all candidates */
 	unsigned what;
 	size_t most;
 	rule_found_fn each;
@@ -84,11 +86,11 @@ free_ids(struct source_ids *ids)
 static int
 give_one(const struct page *page, const char *id, struct found *found, size_t *given)
 {
-	int r = reader_found(page->reader, id, page->bound->needs | page->what, found, page->err);
+	int r = reader_found(page->reader, id, page->what, found, page->err);
 
 	if (r < 0)
 		return r;
-	if (r == STATE_NONE || !term_holds(page->bound, found))
+	if (r == STATE_NONE || !term_holds(page->bound, page->sure, found))
 		return 0;
 	++*given;
 	return page->each(found, page->context);
@@ -113,7 +115,7 @@ give(const struct page *page, const struct source_ids *ids, char cursor[static N
 }
 
 static int
-look(const struct page *page, char cursor[static NODE_CURSOR_MAX])
+look(struct page *page, char cursor[static NODE_CURSOR_MAX])
 {
 	AUTO(free_ids) struct source_ids ids = { .list = NULL };
 	AUTO(source_done) struct source source = { .count = 0 };
@@ -122,20 +124,22 @@ look(const struct page *page, char cursor[static NODE_CURSOR_MAX])
 	if ((r = source_choose(page->reader, page->bound, &source, page->err)) < 0 ||
 	    (r = source_next(page->reader, &source, cursor, RULE_SLICE, &ids, page->err)) < 0)
 		return r;
+	page->sure = source.sure;
+	page->what |= term_needs(page->bound, source.sure);
 	r = give(page, &ids, cursor);
 	return r == 0 && ids.count == RULE_SLICE ? 1 : r;
 }
 
-/* The reader sees what is on disk: when a query begins, signs of life go there too. */
+/* The reader does not see what is only noted of when devices were seen. */
 static int
-bind_now(struct core *core, const struct rule *rule, bool is_first, struct bound *bound, struct err *err)
+bind_now(struct core *core, const struct rule *rule, bool is_start, struct bound *bound, struct err *err)
 {
 	int r;
 
 	core_lock(core);
-	r = is_first ? state_seen_flush(core->state, err) : 0;
-	if (r == 0)
-		r = bind_rule(core, rule, "", false, bound, err);
+	r = bind_rule(core, rule, "", false, bound, err);
+	if (r == 0 && is_start && bound->is_seen)
+		r = state_seen_flush(core->state, err);
 	core_unlock(core);
 	return r;
 }
@@ -145,7 +149,7 @@ rule_page_found(struct core *core, const struct rule *rule, unsigned what, char 
     size_t most, rule_found_fn each, void *context, struct err *err)
 {
 	AUTO(bind_done) struct bound bound = { .terms = NULL };
-	const struct page page = { core->reader, &bound, what, most, each, context, err };
+	struct page page = { core->reader, &bound, NULL, what, most, each, context, err };
 	int r;
 
 	assert(core->reader);

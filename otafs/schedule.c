@@ -228,7 +228,7 @@ refuse(struct core *core, const struct schedule *s, const char *why, struct err 
 	    s->correlation, why);
 	log_line(LOG_WARNING, "schedule refused device=%s correlation=%s reason=\"%s\"", s->device,
 	    s->correlation, why);
-	if ((r = tell(core, s, "otafs", "refused", text, err)) < 0 ||
+	if ((r = tell(core, s, STATE_WHO_OTAFS, "refused", text, err)) < 0 ||
 	    (r = state_device_why(core->state, s->device, text, utc_now(), err)) < 0)
 		return r;
 	return standing_update(core, s->device, err);

@@ -10,6 +10,7 @@
 #include "lib/json.h"
 #include "otafs/assign.h"
 #include "otafs/director.h"
+#include "otafs/follow.h"
 #include "otafs/outcome.h"
 
 /** Free text of a device that is kept in the history. */
@@ -47,6 +48,7 @@ take_installed(struct settling *s, struct ecu *ecu, const struct told_ecu *told,
 	ecu->installed_at = s->now;
 	if ((r = state_ecu_installed(s->core->state, s->device->id, ecu, err)) != 0)
 		return r < 0 ? r : 0;
+	follow_note(s->core, s->device->id);
 	return settle_tell(s, (struct happening){ .what = "runs", .ecu = ecu->serial, .target = told->file },
 	    err, "ECU %s runs %s, sha256 %s", ecu->serial, told->file, told->sha256);
 }

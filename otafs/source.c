@@ -1,5 +1,6 @@
 #include "otafs/source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,52 +28,106 @@ source_done(struct source *source)
 
 /* ---- what a term has an index for */
 
-/* 1: it has none, or too many entries there. */
 static int
-tag_values(const struct choice *choice, const struct term *term, const char *tag, struct source *out)
+add_value(const struct choice *choice, const struct found_pair *pair, struct found_pairs *values)
+{
+	struct found_pair *more;
+
+	if (values->count == SOURCE_FINDS_MAX)
+		return 1;
+	more = realloc(values->list, (values->count + 1) * sizeof(*more));
+	if (!more)
+		return err_set(choice->err, ENOMEM, "no memory for a query");
+	values->list = more;
+	more[values->count++] = *pair;
+	return 0;
+}
+
+/* 1: it has too many entries in the index; so do those below. */
+static int
+tag_values(const struct choice *choice, const struct term *term, struct found_pair *pair, struct source *out)
+{
+	const char *after = NULL;
+	int r, count = 0;
+
+	while ((r = reader_next_value(choice->reader, pair->first, after, pair->second, sizeof(pair->second),
+		    choice->err)) == 0) {
+		after = pair->second;
+		if (++count > DIFFERENT_MAX)
+			return 1;
+		if (!strcasecmp(pair->second, term->value) && (r = add_value(choice, pair, &out->values)) != 0)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
+static void
+find_values(enum find_by by, struct source *out)
+{
+	for (out->count = 0; out->count < out->values.count; out->count++)
+		out->finds[out->count] = (struct find){ .by = by,
+			.text = out->values.list[out->count].first,
+			.more = out->values.list[out->count].second };
+}
+
+static int
+folded_value(const struct choice *choice, const struct term *term, struct found_pair *pair, struct source *out)
+{
+	size_t i;
+
+	for (i = 0; term->value[i] && i < sizeof(pair->second) - 1; i++)
+		pair->second[i] = (char)tolower((unsigned char)term->value[i]);
+	pair->second[i] = '\0';
+	return add_value(choice, pair, &out->values);
+}
+
+static int
+find_tags(const struct choice *choice, const struct term *term, enum find_by by,
+    int (*values)(const struct choice *, const struct term *, struct found_pair *, struct source *),
+    struct source *out)
 {
 	struct found_pair pair = { .first = "" };
 	const char *after = NULL;
 	int r, count = 0;
 
-	snprintf(pair.first, sizeof(pair.first), "%s", tag);
-	while ((r = reader_next_value(
-		    choice->reader, tag, after, pair.second, sizeof(pair.second), choice->err)) == 0) {
-		struct found_pair *more;
-
-		after = pair.second;
-		if (++count > DIFFERENT_MAX || out->values.count == SOURCE_FINDS_MAX)
+	out->values.count = 0;
+	while ((r = reader_next_tag(choice->reader, after, pair.first, sizeof(pair.first), choice->err)) == 0) {
+		after = pair.first;
+		if (++count > DIFFERENT_MAX)
 			return 1;
-		if (strcasecmp(pair.second, term->value) != 0)
-			continue;
-		more = realloc(out->values.list, (out->values.count + 1) * sizeof(*more));
-		if (!more)
-			return err_set(choice->err, ENOMEM, "no memory for a query");
-		out->values.list = more;
-		more[out->values.count++] = pair;
+		if (!strcasecmp(pair.first, term->tag) && (r = values(choice, term, &pair, out)) != 0)
+			return r;
 	}
+	find_values(by, out);
 	return r < 0 ? r : 0;
 }
 
+/* Of what is another for each device, such as a vehicle's number, all values are read each time. */
 static int
 find_tag(const struct choice *choice, const struct term *term, struct source *out)
 {
-	char tag[sizeof(((struct found_pair *)0)->first)] = "";
+	int r = find_tags(choice, term, FIND_TAG, tag_values, out);
+
+	return r == 1 ? find_tags(choice, term, FIND_TAG_FOLDED, folded_value, out) : r;
+}
+
+static int
+find_hardware(const struct choice *choice, const struct term *term, struct source *out)
+{
+	struct found_pair pair = { .first = "" };
+	const char *after = NULL;
 	int r, count = 0;
 
-	while ((r = reader_next_tag(choice->reader, tag, tag, sizeof(tag), choice->err)) == 0) {
+	while ((r = reader_next_hardware(choice->reader, after, pair.first, sizeof(pair.first), choice->err)) ==
+	       0) {
+		after = pair.first;
 		if (++count > DIFFERENT_MAX)
 			return 1;
-		if (!strcasecmp(tag, term->tag) && (r = tag_values(choice, term, tag, out)) != 0)
+		if (!strcasecmp(pair.first, term->value) && (r = add_value(choice, &pair, &out->values)) != 0)
 			return r;
 	}
-	if (r < 0)
-		return r;
-	for (out->count = 0; out->count < out->values.count; out->count++)
-		out->finds[out->count] = (struct find){ .by = FIND_TAG,
-			.text = out->values.list[out->count].first,
-			.more = out->values.list[out->count].second };
-	return 0;
+	find_values(FIND_HARDWARE, out);
+	return r < 0 ? r : 0;
 }
 
 static int
@@ -99,6 +154,7 @@ find_term(const struct choice *choice, const struct bound *bound, size_t place, 
 {
 	const struct term *term = &bound->rule->terms[place];
 
+	out->sure = &bound->terms[place];
 	if (term->kind == TERM_SEEN)
 		return find_one(
 		    term->is_not ? FIND_SEEN_SINCE : FIND_SEEN_BEFORE, NULL, term_time(bound, term), out);
@@ -114,9 +170,10 @@ find_term(const struct choice *choice, const struct bound *bound, size_t place, 
 	case FIELD_PACKAGE:
 	case FIELD_VERSION:
 		return find_files(&bound->terms[place], out);
+	case FIELD_HARDWARE:
+		return find_hardware(choice, term, out);
 	case FIELD_ID:
 	case FIELD_NAME:
-	case FIELD_HARDWARE:
 		break;
 	}
 	return 1;
@@ -127,7 +184,7 @@ find_term(const struct choice *choice, const struct bound *bound, size_t place, 
 static int
 weigh(struct choice *choice, struct source *source)
 {
-	bool is_sorted = source->count == 1 && source->finds[0].by >= FIND_SEEN_BEFORE;
+	bool is_sorted = source->count > 0 && source->finds[0].by >= FIND_TAG_FOLDED;
 	int64_t cost = 0;
 
 	for (size_t i = 0; i < source->count && cost < COST_MAX; i++) {

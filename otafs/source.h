@@ -11,7 +11,8 @@
 struct source {
 	struct find finds[SOURCE_FINDS_MAX]; /**< a device that is meant is found by one of them */
 	size_t count;
-	struct found_pairs values; /* of tags, what the finds point into */
+	const struct bound_term *sure; /**< of which that is true then; NULL: none */
+	struct found_pairs values;     /* of tags and hardware, what the finds point into */
 };
 
 /** Ids in order, each once. */

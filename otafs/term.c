@@ -44,7 +44,7 @@ compare_files(const void *a, const void *b)
 static bool
 is_running(const struct bound_term *bound, const struct found *found)
 {
-	for (size_t i = 0; i < found->ecus.count; i++) {
+	for (size_t i = 0; bound->count > 0 && i < found->ecus.count; i++) {
 		const char *file = found->ecus.list[i].second;
 
 		if (bsearch(&file, bound->files, bound->count, sizeof(*bound->files), compare_files))
@@ -63,10 +63,8 @@ is_hardware(const struct term *term, const struct found *found)
 }
 
 static bool
-is_member(const struct term *term, const struct bound_term *bound, const struct found *found)
+is_member(const struct term *term, const struct found *found)
 {
-	if (bound->group)
-		return term_holds(bound->group, found);
 	for (size_t i = 0; i < found->groups.count; i++)
 		if (!strcmp(found->groups.list[i].first, term->value))
 			return true;
@@ -100,35 +98,11 @@ is_field(const struct term *term, const struct bound_term *bound, const struct f
 	case FIELD_VERSION:
 		return is_running(bound, found);
 	case FIELD_GROUP:
-		return is_member(term, bound, found);
+		return is_member(term, found);
 	case FIELD_TAG:
 		break;
 	}
 	return false;
-}
-
-static bool
-holds(const struct bound *bound, size_t place, const struct found *found)
-{
-	const struct term *term = &bound->rule->terms[place];
-
-	switch (term->kind) {
-	case TERM_ALL:
-		return true;
-	case TERM_AND:
-		return holds(bound, term->left, found) && holds(bound, term->right, found);
-	case TERM_OR:
-		return holds(bound, term->left, found) || holds(bound, term->right, found);
-	case TERM_NOT:
-		return !holds(bound, term->left, found);
-	case TERM_SEEN:
-		return (found->seen_at < term_time(bound, term)) != term->is_not;
-	case TERM_FIELD:
-		break;
-	}
-	if (term->field == FIELD_TAG)
-		return is_tag(term, found);
-	return is_field(term, &bound->terms[place], found) != term->is_not;
 }
 
 int64_t
@@ -137,8 +111,67 @@ term_time(const struct bound *bound, const struct term *term)
 	return term->is_age ? bound->now - term->time : term->time;
 }
 
-bool
-term_holds(const struct bound *bound, const struct found *found)
+static bool
+holds(const struct bound *bound, size_t place, const struct bound_term *sure, const struct found *found)
 {
-	return holds(bound, bound->rule->root, found);
+	const struct term *term = &bound->rule->terms[place];
+	const struct bound_term *here = &bound->terms[place];
+
+	if (here == sure)
+		return true;
+	switch (term->kind) {
+	case TERM_ALL:
+		return true;
+	case TERM_AND:
+		return holds(bound, term->left, sure, found) && holds(bound, term->right, sure, found);
+	case TERM_OR:
+		return holds(bound, term->left, sure, found) || holds(bound, term->right, sure, found);
+	case TERM_NOT:
+		return !holds(bound, term->left, sure, found);
+	case TERM_SEEN:
+		return (found->seen_at < term_time(bound, term)) != term->is_not;
+	case TERM_FIELD:
+		break;
+	}
+	if (term->field == FIELD_TAG)
+		return is_tag(term, found);
+	if (here->group)
+		return term_holds(here->group, sure, found) != term->is_not;
+	return is_field(term, here, found) != term->is_not;
+}
+
+bool
+term_holds(const struct bound *bound, const struct bound_term *sure, const struct found *found)
+{
+	return holds(bound, bound->rule->root, sure, found);
+}
+
+static unsigned
+needs(const struct term *term)
+{
+	static const unsigned of_field[] = {
+		[FIELD_NAME] = FOUND_ROW,
+		[FIELD_STATUS] = FOUND_ROW,
+		[FIELD_TAG] = FOUND_TAGS,
+		[FIELD_HARDWARE] = FOUND_ECUS,
+		[FIELD_PACKAGE] = FOUND_ECUS,
+		[FIELD_VERSION] = FOUND_ECUS,
+		[FIELD_GROUP] = FOUND_GROUPS,
+	};
+
+	return term->kind == TERM_SEEN ? FOUND_ROW : term->kind == TERM_FIELD ? of_field[term->field] : 0;
+}
+
+unsigned
+term_needs(const struct bound *bound, const struct bound_term *sure)
+{
+	unsigned all = 0;
+
+	for (size_t i = 0; i < bound->rule->count; i++) {
+		const struct bound_term *here = &bound->terms[i];
+
+		if (here != sure)
+			all |= here->group ? term_needs(here->group, sure) : needs(&bound->rule->terms[i]);
+	}
+	return all;
 }

@@ -63,15 +63,18 @@ struct bound {
 	const struct rule *rule;
 	struct rule *own; /* of a group, freed with it */
 	struct bound_term *terms;
-	unsigned needs; /**< FOUND_... */
-	bool is_seen;   /**< it asks when devices were seen */
+	bool is_seen; /**< it asks when devices were seen */
 	int64_t now;
 };
 
 /** What a TERM_SEEN compares with. */
 int64_t term_time(const struct bound *bound, const struct term *term);
 
-/** Whether the rule is true of a device of which at least its needs were read. */
-bool term_holds(const struct bound *bound, const struct found *found);
+/** What has to be read of a device to follow the rule, FOUND_... @sure is what is known to be true: the place
+ * of a term, or NULL. */
+unsigned term_needs(const struct bound *bound, const struct bound_term *sure);
+
+/** Whether the rule is true of a device of which that was read. */
+bool term_holds(const struct bound *bound, const struct bound_term *sure, const struct found *found);
 
 #endif

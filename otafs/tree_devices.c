@@ -6,6 +6,7 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/assign.h"
+#include "otafs/counter.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/director.h"
@@ -164,6 +165,18 @@ static int
 write_tags(const struct node *node, const char *text, struct err *err)
 {
 	return tag_write(node->core, &node->device, text, node->who, err);
+}
+
+static int
+print_counter(const struct node *node, FILE *out, struct err *err)
+{
+	return counter_print(node->core, &node->device, out, err);
+}
+
+static int
+write_counter(const struct node *node, const char *text, struct err *err)
+{
+	return counter_write(node->core, &node->device, text, node->who, err);
 }
 
 static int
@@ -372,6 +385,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
 	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
+	CONTROL("devices/*/counter", print_counter, write_counter, COUNTER_BYTES_MAX),
 	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
 	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
 	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),

@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "otafs/assign.h"
+#include "otafs/standing.h"
 
 /** With more devices than that all names are forgotten instead of each. */
 #define DEVICES_NAMED_MAX 1000
@@ -50,8 +51,11 @@ end_update(struct core *core, const char *device, const char *why, int64_t now, 
 	if (r || count == 0)
 		return r;
 	if ((r = state_device_failure(core->state, device, why, err)) == 0 &&
-	    (r = state_device_why(core->state, device, why, now, err)) == 0)
-		r = state_device_bump(core->state, device, now, err);
+	    (r = state_device_why(core->state, device, why, now, err)) == 0 &&
+	    (r = state_device_bump(core->state, device, now, err)) == 0)
+		r = standing_update(core, device, err);
+	if (r == 0)
+		r = standing_update(core, device, err);
 	if (r == 0)
 		log_line(LOG_WARNING, "update ended device=%s reason=\"%s\"", device, why);
 	return r;

@@ -6,18 +6,22 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 
 struct reader {
 	struct db *db;
 	pthread_mutex_t lock;
 };
 
-static const char DEVICE[] = "SELECT id, name, status, seen_at FROM device WHERE id = ?1";
+static const char DEVICE[] = "SELECT name, status, seen_at FROM device WHERE id = ?1";
 static const char TAGS[] = "SELECT tag, value FROM tag WHERE device = ?1 ORDER BY tag";
 static const char ECUS[] = "SELECT hardware, installed FROM ecu WHERE device = ?1 ORDER BY position, serial";
 static const char GROUPS[] = "SELECT name, '' FROM member WHERE device = ?1 ORDER BY name";
 /* The next entry of an index: DISTINCT would read all of it. */
+static const char FIRST_TAG[] = "SELECT tag FROM tag ORDER BY tag LIMIT 1";
 static const char NEXT_TAG[] = "SELECT tag FROM tag WHERE tag > ?1 ORDER BY tag LIMIT 1";
+static const char FIRST_HARDWARE[] = "SELECT hardware FROM ecu ORDER BY hardware LIMIT 1";
+static const char NEXT_HARDWARE[] = "SELECT hardware FROM ecu WHERE hardware > ?1 ORDER BY hardware LIMIT 1";
 static const char FIRST_VALUE[] = "SELECT value FROM tag WHERE tag = ?1 ORDER BY value LIMIT 1";
 static const char NEXT_VALUE[] = "SELECT value FROM tag WHERE tag = ?1 AND value > ?2 ORDER BY value LIMIT 1";
 
@@ -35,9 +39,15 @@ static const struct {
 	[FIND_TAG] = { "SELECT device FROM tag WHERE tag = ?1 AND value = ?2 AND device > ?3"
 		       " ORDER BY device LIMIT ?4",
 	    "SELECT COUNT(*) FROM (SELECT 1 FROM tag WHERE tag = ?1 AND value = ?2 LIMIT ?4) AS some" },
-	[FIND_INSTALLED] = { "SELECT device FROM ecu WHERE installed = ?1 AND device > ?3"
+	[FIND_HARDWARE] = { "SELECT DISTINCT device FROM ecu WHERE hardware = ?1 AND device > ?3"
+			    " ORDER BY device LIMIT ?4",
+	    "SELECT COUNT(*) FROM (SELECT 1 FROM ecu WHERE hardware = ?1 LIMIT ?4) AS some" },
+	[FIND_INSTALLED] = { "SELECT DISTINCT device FROM ecu WHERE installed = ?1 AND device > ?3"
 			     " ORDER BY device LIMIT ?4",
 	    "SELECT COUNT(*) FROM (SELECT 1 FROM ecu WHERE installed = ?1 LIMIT ?4) AS some" },
+	[FIND_TAG_FOLDED] = { "SELECT device FROM tag WHERE tag = ?1 AND lower(value) = ?2 AND device > ?3"
+			      " ORDER BY device || '' LIMIT ?4",
+	    "SELECT COUNT(*) FROM (SELECT 1 FROM tag WHERE tag = ?1 AND lower(value) = ?2 LIMIT ?4) AS some" },
 	[FIND_SEEN_BEFORE] = { "SELECT id FROM device WHERE seen_at < ?5 AND id > ?3 ORDER BY id || '' LIMIT "
 			       "?4",
 	    "SELECT COUNT(*) FROM (SELECT 1 FROM device WHERE seen_at < ?5 LIMIT ?4) AS some" },
@@ -81,10 +91,9 @@ read_row(struct db *db, const char *id, struct found *out, struct err *err)
 	if ((r = db_query(db, DEVICE, &s, err, "s", id)) < 0)
 		return r;
 	if ((r = db_next(s, err)) > 0) {
-		db_copy(s, 0, out->id, sizeof(out->id));
-		db_copy(s, 1, out->name, sizeof(out->name));
-		db_copy(s, 2, out->status, sizeof(out->status));
-		out->seen_at = db_number(s, 3);
+		db_copy(s, 0, out->name, sizeof(out->name));
+		db_copy(s, 1, out->status, sizeof(out->status));
+		out->seen_at = db_number(s, 2);
 	}
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
@@ -93,8 +102,9 @@ read_row(struct db *db, const char *id, struct found *out, struct err *err)
 static int
 read_found(struct db *db, const char *id, unsigned what, struct found *out, struct err *err)
 {
-	int r = read_row(db, id, out, err);
+	int r = what & FOUND_ROW ? read_row(db, id, out, err) : 0;
 
+	snprintf(out->id, sizeof(out->id), "%s", id);
 	if (r == 0 && (what & FOUND_TAGS))
 		r = read_pairs(db, TAGS, id, &out->tags, err);
 	if (r == 0 && (what & FOUND_ECUS))
@@ -107,7 +117,12 @@ read_found(struct db *db, const char *id, unsigned what, struct found *out, stru
 int
 state_found(struct state *state, const char *id, unsigned what, struct found *out, struct err *err)
 {
-	return read_found(state->db, id, what, out, err);
+	const struct note *note = notes_find(state, id);
+	int r = read_found(state->db, id, what | FOUND_ROW, out, err);
+
+	if (r == 0 && note && note->seen_at)
+		out->seen_at = note->seen_at;
+	return r;
 }
 
 int
@@ -235,7 +250,18 @@ int
 reader_next_tag(struct reader *reader, const char *after, char *out, size_t room, struct err *err)
 {
 	struct rows *s;
-	int r = db_query(reader->db, NEXT_TAG, &s, err, "s", after);
+	int r = after ? db_query(reader->db, NEXT_TAG, &s, err, "s", after)
+		      : db_query(reader->db, FIRST_TAG, &s, err, "");
+
+	return r < 0 ? r : take_one(s, out, room, err);
+}
+
+int
+reader_next_hardware(struct reader *reader, const char *after, char *out, size_t room, struct err *err)
+{
+	struct rows *s;
+	int r = after ? db_query(reader->db, NEXT_HARDWARE, &s, err, "s", after)
+		      : db_query(reader->db, FIRST_HARDWARE, &s, err, "");
 
 	return r < 0 ? r : take_one(s, out, room, err);
 }

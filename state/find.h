@@ -16,7 +16,10 @@
 #include "state/device.h"
 #include "state/state.h"
 
-/** What is read of a device besides its own row. */
+/** What is read of a device besides its id: name, status and when it was seen; the rest, which has other
+ * tables.
+ */
+#define FOUND_ROW 8
 #define FOUND_TAGS 1
 #define FOUND_ECUS 2
 #define FOUND_GROUPS 4
@@ -40,7 +43,7 @@ struct found {
 	struct found_pairs tags, ecus, groups;
 };
 
-/** Reads a device and @what of the rest. STATE_NONE. The caller ends @out by found_done() either way, and may
+/** Reads a device and @what of it. STATE_NONE. The caller ends @out by found_done() either way, and may
  * use it again before. */
 int state_found(struct state *state, const char *id, unsigned what, struct found *out, struct err *err);
 void found_done(struct found *found);
@@ -54,7 +57,7 @@ void reader_free(struct reader *reader);
 int reader_begin(struct reader *reader, struct err *err);
 void reader_end(struct reader *reader);
 
-/** Within these two: like state_found(). */
+/** Within these two: like state_found(), of a device that reader_ids() gave. */
 int reader_found(struct reader *reader, const char *id, unsigned what, struct found *out, struct err *err);
 
 /** Devices that have one thing in common. */
@@ -63,8 +66,11 @@ enum find_by {
 	FIND_STATUS,      /**< text */
 	FIND_MEMBER,      /**< of group text, into which they were put */
 	FIND_TAG,         /**< text, whose value is more */
+	FIND_HARDWARE,    /**< an ECU has hardware id text */
 	FIND_INSTALLED,   /**< an ECU runs target file text */
-	FIND_SEEN_BEFORE, /**< time; this and the next are sorted each time, so for few devices only */
+	FIND_TAG_FOLDED,  /**< text, whose value in lower case is more; this and the next are sorted each time,
+			     so for few  devices only */
+	FIND_SEEN_BEFORE, /**< time */
 	FIND_SEEN_SINCE,
 };
 
@@ -74,16 +80,17 @@ struct find {
 	int64_t time;
 };
 
-/** The first @most ids behind @after in order; one may come twice. Returns 0, -errno, or what @each did. */
+/** The first @most ids behind @after in order, each once. Returns 0, -errno, or what @each did. */
 int reader_ids(struct reader *reader, const struct find *find, const char *after, int64_t most,
     state_name_fn each, void *context, struct err *err);
 
 /** How many these are, at most @most; or -errno. */
 int64_t reader_count(struct reader *reader, const struct find *find, int64_t most, struct err *err);
 
-/** The first name of a tag behind @after, "" to start; the first value behind @after of tag @tag, or @after
- * NULL to start. STATE_NONE: there is no more. @out may be @after. */
+/** The first name of a tag, hardware id, or value of tag @tag behind @after, NULL to start. STATE_NONE: there
+ * is no more. @out may be @after. */
 int reader_next_tag(struct reader *reader, const char *after, char *out, size_t room, struct err *err);
+int reader_next_hardware(struct reader *reader, const char *after, char *out, size_t room, struct err *err);
 int reader_next_value(
     struct reader *reader, const char *tag, const char *after, char *out, size_t room, struct err *err);
 

@@ -59,6 +59,7 @@ static const char *const steps[] = {
 	 " WHEN failure <> '' THEN 'Error' ELSE 'UpToDate' END;"
 	 "DROP INDEX ecu_installed;"
 	 "CREATE INDEX ecu_installed ON ecu (installed, device);"
+	 "CREATE INDEX ecu_hardware ON ecu (hardware, device);"
 	 "CREATE INDEX device_status ON device (status, id);"
 	 "CREATE INDEX device_seen ON device (seen_at, id);"
 	 "ALTER TABLE ecu ADD COLUMN report_counter BIGINT NOT NULL DEFAULT -1;"

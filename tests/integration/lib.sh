@@ -6,6 +6,8 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 OTA_BIN=${OTA_BIN:-$top/build/release/bin}
 OTA_DEVICE=${OTA_DEVICE:-$top/build/release/tests/ota-device}
+OTA_LOAD=${OTA_LOAD:-$OTA_BIN/../tests/ota-load}
+SLOW_SYNC=${SLOW_SYNC:-$OTA_BIN/../tests/slow-sync.so}
 export OTA_BIN OTA_DEVICE
 
 [ "$(id -u)" = 0 ] || {

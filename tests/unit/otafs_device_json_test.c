@@ -5,6 +5,7 @@
 
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
+#include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/label.h"
 #include "otafs/past.h"
@@ -113,6 +114,19 @@ finish(struct fixture *f, const char *result, const char *code, const char *word
 }
 
 static void
+ecu_shows(struct fixture *f, const char *ecu, const char *words, bool is_there)
+{
+	AUTO(free_p) char *text = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_int_equal(device_print_ecu(&f->core, &f->device, ecu, out, &err), 0);
+	fclose(out);
+	assert_int_equal(strstr(text, words) != NULL, is_there);
+}
+
+static void
 tells_what_became_of_updates_and_how_long_they_took(void **state)
 {
 	struct fixture *f = *state;
@@ -137,6 +151,8 @@ tells_what_became_of_updates_and_how_long_they_took(void **state)
 	assert_non_null(strstr(second, " failed app-2.0 on ECU prim"));
 	assert_non_null(strstr(second, ", read after 12 s, finished after 4 min 3 s, urn:"));
 	assert_non_null(strstr(second, ": INSTALL_FAILED: no room\n"));
+	ecu_shows(f, "prim", "\ninstallation: 2001-09-09T01:50:43Z cancelled app-2.0 on ECU prim", true);
+	ecu_shows(f, "sec-1", "installation: ", false);
 	json = shown(f, "car7");
 	assert_string_equal(text_at(json, "lastUpdate", "code"), "INSTALL_FAILED");
 	assert_string_equal(text_at(json, "lastUpdate", "finishedAt"), "2001-09-09T01:50:43Z");

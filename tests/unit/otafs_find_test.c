@@ -13,6 +13,7 @@
 #include "otafs/source.h"
 #include "otafs/standing.h"
 #include "state/group.h"
+#include "state/seen.h"
 #include "state/standing.h"
 #include "state/tag.h"
 #include "tests/unit/fixture.h"
@@ -64,12 +65,15 @@ static void
 store(struct state *state, const struct car *car)
 {
 	struct err err = { 0 };
+	char vin[32];
 
 	assert_int_equal(state_device_add(state, car->id, 1, &err), 0);
 	assert_int_equal(state_standing(state, car->id, STANDING_NOT_SEEN, car->status, &err), 0);
 	assert_int_equal(state_device_seen(state, car->id, car->seen_at, &err), 0);
 	if (car->region)
 		assert_int_equal(state_tag_put(state, car->id, "region", car->region, &err), 0);
+	snprintf(vin, sizeof(vin), "VIN-%.15s", car->id);
+	assert_int_equal(state_tag_put(state, car->id, "Vin", vin, &err), 0);
 	for (int i = 0; i < 2 && car->hardware[i]; i++)
 		store_ecu(state, car, i);
 	if (car->is_in_a)
@@ -84,10 +88,10 @@ invent(struct car *car, int number)
 	snprintf(car->id, sizeof(car->id), "%s%05d", number % 3 ? "Car-" : "truck", number * 7919 % 100000);
 	car->status = ANY(statuses);
 	car->region = ANY(regions);
-	car->hardware[0] = any(2) ? "hw-a" : "hw-c";
-	car->hardware[1] = any(2) ? "hw-b" : NULL;
-	car->file[0] = ANY(files);
-	car->file[1] = ANY(files);
+	car->hardware[0] = any(2) ? "hw-a" : "HW-b";
+	car->hardware[1] = any(2) ? "HW-b" : NULL;
+	car->file[0] = any(2) ? "app-1.0" : ANY(files);
+	car->file[1] = any(2) ? "app-1.0" : ANY(files);
 	car->seen_at = any(4) ? 1000000 + any(1000) : 0;
 	car->is_in_a = any(10) == 0;
 	car->is_in_b = any(2);
@@ -156,7 +160,7 @@ static bool
 leaf(struct said *said)
 {
 	static const char *const nots[] = { "", "not " };
-	const struct car nobody = { .status = "", .file = { "", "" } };
+	const struct car nobody = { .status = "", .hardware = { "" }, .file = { "", "" } };
 	const struct car *car = said->car ? said->car : &nobody;
 	unsigned what = any(16), number = any(6), is_not = any(2);
 	const char *text = statuses[number % 4];
@@ -179,7 +183,7 @@ leaf(struct said *said)
 		return car->region && (car->region[1] == 'S' || (unsigned char)car->region[0] > 0x7f) != is_not;
 	case 5:
 		fprintf(said->out, "hardware is %sHW-B", nots[is_not]);
-		return (car->hardware[1] != NULL) != is_not;
+		return (car->hardware[1] || !strcmp(car->hardware[0], "HW-b")) != is_not;
 	case 6:
 		fprintf(said->out, "package is %sApp", nots[is_not]);
 		return (runs(car, "app-1.0") || runs(car, "app-2.0")) != is_not;
@@ -275,7 +279,7 @@ count(struct fixture *f, const char *text)
 	AUTO(free_p) void *list = calloc(CARS, 16);
 	struct names names = { list, 0 };
 
-	find(f, text, 100, &names);
+	find(f, text, CARS, &names);
 	return names.count;
 }
 
@@ -345,11 +349,39 @@ looks_where_the_fewest_are(void **state)
 	assert_looks_by(*state, "group is b and tag(REGION) is \xc3\x9cs", FIND_TAG);
 	assert_looks_by(*state, "group is smart", FIND_TAG);
 	assert_looks_by(*state, "group is b and package is old 9", FIND_INSTALLED);
+	assert_looks_by(*state, "tag(vin) is vin-car-00000", FIND_TAG_FOLDED);
+	assert_looks_by(*state, "hardware is Hw-A", FIND_HARDWARE);
 	assert_looks_by(*state, "lastseen before 1970-01-01T00:00:01Z", FIND_SEEN_BEFORE);
 	assert_looks_by(*state, "status is not Error", FIND_ALL);
 	assert_looks_by(*state, "group is not a", FIND_ALL);
 	assert_looks_by(*state, "group is a or status is Error", FIND_ALL);
 	assert_looks_by(*state, "not group is a", FIND_ALL);
+}
+
+/* More than a slice of rows, some of one device. */
+static void
+finds_once_who_has_it_twice(void **state)
+{
+	size_t running = 0, hardware = 0;
+
+	for (size_t i = 0; i < CARS; i++) {
+		running += runs(&cars[i], "app-1.0");
+		hardware += cars[i].hardware[1] || !strcmp(cars[i].hardware[0], "HW-b");
+	}
+	assert_true(running > RULE_SLICE && hardware > RULE_SLICE);
+	assert_int_equal(count(*state, "package is app 1.0"), running);
+	assert_int_equal(count(*state, "hardware is hw-b"), hardware);
+}
+
+static void
+finds_what_is_another_for_each(void **state)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "tag(vin) is vin-%s", cars[9].id);
+	assert_int_equal(count(*state, text), 1);
+	assert_int_equal(count(*state, "tag(vin) is vin"), 0);
+	assert_int_equal(count(*state, "tag(vin) contains vin-"), CARS);
 }
 
 /* ---- one device */
@@ -378,6 +410,19 @@ sees_what_the_transaction_has_changed(void **state)
 	assert_int_equal(state_end(f->core.state, 0, &err), 0);
 	assert_int_equal(count(f, "tag(new) is yes"), before + 1);
 	assert_int_equal(matches(f, "all", "nobody", &err), 0);
+}
+
+static void
+knows_when_devices_were_seen_just_now(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(count(f, "lastseen after 2020-01-01"), 0);
+	assert_int_equal(state_device_seen(f->core.state, cars[5].id, INT64_C(1700000000), &err), 0);
+	assert_int_equal(matches(f, "lastseen after 2020-01-01", cars[5].id, &err), 1);
+	assert_int_equal(matches(f, "lastseen newer than 7d", cars[5].id, &err), 0);
+	assert_int_equal(count(f, "lastseen after 2020-01-01"), 1);
 }
 
 /* ---- groups of groups */
@@ -460,7 +505,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_looking_at_each_finds),
 		cmocka_unit_test(looks_where_the_fewest_are),
+		cmocka_unit_test(finds_once_who_has_it_twice),
+		cmocka_unit_test(finds_what_is_another_for_each),
 		cmocka_unit_test(sees_what_the_transaction_has_changed),
+		cmocka_unit_test(knows_when_devices_were_seen_just_now),
 		cmocka_unit_test(refuses_rules_that_go_in_circles),
 		cmocka_unit_test(bounds_how_often_groups_name_groups),
 		cmocka_unit_test(a_page_that_was_broken_off_goes_on_there),

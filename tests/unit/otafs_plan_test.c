@@ -317,17 +317,25 @@ leaves_alone_who_has_not_told_what_it_runs(void **state)
 	shows_not(f, "sec-1,");
 }
 
-/* A version that nobody knows any more is not known to be older. */
+/* What was retired is not known to be older than what is left. */
 static void
 goes_back_to_no_older_version(void **state)
 {
 	struct fixture *f = *state;
+	json_t *more = json_object();
+	struct err err = { 0 };
 
 	runs(f, SEC_1, "fw-9.9", APP_1);
 	accepted(f, "follow fw sec-1");
-	accepted(f, "cancel");
 	follow_all(f);
 	shows_not(f, "open since");
+	fixture_target(more, "fw", "9.95", "BINARY", APP_2, json_pack("[s]", "hw-b"));
+	json_object_set_new(json_object_get(json_object_get(more, "fw-9.95"), "custom"), "createdAt",
+	    json_string("2080-01-01T00:00:00Z"));
+	fixture_publish(f, 2, more);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	follow_all(f);
+	shows(f, "fw-9.95 to ECU sec-1, open since");
 }
 
 static void
@@ -403,6 +411,29 @@ refuses_formats_that_devices_do_not_know(void **state)
 	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
 	refused(f, "deb 1", EINVAL, "deb-1 has the targetFormat DEB; devices know OSTREE and BINARY");
 	refused(f, "long 1", EINVAL, "long-1 is an OSTree commit with a length of 5, which has to be 0");
+}
+
+static void
+refuses_a_binary_for_a_primary_with_ostree(void **state)
+{
+	static const char config[] = "[tls]\ntype = \"x\"\n[pacman]\nos = \"a\"\ntype = \"ostree\"\n";
+	struct fixture *f = *state;
+	json_t *more = json_object();
+	struct err err = { 0 };
+
+	fixture_target(more, "bin", "1", "BINARY", FW_1, json_pack("[s,s]", "hw-a", "hw-b"));
+	fixture_publish(f, 2, more);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	accepted(f, "bin 1 prim");
+	accepted(f, "cancel");
+	assert_int_equal(
+	    state_report_put(f->core.state, "car7", "config", config, sizeof(config) - 1, 1, &err), 0);
+	refused(f, "bin 1 prim", EINVAL,
+	    "bin-1 is a BINARY, and the package manager of prim is ostree: it would take nothing at all");
+	accepted(f, "bin 1 sec-1");
+	accepted(f, "cancel");
+	assert_int_equal(state_report_put(f->core.state, "car7", "config", config, 21, 1, &err), 0);
+	accepted(f, "bin 1 prim");
 }
 
 /* ---- trials */
@@ -520,6 +551,7 @@ main(void)
 		TEST(refuses_a_name_that_runs_with_other_content),
 		TEST(refuses_what_the_device_could_not_fetch),
 		TEST(refuses_formats_that_devices_do_not_know),
+		TEST(refuses_a_binary_for_a_primary_with_ostree),
 		TEST(tells_what_a_command_would_do_and_does_nothing),
 		TEST(remembers_the_newest_trials_only),
 	};

@@ -1,11 +1,13 @@
 /* What a manifest that is signed well changes: forms, reports, counters, and keys that were exchanged. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "otafs/counter.h"
 #include "otafs/manifest.h"
 #include "otafs/standing.h"
 #include "state/installation.h"
@@ -421,6 +423,28 @@ counts_anew_after_a_registration(void **state)
 }
 
 static void
+counts_anew_when_an_administrator_says_so(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	AUTO(fclose_p) FILE *out = NULL;
+	struct reply reply;
+	struct err err = { 0 };
+	size_t bytes;
+
+	assert_int_equal(count(f, "5", "one", &reply), 200);
+	out = open_memstream(&text, &bytes);
+	assert_int_equal(counter_print(&f->core, &f->device, out, &err), 0);
+	fflush(out);
+	assert_string_equal(text, "prim 5\nsec-1 -\nsec-2 -\n");
+	assert_int_equal(counter_write(&f->core, &f->device, "5\n", "test", &err), -EINVAL);
+	assert_reason(err, "\"5\" is no command: \"reset\" is");
+	assert_int_equal(counter_write(&f->core, &f->device, "reset\n", "test", &err), 0);
+	assert_int_equal(count(f, "1", "two", &reply), 200);
+	assert_int_equal(fixture_told(f, "counters reset by test"), 1);
+}
+
+static void
 takes_odd_counters_for_none(void **state)
 {
 	static const char *const odd[] = { "", "-1", "1e3", "0x5", "9999999999999999999" };
@@ -545,6 +569,7 @@ main(void)
 		TEST(refuses_a_manifest_whose_counter_was_taken_and_tells_it_once),
 		TEST(answers_the_same_body_again_and_does_nothing),
 		TEST(counts_anew_after_a_registration),
+		TEST(counts_anew_when_an_administrator_says_so),
 		TEST(takes_odd_counters_for_none),
 		TEST(passes_over_an_old_report_of_a_secondary_and_tells_it_once),
 		TEST(verifies_again_when_keys_were_exchanged_meanwhile),

@@ -224,6 +224,7 @@ ends_the_update_whose_target_is_gone(void **state)
 	assert_string_equal(f->device.why,
 	    "short-1.0 is not in the image repository any more: publish it again and assign it again");
 	assert_string_equal(f->device.failure, f->device.why);
+	assert_string_equal(f->device.status, "Error");
 	assert_int_equal(f->device.counter, counter + 1);
 	assert_int_equal(fixture_told(f, "failed short-1.0 on ECU prim, urn:here-ota:mtu:"), 1);
 	/* What belonged to the same update. */

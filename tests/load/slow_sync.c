@@ -1,0 +1,60 @@
+/*
+ * For LD_PRELOAD: every fsync and fdatasync takes SLOW_SYNC_MS longer, and is noted in the file SLOW_SYNC_LOG
+ * as "BEGIN END", microseconds of the clock that nobody sets. So a program can be held against what was on disk
+ * when it answered, and against a disk that is not as fast as this one.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static long long
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static void
+note(long long begin)
+{
+	const char *path = getenv("SLOW_SYNC_LOG");
+	int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "%lld %lld\n", begin, now_us());
+	close(fd);
+}
+
+static int
+slowly(const char *name, int fd)
+{
+	const char *ms = getenv("SLOW_SYNC_MS");
+	int (*sync_now)(int) = NULL;
+	long long begin = now_us();
+	int r;
+
+	*(void **)&sync_now = dlsym(RTLD_NEXT, name);
+	if (ms)
+		usleep((useconds_t)atoi(ms) * 1000);
+	r = sync_now(fd);
+	note(begin);
+	return r;
+}
+
+int
+fsync(int fd)
+{
+	return slowly("fsync", fd);
+}
+
+int
+fdatasync(int fd)
+{
+	return slowly("fdatasync", fd);
+}
