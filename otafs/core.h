@@ -82,8 +82,10 @@ struct trials {
 	size_t next; /* is overwritten next, counted on and on */
 };
 
+struct batch;
 struct expiry;
 struct fleet;
+struct orders;
 struct retirements;
 
 struct core {
@@ -95,6 +97,8 @@ struct core {
 	struct pins pins;                /**< which publication a device is reading */
 	struct fleet *fleet;             /**< what the watcher is told; NULL: nothing (fleet.h) */
 	struct retirements *retirements; /**< targets that are to go; NULL: none (retire.h) */
+	struct batch *batch;             /**< what waits for the disk together (batch.h); NULL: nothing does */
+	struct orders *orders;           /**< to groups (order.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	struct plans plans;
 	struct trials trials;

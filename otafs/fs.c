@@ -170,6 +170,7 @@ fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err *er
 	if ((r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
 	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0)
 		return r;
+	core->batch = fs->transactions;
 	if (pthread_create(&thread, NULL, serve, &fs->full) != 0 ||
 	    pthread_create(&thread, NULL, serve, &fs->www) != 0)
 		return err_set(err, EAGAIN, "no threads for the mounts");

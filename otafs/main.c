@@ -21,6 +21,7 @@
 #include "otafs/fleet.h"
 #include "otafs/follow.h"
 #include "otafs/fs.h"
+#include "otafs/order.h"
 #include "otafs/retire.h"
 #include "otafs/schedule.h"
 #include "otafs/withdrawn.h"
@@ -146,6 +147,7 @@ tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 	retire_follow(core);
 	fleet_keep(core, utc_now());
 	note_seen(core, utc_now());
+	orders_follow(core, utc_now());
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	pthread_mutex_unlock(lock);
@@ -221,7 +223,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
 	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0)
+	    (r = orders_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
@@ -232,6 +234,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	r = loop(&core, &lock, fs, publications, signals, err);
 	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
 	pthread_mutex_lock(&lock);
+	orders_close(&core);
 	expiry_close(&core);
 	retire_close(&core);
 	fleet_close(&core);

@@ -15,6 +15,7 @@ extern const struct table tree_csv;
 extern const struct table tree_events;
 extern const struct table tree_query;
 extern const struct table tree_prefix;
+extern const struct table tree_groups;
 
 #define BOTH (VIEW_FULL | VIEW_WWW)
 #define SPEAKS (NEEDS_DEVICE | NEEDS_CERTIFICATE)

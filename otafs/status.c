@@ -33,6 +33,8 @@ static const char readme[] =
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
     "  devices/ID/in/               transaction files: write a body, then read the answer\n"
     "  devices/ID/certificates/     mkdir SERIAL accepts a certificate, rmdir SERIAL revokes it\n"
+    "  groups/NAME/                 mkdir; ln -s ../../devices/ID groups/NAME/; or a rule: echo RULE > rule\n"
+    "  groups/NAME/assign           goes to all of them; receipts has a line for each\n"
     "  mkdir devices/ID             makes a device; rmdir deletes it\n"
     "  prefix/BEGINNING/            links to the devices whose ids begin so\n"
     "  csv/{devices,tags}.csv       the fleet as tables; cp one there to make, name and tag devices\n"

@@ -12,5 +12,6 @@ const struct table *const tree_tables[] = {
 	&tree_events,
 	&tree_query,
 	&tree_prefix,
+	&tree_groups,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);

@@ -93,7 +93,7 @@ commit2=$(commit_of app 2.0)
 drop app 2.0
 ok "publishes a second version" published app 2.0
 echo 'app 2.0' >"$dev/assign"
-jq -nc --arg c "$(sed -n 's/.*, \(urn:.*\)/\1/p' "$dev/assign")" '[{id:"applied",eventType:{id:"EcuInstallationApplied",version:0},
+jq -nc --arg c "$(tail -n 1 "$dev/log" | jq -r .correlation)" '[{id:"applied",eventType:{id:"EcuInstallationApplied",version:0},
 	event:{correlationId:$c,ecu:"car7-ecu"}}]' >"$T/applied.json"
 fetch car7 /events -X POST -d "@$T/applied.json" >/dev/null
 ok "says that a device waits for its reboot" has "$dev/status" "has installed it and waits for a reboot"
@@ -124,7 +124,9 @@ before=$(cat "$dev/history")
 bad "a manifest of 10 MB" 413 body_too_large /director/manifest -T "$T/large"
 bad "a manifest that is no JSON" 400 invalid_manifest /director/manifest -X PUT -d 'hello'
 bad "a manifest cut short" 400 invalid_manifest /director/manifest -X PUT -d '{"signatures":['
-bad "a manifest nobody signed" 400 signature_not_valid /director/manifest -X PUT -d '{"signatures":[],"signed":{}}'
+bad "a manifest of nothing" 400 invalid_manifest /director/manifest -X PUT -d '{"signatures":[],"signed":{}}'
+bad "a manifest nobody signed" 400 signature_not_valid /director/manifest -X PUT \
+	-d "$(jq -c '.signatures = []' "$top/tests/vectors/device/manifest.json")"
 bad "another device's manifest" 400 signature_not_valid /director/manifest -X PUT -d "@$top/tests/vectors/device/manifest.json"
 bad "ECUs without a key" 400 invalid_ecus /director/ecus -X POST \
 	-d '{"primary_ecu_serial":"x","ecus":[{"ecu_serial":"x","hardware_identifier":"y"}]}'
@@ -153,17 +155,24 @@ lie() { # lie PATH OFFSET: the file with the bit 0 of one byte turned
 		substr($_, $o, 1) = chr(ord(substr($_, $o, 1)) ^ 1); print' "$T/body" "$2" >"$T/lies/www$1"
 	chmod -R a+rX "$T/lies/www"
 }
-refused_by_device() { # refused_by_device PATH OFFSET
-	rm -rf "$T/lies/www" "$T/victim"
-	lie "$1" "$2"
+# A copy of the device counts its manifests from where that one was: its count begins anew.
+copy_device() {
+	rm -rf "$T/victim"
 	cp -r "$T/car7/state" "$T/victim"
+	echo reset >"$dev/counter"
+}
+refused_by_device() { # refused_by_device PATH OFFSET
+	rm -rf "$T/lies/www"
+	lie "$1" "$2"
+	copy_device
 	"$OTA_DEVICE" --url "https://localhost:$port2" --cert "$T/car7/client.pem" --key "$T/car7/pkey.pem" \
 		--ca "$T/car7/root.crt" --dir "$T/victim" --hardware qemux86-64 --ecu car7-ecu check >"$T/victim.out" 2>&1
 	answer=$?
 	cat "$T/victim.out"
 	[ "$answer" = 2 ] || [ "$answer" = 3 ]
 }
-ok "the liar is believed when it does not lie" sh -c "rm -rf $T/victim; cp -r $T/car7/state $T/victim; '$OTA_DEVICE' \
+copy_device
+ok "the liar is believed when it does not lie" sh -c "'$OTA_DEVICE' \
 	--url https://localhost:$port2 --cert $T/car7/client.pem --key $T/car7/pkey.pem --ca $T/car7/root.crt --dir $T/victim \
 	--hardware qemux86-64 --ecu car7-ecu check; test \$? = 4"
 for path in /director/targets.json /repo/timestamp.json /repo/snapshot.json /repo/targets.json; do
@@ -174,9 +183,9 @@ for path in /director/targets.json /repo/timestamp.json /repo/snapshot.json /rep
 	done
 done
 object=/treehub/objects/$(echo "$commit2" | cut -c1-2)/$(echo "$commit2" | cut -c3-).commit
-rm -rf "$T/lies/www" "$T/victim"
+rm -rf "$T/lies/www"
 lie "$object" 20
-cp -r "$T/car7/state" "$T/victim"
+copy_device
 ok "refuses a commit object with a byte turned" not "$OTA_DEVICE" --url "https://localhost:$port2" --cert "$T/car7/client.pem" \
 	--key "$T/car7/pkey.pem" --ca "$T/car7/root.crt" --dir "$T/victim" --hardware qemux86-64 --ecu car7-ecu poll
 ok "and does not run it" not says "sha256 $commit2" "$OTA_DEVICE" --url "https://localhost:$port2" --cert "$T/car7/client.pem" \
@@ -187,6 +196,7 @@ ok "a failed download ends the update" has "$dev/history" "failed app-2.0 on ECU
 ok "with the device's words in status" has "$dev/status" "^car7: update failed: .*failed: DOWNLOAD_FAILED"
 ok "but not in why, where refusals are" not has "$dev/why" DOWNLOAD
 echo 'app 2.0' >"$dev/assign"
+echo reset >"$dev/counter"
 ok "the honest server updates it" says "installed app-2.0" device car7 poll
 ok "to the second commit" has "$dev/ecus/car7-ecu" "sha256: $commit2"
 ok "and status says nothing of the past" not has "$dev/status" "failed"

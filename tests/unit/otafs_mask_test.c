@@ -149,6 +149,25 @@ lets_no_secret_through_a_damaged_text(void **state)
 	assert_true(kept > 10);
 }
 
+/* Quotes, brackets and the rest in any order. */
+static void
+ends_whatever_it_is_given(void **state)
+{
+	static const char letters[] = "\"'[]{}=,#\n\\ a";
+	char text[9] = "";
+
+	(void)state;
+	for (unsigned n = 0; n < 200000; n++) {
+		AUTO(free_p) char *masked = NULL;
+		unsigned long rest = n * 2654435761UL;
+
+		for (size_t i = 0; i < sizeof(text) - 1; i++, rest /= sizeof(letters) - 1)
+			text[i] = letters[rest % (sizeof(letters) - 1)];
+		masked = mask_secrets(text, strlen(text));
+		assert_non_null(masked);
+	}
+}
+
 int
 main(void)
 {
@@ -160,6 +179,7 @@ main(void)
 		cmocka_unit_test(masks_json),
 		cmocka_unit_test(keeps_nothing_of_what_it_cannot_read),
 		cmocka_unit_test(lets_no_secret_through_a_damaged_text),
+		cmocka_unit_test(ends_whatever_it_is_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

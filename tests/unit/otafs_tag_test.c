@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "otafs/tag.h"
+#include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
 static int
@@ -95,6 +96,28 @@ refuses_more_than_a_device_can_have(void **state)
 	assert_string_equal(err.text, "tag more: a device has at most 64 tags");
 }
 
+static void
+sets_all_tags_of_a_write_or_none_whatever_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int calls;
+
+	assert_int_equal(tag(f, "ring=1", &err), 0);
+	for (calls = 0;; calls++) {
+		int r;
+
+		fault_after(calls);
+		r = tag(f, "ring=\nregion=EU\ncolour=blue", &err);
+		if (!fault_stop() || r == 0)
+			break;
+		shows(f, "ring=1\n");
+		assert_int_equal(fixture_told(f, "tag "), 1);
+	}
+	assert_true(calls > 1);
+	shows(f, "colour=blue\nregion=EU\n");
+}
+
 static int
 add_name(const char *name, void *context)
 {
@@ -132,6 +155,8 @@ main(void)
 		    refuses_all_lines_with_one_that_is_wrong, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 		    refuses_more_than_a_device_can_have, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+		    sets_all_tags_of_a_write_or_none_whatever_fails, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(lists_the_names_in_use_once, fixture_setup, fixture_teardown),
 	};
 
