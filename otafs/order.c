@@ -287,7 +287,7 @@ print_receipt(const char *device, enum receipt_result result, const char *text, 
 	return 0;
 }
 
-/* An order that is followed by another while it is read goes on to be read for as long as it is there. */
+/* When an order is followed by another while it is read, the rest is of the other. */
 int
 order_print_receipts(
     struct core *core, const char *group, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
