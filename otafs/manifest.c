@@ -49,6 +49,13 @@ refuse(struct reply *reply, const char *code, const char *text)
 	return 1;
 }
 
+/* What cannot be read. */
+static int
+refuse_form(int r, struct reply *reply, const struct err *err)
+{
+	return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
+}
+
 static int
 check_signature(
     const json_t *envelope, const struct ecu *ecu, const char *what, struct reply *reply, struct err *err)
@@ -96,15 +103,20 @@ check_ecu(const struct device *device, const struct ecus *ecus, const struct tol
 }
 
 static int
-check(const struct device *device, const struct ecus *ecus, const struct told *told, struct reply *reply,
+check_whole(const struct device *device, const struct ecus *ecus, const struct told *told, struct reply *reply,
+    struct err *err)
+{
+	if (ecus->count == 0)
+		return refuse(reply, "device_not_registered", "the device has not registered its ECUs");
+	return check_signature(told->json, &ecus->list[0], device->id, reply, err);
+}
+
+static int
+check_parts(const struct device *device, const struct ecus *ecus, const struct told *told, struct reply *reply,
     struct err *err)
 {
 	int r;
 
-	if (ecus->count == 0)
-		return refuse(reply, "device_not_registered", "the device has not registered its ECUs");
-	if ((r = check_signature(told->json, &ecus->list[0], device->id, reply, err)) != 0)
-		return r;
 	if (strcmp(told->primary, ecus->list[0].serial) != 0)
 		return refuse(reply, "ecu_not_primary", "primary_ecu_serial is not the registered primary");
 	for (size_t i = 0; i < told->count; i++)
@@ -124,11 +136,15 @@ manifest_prepare(struct core *core, const struct device *device, const char *bod
 		return err_set(err, ENOMEM, "no memory for a manifest");
 	reply->status = 200;
 	if ((r = told_read(body, bytes, &new->told, err)) < 0)
-		return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
+		return refuse_form(r, reply, err);
 	core_lock(core);
 	r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err);
 	core_unlock(core);
-	if (r < 0 || (r = check(device, &new->ecus, new->told, reply, err)) != 0)
+	if (r < 0 || (r = check_whole(device, &new->ecus, new->told, reply, err)) != 0)
+		return r;
+	if ((r = told_parse(new->told, err)) < 0)
+		return refuse_form(r, reply, err);
+	if ((r = check_parts(device, &new->ecus, new->told, reply, err)) != 0)
 		return r;
 	*work = MOVE(new);
 	return 0;
@@ -257,7 +273,9 @@ take_work(struct settling *s, const struct work *work, struct reply *reply, stru
 	const struct ecus now = { s->ecus, s->ecu_count };
 	int r;
 
-	if (!is_same_keys(&now, &work->ecus) && (r = check(s->device, &now, s->told, reply, err)) != 0)
+	if (!is_same_keys(&now, &work->ecus) &&
+	    ((r = check_whole(s->device, &now, s->told, reply, err)) != 0 ||
+		(r = check_parts(s->device, &now, s->told, reply, err)) != 0))
 		return r < 0 ? r : 0;
 	r = check_replay(s, reply, err);
 	return r < 0 ? r : r > 0 ? 0 : take(s, err);

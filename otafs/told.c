@@ -107,25 +107,31 @@ int
 told_read(const char *body, size_t bytes, struct told **out, struct err *err)
 {
 	AUTO(told_freep) struct told *told = calloc(1, sizeof(*told));
-	const json_t *signed_part;
-	json_t *report;
 	int r;
 
 	if (!told)
 		return err_set(err, ENOMEM, "no memory for a manifest");
 	if ((r = json_read(body, bytes, "manifest", &told->json, err)) < 0)
 		return r;
-	signed_part = json_object_get(told->json, "signed");
+	digest_sha256_hex(body, bytes, told->digest);
+	*out = MOVE(told);
+	return 0;
+}
+
+int
+told_parse(struct told *told, struct err *err)
+{
+	const json_t *signed_part = json_object_get(told->json, "signed");
+	json_t *report = json_object_get(json_object_get(signed_part, "installation_report"), "report");
+	int r;
+
 	if (!json_is_object(signed_part))
 		return err_set(err, EBADMSG, "manifest: is no {\"signatures\":[...],\"signed\":{...}}");
 	if ((r = json_need_text(signed_part, "primary_ecu_serial", "manifest", &told->primary, err)) < 0 ||
 	    (r = read_ecus(told, signed_part, err)) < 0)
 		return r;
-	report = json_object_get(json_object_get(signed_part, "installation_report"), "report");
 	told->report = json_is_object(json_object_get(report, "result")) ? report : NULL;
 	name_printable(text_or_none(report, "correlation_id"), told->correlation, sizeof(told->correlation));
-	digest_sha256_hex(body, bytes, told->digest);
-	*out = MOVE(told);
 	return 0;
 }
 

@@ -47,8 +47,11 @@ struct told {
 						  */
 };
 
-/** Reads a body; the caller frees @out. 0, -EBADMSG or -ENOMEM. */
+/** Reads a body as JSON, of which nothing is known yet; the caller frees @out. 0, -EBADMSG or -ENOMEM. */
 int told_read(const char *body, size_t bytes, struct told **out, struct err *err);
+/** Reads what it says: to be called when its signature is good, so that a stranger's is called so. 0, -EBADMSG
+ * or -ENOMEM. */
+int told_parse(struct told *told, struct err *err);
 void told_free(struct told *told);
 void told_freep(struct told **told);
 
