@@ -458,7 +458,7 @@ bounds_how_often_groups_name_groups(void **state)
 	static const char thrice[] = "group is %1$s or group is %1$s or group is %1$s";
 	struct fixture *f = *state;
 	struct err err = { 0 };
-	char name[8] = "a", text[200];
+	char name[16] = "a", text[200];
 
 	for (int i = 0; i < 6; i++) {
 		snprintf(text, sizeof(text), thrice, name);
