@@ -27,7 +27,8 @@ body_core(void)
 	    "\"dec7ced481ce6951322793767645efe4e0b6bfbacd8716ec1cb93d9dd6a2fb13\"}},"
 	    "\"ecu_serial\":\"ecu-primary-0001\",\"hardware_identifier\":\"raspberrypi4\"}],"
 	    "\"primary_ecu_serial\":\"ecu-primary-0001\"}";
-	static struct core core;
+	static const struct config config = { .ecu_replacement = 1, .unresponsive_polls = 2 };
+	static struct core core = { .config = &config };
 	struct device device = { .id = "car7" };
 	struct reply reply = { 0 };
 	struct err err;
