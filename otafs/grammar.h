@@ -22,6 +22,8 @@ struct grammar {
 	struct err *err;
 };
 
+/* ---- grammar_words.c */
+
 /** Starts to read @text, which is borrowed. */
 int grammar_start(struct grammar *grammar, const char *text, struct err *err);
 void grammar_done(struct grammar *grammar);
@@ -35,6 +37,8 @@ bool grammar_is(const struct grammar *grammar, const char *word);
 int grammar_word(struct grammar *grammar, const char *expected, const char **word);
 /** -EINVAL: the position, what was expected there and what was found. */
 int grammar_refuse(const struct grammar *grammar, const char *expected);
+
+/* ---- grammar.c */
 
 /** Reads a rule as far as it goes. */
 int grammar_rule(struct grammar *grammar);

@@ -1,5 +1,6 @@
 #include "otafs/source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,21 +71,44 @@ find_values(enum find_by by, struct source *out)
 }
 
 static int
-find_tag(const struct choice *choice, const struct term *term, struct source *out)
+folded_value(const struct choice *choice, const struct term *term, struct found_pair *pair, struct source *out)
+{
+	size_t i;
+
+	for (i = 0; term->value[i] && i < sizeof(pair->second) - 1; i++)
+		pair->second[i] = (char)tolower((unsigned char)term->value[i]);
+	pair->second[i] = '\0';
+	return add_value(choice, pair, &out->values);
+}
+
+static int
+find_tags(const struct choice *choice, const struct term *term, enum find_by by,
+    int (*values)(const struct choice *, const struct term *, struct found_pair *, struct source *),
+    struct source *out)
 {
 	struct found_pair pair = { .first = "" };
 	const char *after = NULL;
 	int r, count = 0;
 
+	out->values.count = 0;
 	while ((r = reader_next_tag(choice->reader, after, pair.first, sizeof(pair.first), choice->err)) == 0) {
 		after = pair.first;
 		if (++count > DIFFERENT_MAX)
 			return 1;
-		if (!strcasecmp(pair.first, term->tag) && (r = tag_values(choice, term, &pair, out)) != 0)
+		if (!strcasecmp(pair.first, term->tag) && (r = values(choice, term, &pair, out)) != 0)
 			return r;
 	}
-	find_values(FIND_TAG, out);
+	find_values(by, out);
 	return r < 0 ? r : 0;
+}
+
+/* Of what is another for each device, such as a vehicle's number, all values are read each time. */
+static int
+find_tag(const struct choice *choice, const struct term *term, struct source *out)
+{
+	int r = find_tags(choice, term, FIND_TAG, tag_values, out);
+
+	return r == 1 ? find_tags(choice, term, FIND_TAG_FOLDED, folded_value, out) : r;
 }
 
 static int
@@ -160,7 +184,7 @@ find_term(const struct choice *choice, const struct bound *bound, size_t place, 
 static int
 weigh(struct choice *choice, struct source *source)
 {
-	bool is_sorted = source->count == 1 && source->finds[0].by >= FIND_SEEN_BEFORE;
+	bool is_sorted = source->count > 0 && source->finds[0].by >= FIND_TAG_FOLDED;
 	int64_t cost = 0;
 
 	for (size_t i = 0; i < source->count && cost < COST_MAX; i++) {

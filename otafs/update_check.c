@@ -102,6 +102,48 @@ check_format(const struct target *target, struct err *err)
 	return 0;
 }
 
+/* The value of "type" in the table [pacman] of a configuration as aktualizr writes it; empty: it is not there.
+ */
+static void
+read_pacman(char *text, char out[static 32])
+{
+	bool is_inside = false;
+	char *line;
+
+	out[0] = '\0';
+	while ((line = strsep(&text, "\n"))) {
+		line += strspn(line, " \t");
+		if (*line == '[')
+			is_inside = !strncmp(line, "[pacman]", 8);
+		else if (is_inside && sscanf(line, "type = \"%31[a-z]\"", out) == 1)
+			return;
+	}
+}
+
+/* A primary with OSTree takes nothing else, and ends its whole check without a report. It told its package
+ * manager when it started; if it did not, nobody knows. */
+static int
+check_pacman(const struct update *update, const struct ecu *ecu, const struct target *target, struct err *err)
+{
+	AUTO(free_p) char *body = NULL;
+	char type[32];
+	int64_t received_at;
+	size_t bytes;
+	int r;
+
+	if (!is_primary(update, ecu) || strcmp(target->format, "BINARY") != 0)
+		return 0;
+	r = state_report(update->core->state, update->device->id, "config", &body, &bytes, &received_at, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	read_pacman(body, type);
+	if (strcmp(type, "ostree") != 0)
+		return 0;
+	return err_set(err, EINVAL,
+	    "%s is a BINARY, and the package manager of %s is ostree: it would take nothing at all",
+	    target->file, ecu->serial);
+}
+
 /* A device that can fetch it nowhere fails in each poll anew. What has an address of its own is elsewhere. */
 static int
 check_bytes(const struct core *core, const struct target *target, struct err *err)
@@ -143,7 +185,8 @@ update_check_target(
 	int r;
 
 	if ((r = check_delegation(update, ecu, target, err)) < 0 || (r = check_format(target, err)) < 0 ||
-	    (r = check_bytes(update->core, target, err)) < 0)
+	    (r = check_bytes(update->core, target, err)) < 0 ||
+	    (r = check_pacman(update, ecu, target, err)) < 0)
 		return r;
 	return update->is_later ? 0 : check_running(ecu, target, err);
 }

@@ -68,7 +68,9 @@ enum find_by {
 	FIND_TAG,         /**< text, whose value is more */
 	FIND_HARDWARE,    /**< an ECU has hardware id text */
 	FIND_INSTALLED,   /**< an ECU runs target file text */
-	FIND_SEEN_BEFORE, /**< time; this and the next are sorted each time, so for few devices only */
+	FIND_TAG_FOLDED,  /**< text, whose value in lower case is more; this and the next are sorted each time,
+			     so for few  devices only */
+	FIND_SEEN_BEFORE, /**< time */
 	FIND_SEEN_SINCE,
 };
 

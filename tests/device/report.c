@@ -235,7 +235,7 @@ report_configuration(struct device *device, struct err *err)
 	if (asprintf(&text,
 		"[tls]\nserver = \"%s\"\n\n[provision]\nprimary_ecu_serial = \"%s\"\n"
 		"primary_ecu_hardware_id = \"%s\"\n\n[uptane]\nkey_type = \"ED25519\"\n\n"
-		"[pacman]\ntype = \"ostree\"\n",
+		"[pacman]\ntype = \"none\"\n",
 		device->http.url, primary->serial, primary->hardware) < 0)
 		return err_set(err, ENOMEM, "configuration: no memory");
 	return send_fact(device, "configuration", "POST", "/system_info/config", "application/toml", text, err);

@@ -66,6 +66,18 @@ ok "a tag that was removed finds nothing" is "$(ids 'tag(region) is EU')" "van2 
 rmdir "$m/devices/van2"
 ok "nor does a device that is gone" is "$(ids 'all')" "Van3 car7 van1 "
 
+# -- groups --
+mkdir "$m/groups/hand" "$m/groups/rule"
+ln -s ../../devices/van1 "$m/groups/hand/"
+ln -s ../../devices/car7 "$m/groups/hand/"
+echo 'tag(region) contains america or group is hand' >"$m/groups/rule/rule"
+ok "by a group of which they were made members" is "$(ids 'group is hand')" "car7 van1 "
+ok "by a group with a rule" is "$(ids 'group is rule')" "Van3 car7 van1 "
+ok "and by not being in it" is "$(ids 'group is not hand and not status is UpToDate')" "Van3 "
+ok "JSON names the groups" is "$(jq -c .groups "$q/json/deviceid is van1")" '["hand"]'
+rm "$m/groups/hand/van1"
+ok "whoever leaves a group is not found in it" is "$(ids 'group is rule')" "Van3 car7 "
+
 # -- refusals --
 refused() { # refused RULE WORDS: reading fails, and the top's why has the words
 	refuses "Invalid argument" cat "$q/text/$1" && has "$m/why" "$2"

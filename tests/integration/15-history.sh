@@ -36,6 +36,8 @@ ok "the same name none" lines "" write "Bus 7" "$dev/name"
 ok "each tag one" lines "car1 tagged $root - -
 car1 tagged $root - -" write "region=EU
 ring=1" "$dev/tags"
+ok "a table that is copied in one for each change" lines "car1 tagged $root - -" write "DeviceID;region;ring
+car1;US;1" "$T/mount/csv/tags.csv"
 rmdir "$dev"
 ok "and deleting one" has "$log" '"device":"car1","what":"deleted","who":"uid 0 \(root\)"'
 ok "a device that is made by a user without a name is made by a number" sh -c \
@@ -52,6 +54,7 @@ commit_of app 1.0 >/dev/null
 drop app 1.0
 ok "publishes" published app 1.0
 ok "a dry run none" lines "" write 'app 1.0' "$dev/assign.check"
+ok "letting its count begin anew one" lines "car1 reset $root - -" write reset "$dev/counter"
 ok "an update for later one" lines "car1 scheduled $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$dev/assign"
 ok "taking it back one" lines "car1 cancelled $root - -" write cancel "$dev/assign"
 ok "assigning leaves a line" lines "car1 assigned $root car1-ecu app-1.0" write 'app 1.0' "$dev/assign"
@@ -97,12 +100,35 @@ kill "$tail_pid" "$tail2_pid"
 ok "following one" lines "car1 follows $root - -" write 'follow app' "$dev/assign"
 ok "not any more one" lines "car1 unfollows $root - -" write 'unfollow app' "$dev/assign"
 
+# ---- groups
+group=$T/mount/groups/vans
+ok "a group leaves a line" lines "- group_made $root - -" mkdir "$group"
+ok "a member one of its device" lines "car1 group_joined $root - -" ln -s ../../devices/car1 "$group/"
+ok "an order two, and those of the members" lines "- ordered $root - -
+car1 scheduled $root - -
+- order_finished $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$group/assign"
+ok "all of one correlation id" is "$(jq -r .correlation "$T/new" | sort -u | wc -l)" 1
+ok "leaving one" lines "car1 group_left $root - -" rm "$group/car1"
+ok "another name one" lines "- group_renamed $root - -" mv "$group" "$group-2"
+ok "a rule one" lines "- group_rule $root - -" write 'deviceid contains car1' "$group-2/rule"
+ok "members by rule none" lines "" ls "$group-2/"
+write "" "$group-2/rule"
+ok "deleting one" lines "- group_deleted $root - -" rmdir "$group-2"
+write cancel "$dev/assign"
+
 # ---- what is about no device
 ok "retiring is told" lines "- retire_asked $root - app-1.0" write force "$T/mount/packages/app/1.0/retire"
 ok "and its end" wait_for 20 grep -q '"what":"retired","who":"ota-watcher"' "$log"
 
 # ---- the whole
 ok "every line of it is JSON with a time, what and who" jq -es 'all(.at and .what and .who and .text)' "$log"
+# words: each that occurs stands in the manual
+words() {
+	for word in $(jq -r .what "$log" | sort -u); do
+		grep -Eq "^\.It Li .*\b$word\b" "$top/docs/otafs.8" || { echo "$word is not in otafs(8)" && return 1; }
+	done
+}
+ok "each word of it is in the manual" words
 ok "no byte is between lines" is "$(jq -c . "$log" | wc -l)" "$(wc -l <"$log")"
 ok "the lines of a device are those of the log" sh -c "grep '\"device\":\"car1\"' $log | cmp - $dev/log"
 ok "times never go back" jq -es '[.[].at] | . == sort' "$log"

@@ -21,8 +21,10 @@ tries() { printf '%s\n' "$1" | cat >"$dev/assign.check"; }
 shows() { has "$dev/assign" "$1"; }
 soon() { wait_for 15 file_with "$dev/assign" "$1"; }
 later() { date -u -d "+$1 seconds" +%Y-%m-%dT%H:%M:%SZ; }
+# Its child dies a moment later than the parent that was killed.
 restart() {
 	stop otafs KILL
+	wait_for 10 not stat -f "$T/mount"
 	start_otafs
 }
 
@@ -98,6 +100,17 @@ ok "what was published while otafs was dead comes too" soon "^app-4.0 to ECU car
 ok "and is installed" says "installed app-4.0 on car7-ecu" device car7 poll
 ok "unfollows" assigns "unfollow app"
 ok "shows that" not file_with "$dev/assign" "^follows"
+
+# ---- what the device would pass over in silence
+head -c 1000 /dev/urandom >"$T/bin"
+echo '{"name":"bin","version":"1","hardwareIds":["qemux86-64"]}' >"$T/spool/incoming/bin-1.push.json"
+cp "$T/bin" "$T/spool/incoming/bin-1"
+ok "publishes a binary" wait_for 30 test -e "$T/mount/packages/bin/1/hash"
+ok "takes it for a primary that installs anything" tries "bin 1"
+printf '[pacman]\ntype = "ostree"\n' >"$T/config"
+ok "the device says that it has OSTree" is "$(fetch car7 /system_info/config -X POST -H 'Content-Type: application/toml' --data-binary "@$T/config")" 200
+ok "then it is refused" refuses "Invalid" assigns "bin 1"
+ok "and says why" has "$dev/why" "bin-1 is a BINARY, and the package manager of car7-ecu is ostree"
 
 # ---- two administrators at once
 both=0

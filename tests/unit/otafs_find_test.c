@@ -65,12 +65,15 @@ static void
 store(struct state *state, const struct car *car)
 {
 	struct err err = { 0 };
+	char vin[32];
 
 	assert_int_equal(state_device_add(state, car->id, 1, &err), 0);
 	assert_int_equal(state_standing(state, car->id, STANDING_NOT_SEEN, car->status, &err), 0);
 	assert_int_equal(state_device_seen(state, car->id, car->seen_at, &err), 0);
 	if (car->region)
 		assert_int_equal(state_tag_put(state, car->id, "region", car->region, &err), 0);
+	snprintf(vin, sizeof(vin), "VIN-%.15s", car->id);
+	assert_int_equal(state_tag_put(state, car->id, "Vin", vin, &err), 0);
 	for (int i = 0; i < 2 && car->hardware[i]; i++)
 		store_ecu(state, car, i);
 	if (car->is_in_a)
@@ -346,6 +349,7 @@ looks_where_the_fewest_are(void **state)
 	assert_looks_by(*state, "group is b and tag(REGION) is \xc3\x9cs", FIND_TAG);
 	assert_looks_by(*state, "group is smart", FIND_TAG);
 	assert_looks_by(*state, "group is b and package is old 9", FIND_INSTALLED);
+	assert_looks_by(*state, "tag(vin) is vin-car-00000", FIND_TAG_FOLDED);
 	assert_looks_by(*state, "hardware is Hw-A", FIND_HARDWARE);
 	assert_looks_by(*state, "lastseen before 1970-01-01T00:00:01Z", FIND_SEEN_BEFORE);
 	assert_looks_by(*state, "status is not Error", FIND_ALL);
@@ -367,6 +371,17 @@ finds_once_who_has_it_twice(void **state)
 	assert_true(running > RULE_SLICE && hardware > RULE_SLICE);
 	assert_int_equal(count(*state, "package is app 1.0"), running);
 	assert_int_equal(count(*state, "hardware is hw-b"), hardware);
+}
+
+static void
+finds_what_is_another_for_each(void **state)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "tag(vin) is vin-%s", cars[9].id);
+	assert_int_equal(count(*state, text), 1);
+	assert_int_equal(count(*state, "tag(vin) is vin"), 0);
+	assert_int_equal(count(*state, "tag(vin) contains vin-"), CARS);
 }
 
 /* ---- one device */
@@ -491,6 +506,7 @@ main(void)
 		cmocka_unit_test(finds_what_looking_at_each_finds),
 		cmocka_unit_test(looks_where_the_fewest_are),
 		cmocka_unit_test(finds_once_who_has_it_twice),
+		cmocka_unit_test(finds_what_is_another_for_each),
 		cmocka_unit_test(sees_what_the_transaction_has_changed),
 		cmocka_unit_test(knows_when_devices_were_seen_just_now),
 		cmocka_unit_test(refuses_rules_that_go_in_circles),

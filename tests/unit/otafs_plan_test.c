@@ -88,7 +88,6 @@ runs(struct fixture *f, int ecu, const char *file, const char *sha256)
 	struct reply reply;
 
 	assert_int_equal(fixture_send(f, fixture_manifest_of(f, ecu, file, sha256), &reply), 200);
-	follow_note(&f->core, "car7");
 }
 
 /* ---- in flight */
@@ -165,12 +164,10 @@ waits_for_the_open_update_to_end(void **state)
 	run_at(f, 2 * HOUR);
 	shows_not(f, "app-1.0 to ECU");
 	runs(f, SEC_2, "fw-1.0", FW_1);
-	schedule_look(&f->core);
 	run_at(f, 2 * HOUR);
 	shows(f, "app-1.0 to ECU prim, open since");
 	shows(f, ": app 2.0, urn:");
 	runs(f, PRIM, "app-1.0", APP_1);
-	schedule_look(&f->core);
 	run_at(f, 2 * HOUR);
 	shows(f, "app-2.0 to ECU prim, open since");
 }
@@ -413,6 +410,29 @@ refuses_formats_that_devices_do_not_know(void **state)
 	refused(f, "long 1", EINVAL, "long-1 is an OSTree commit with a length of 5, which has to be 0");
 }
 
+static void
+refuses_a_binary_for_a_primary_with_ostree(void **state)
+{
+	static const char config[] = "[tls]\ntype = \"x\"\n[pacman]\nos = \"a\"\ntype = \"ostree\"\n";
+	struct fixture *f = *state;
+	json_t *more = json_object();
+	struct err err = { 0 };
+
+	fixture_target(more, "bin", "1", "BINARY", FW_1, json_pack("[s,s]", "hw-a", "hw-b"));
+	fixture_publish(f, 2, more);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	accepted(f, "bin 1 prim");
+	accepted(f, "cancel");
+	assert_int_equal(
+	    state_report_put(f->core.state, "car7", "config", config, sizeof(config) - 1, 1, &err), 0);
+	refused(f, "bin 1 prim", EINVAL,
+	    "bin-1 is a BINARY, and the package manager of prim is ostree: it would take nothing at all");
+	accepted(f, "bin 1 sec-1");
+	accepted(f, "cancel");
+	assert_int_equal(state_report_put(f->core.state, "car7", "config", config, 21, 1, &err), 0);
+	accepted(f, "bin 1 prim");
+}
+
 /* ---- trials */
 
 /* What assign.check would show of @command; to be freed. */
@@ -528,6 +548,7 @@ main(void)
 		TEST(refuses_a_name_that_runs_with_other_content),
 		TEST(refuses_what_the_device_could_not_fetch),
 		TEST(refuses_formats_that_devices_do_not_know),
+		TEST(refuses_a_binary_for_a_primary_with_ostree),
 		TEST(tells_what_a_command_would_do_and_does_nothing),
 		TEST(remembers_the_newest_trials_only),
 	};
