@@ -124,7 +124,7 @@ before=$(cat "$dev/history")
 bad "a manifest of 10 MB" 413 body_too_large /director/manifest -T "$T/large"
 bad "a manifest that is no JSON" 400 invalid_manifest /director/manifest -X PUT -d 'hello'
 bad "a manifest cut short" 400 invalid_manifest /director/manifest -X PUT -d '{"signatures":['
-bad "a manifest of nothing" 400 invalid_manifest /director/manifest -X PUT -d '{"signatures":[],"signed":{}}'
+bad "a manifest of nothing" 400 signature_not_valid /director/manifest -X PUT -d '{"signatures":[],"signed":{}}'
 bad "a manifest nobody signed" 400 signature_not_valid /director/manifest -X PUT \
 	-d "$(jq -c '.signatures = []' "$top/tests/vectors/device/manifest.json")"
 bad "another device's manifest" 400 signature_not_valid /director/manifest -X PUT -d "@$top/tests/vectors/device/manifest.json"
