@@ -11,7 +11,8 @@ struct batch {
 	batch_forget_fn forget;
 	void *context;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows; nothing is waited for under it, so it may be taken under the core's */
+	pthread_mutex_t
+	    lock; /* of what follows; nothing is waited for under it, so it may be taken under the core's */
 	pthread_cond_t has_come;
 	struct batch_job *first, **last;
 	bool is_ending;

@@ -7,9 +7,9 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/device.h"
+#include "otafs/group.h"
 #include "otafs/director.h"
 #include "state/follow.h"
-#include "state/group.h"
 #include "state/installation.h"
 #include "state/tag.h"
 
@@ -225,7 +225,7 @@ add_labels(struct core *core, const struct device *device, json_t *out, struct e
 		r = state_tags(core->state, device->id, add_tag, tags, err);
 	json_object_set_new(out, "tags", tags);
 	if (r >= 0)
-		r = state_groups_of(core->state, device->id, add_text, groups, err);
+		r = group_each_of(core, device->id, add_text, groups, err);
 	json_object_set_new(out, "groups", groups);
 	return r < 0 ? r : 0;
 }

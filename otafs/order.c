@@ -118,8 +118,8 @@ begin_work(struct core *core, struct group_order *order, struct err *err)
 	return state_end(core->state, r, err);
 }
 
-static int
-check_text(const char *text, struct err *err)
+int
+order_check_text(const char *text, struct err *err)
 {
 	if (strlen(text) > STATE_ORDER_TEXT_MAX)
 		return err_set(err, EFBIG, "an order has at most %d bytes", STATE_ORDER_TEXT_MAX);
@@ -127,6 +127,15 @@ check_text(const char *text, struct err *err)
 		return err_set(err, EINVAL,
 		    "empty: expected what devices/ID/assign takes, \"PACKAGE VERSION [ECU]\" or \"cancel\"");
 	return 0;
+}
+
+int
+order_check_waiting(const struct core *core, struct err *err)
+{
+	if (core->orders->waiting < ORDER_WAITING_MAX)
+		return 0;
+	return err_set(err, EBUSY, "%d orders are being worked off, try again when one of them is done",
+	    core->orders->waiting);
 }
 
 static int
@@ -143,10 +152,7 @@ check_alone(struct core *core, const char *group, struct err *err)
 		return err_set(err, EBUSY, "%s is busy with an order of %s since %s: cat groups/%s/assign",
 		    group, open.who, since, group);
 	}
-	if (core->orders->waiting >= ORDER_WAITING_MAX)
-		return err_set(err, EBUSY, "%d orders are being worked off, try again when one of them is done",
-		    core->orders->waiting);
-	return 0;
+	return order_check_waiting(core, err);
 }
 
 static void
@@ -181,7 +187,7 @@ order_write(struct core *core, const char *group, const char *text, const char *
 	struct run *run;
 	int r;
 
-	if ((r = check_text(text, err)) < 0 || (r = check_alone(core, group, err)) < 0)
+	if ((r = order_check_text(text, err)) < 0 || (r = check_alone(core, group, err)) < 0)
 		return r;
 	fill(&order, group, text, who);
 	if ((r = state_order_add(core->state, &order, err)) < 0)

@@ -23,12 +23,11 @@
 #include "state/order.h"
 
 #define ORDER_BYTES_MAX STATE_ORDER_TEXT_MAX
-/** Members in a transaction: some 20 ms of work. */
+/** Members in a transaction: some 50 ms of work. */
 #define ORDER_SLICE 64
 /** Orders, and checks, that are waited for: each keeps a thread of the mount, of which there are 8. */
 #define ORDER_WAITING_MAX 4
-/** Checks that are remembered, of different groups; lines that one of them has of refusals. */
-#define ORDER_CHECKS_MAX 16
+/** Lines that a check has of refusals. */
 #define ORDER_CHECK_LINES_MAX 100
 
 int orders_open(struct core *core, struct err *err);
@@ -47,12 +46,13 @@ int order_write(struct core *core, const char *group, const char *text, const ch
 /** Members that wait are passed over, and the order is over; -ENODATA there is none. */
 int order_stop(struct core *core, const char *group, const char *who, struct err *err);
 
-/** The same as order_write(), but nothing is stored: what would be done is what order_print_check() prints. */
-int order_check(struct core *core, const char *group, const char *text, const char *who, struct err *err);
+/** The same as order_write(), but nothing is stored, and @told gets who would refuse it, and how many would
+ * not. */
+int order_check(
+    struct core *core, const char *group, const char *text, const char *who, FILE *told, struct err *err);
 
 /** Prints how far the last order is. */
 int order_print(struct core *core, const char *group, FILE *out, struct err *err);
-int order_print_check(struct core *core, const char *group, FILE *out, struct err *err);
 
 /** Prints some receipts behind @cursor, a line each: "ID taken", "ID waiting" or "ID refused: REASON". 1: there
  * may be more, 0: that was all. */

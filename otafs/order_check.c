@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/uuid.h"
 #include "otafs/group.h"
 
 struct checking {
@@ -74,28 +73,6 @@ check_all(struct checking *checking, struct err *err)
 	return r;
 }
 
-static struct check *
-find(const struct orders *orders, const char *group)
-{
-	for (size_t i = 0; i < ORDER_CHECKS_MAX; i++)
-		if (orders->checks[i].text && !strcmp(orders->checks[i].group, group))
-			return (struct check *)(uintptr_t)&orders->checks[i];
-	return NULL;
-}
-
-/* Takes over @text. */
-static void
-remember(struct orders *orders, const char *group, char *text)
-{
-	struct check *check = find(orders, group);
-
-	if (!check)
-		check = &orders->checks[orders->checked++ % ORDER_CHECKS_MAX];
-	free(check->text);
-	check->text = text;
-	snprintf(check->group, sizeof(check->group), "%s", group);
-}
-
 static int
 answer(const struct checking *checking, struct err *err)
 {
@@ -109,52 +86,26 @@ answer(const struct checking *checking, struct err *err)
 	    (long long)order->members, checking->first.text);
 }
 
-static int
-check_into(struct checking *checking, char **text, struct err *err)
-{
-	AUTO(free_p) void *list = checking->list = calloc(ORDER_SLICE, NAME_DEVICE_MAX + 1);
-	size_t bytes;
-	int r;
-
-	checking->out = open_memstream(text, &bytes);
-	r = list && checking->out ? check_all(checking, err) : err_set(err, ENOMEM, "no memory for a check");
-	if (checking->out) {
-		fprintf(checking->out, "%lld members: %lld would take it, %lld would refuse\n",
-		    (long long)checking->order.members, (long long)checking->order.taken,
-		    (long long)checking->order.refused);
-		fclose(checking->out);
-	}
-	return r;
-}
-
 int
-order_check(struct core *core, const char *group, const char *text, const char *who, struct err *err)
+order_check(
+    struct core *core, const char *group, const char *text, const char *who, FILE *told, struct err *err)
 {
-	struct checking checking = { .core = core };
-	AUTO(free_p) char *told = NULL;
+	struct checking checking = { .core = core, .out = told };
+	struct group_order *order = &checking.order;
+	AUTO(free_p) void *list = checking.list = calloc(ORDER_SLICE, NAME_DEVICE_MAX + 1);
 	int r;
 
-	if (core->orders->waiting >= ORDER_WAITING_MAX)
-		return err_set(err, EBUSY, "%d orders are being worked off, try again when one of them is done",
-		    core->orders->waiting);
-	snprintf(checking.order.name, sizeof(checking.order.name), "%s", group);
-	snprintf(checking.order.text, sizeof(checking.order.text), "%s", text);
-	snprintf(checking.order.who, sizeof(checking.order.who), "%s", who);
+	if (!list)
+		return err_set(err, ENOMEM, "no memory for a check");
+	if ((r = order_check_text(text, err)) < 0 || (r = order_check_waiting(core, err)) < 0)
+		return r;
+	snprintf(order->name, sizeof(order->name), "%s", group);
+	snprintf(order->text, sizeof(order->text), "%s", text);
+	snprintf(order->who, sizeof(order->who), "%s", who);
 	core->orders->waiting++;
-	r = check_into(&checking, &told, err);
+	r = check_all(&checking, err);
 	core->orders->waiting--;
-	if (told)
-		remember(core->orders, group, MOVE(told));
+	fprintf(told, "%lld members: %lld would take it, %lld would refuse\n", (long long)order->members,
+	    (long long)order->taken, (long long)order->refused);
 	return r < 0 ? r : answer(&checking, err);
-}
-
-int
-order_print_check(struct core *core, const char *group, FILE *out, struct err *err)
-{
-	const struct check *check = find(core->orders, group);
-
-	(void)err;
-	if (check)
-		fputs(check->text, out);
-	return 0;
 }

@@ -17,7 +17,7 @@
 #define REMOVED_SLICE 1000
 /** Between two slices the lock is free for so long: whoever waits for it would not get it otherwise, since this
  * thread takes it again before they are awake. */
-#define BREATH_US 2000
+#define BREATH_US 5000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
 
@@ -331,8 +331,6 @@ orders_close(struct core *core)
 
 	if (!orders)
 		return;
-	for (size_t i = 0; i < ORDER_CHECKS_MAX; i++)
-		free(orders->checks[i].text);
 	/* Runs and those who wait for them end with the process. */
 	core->orders = NULL;
 	free(orders);

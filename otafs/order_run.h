@@ -22,18 +22,11 @@ struct run {
 	struct run *next; /* in orders.runs */
 };
 
-struct check {
-	char group[NAME_GROUP_MAX + 1];
-	char *text;
-};
-
 struct orders {
 	struct run *runs;    /* all that are being worked off */
 	pthread_cond_t told; /* a run has ended; with the core's lock */
 	int waiting;         /* writers */
 	int64_t look_at;     /* when to look for orders that were left */
-	struct check checks[ORDER_CHECKS_MAX];
-	size_t checked; /* of all times */
 };
 
 /** Starts working off @order. */
@@ -45,6 +38,10 @@ int run_wait(struct run *run, struct err *err);
 /** Does @text to one device as part of an order; -ENOENT when it is not there. @told may be NULL. */
 int order_one(
     struct core *core, const char *device, const struct group_order *order, bool is_check, struct err *err);
+
+/** Refuses what is empty or too large; and to make another writer wait when too many do. */
+int order_check_text(const char *text, struct err *err);
+int order_check_waiting(const struct core *core, struct err *err);
 
 /** Whether a refusal is none, but a failure that has to end everything. */
 bool order_is_failure(int r);

@@ -7,6 +7,7 @@
 #include "otafs/names.h"
 #include "otafs/order.h"
 #include "otafs/rows.h"
+#include "otafs/trial.h"
 
 /** Members that are listed at a time. */
 #define MEMBERS_PAGE 1000
@@ -153,13 +154,20 @@ write_stop(const struct node *node, const char *text, struct err *err)
 static int
 print_check(const struct node *node, FILE *out, struct err *err)
 {
-	return order_print_check(node->core, node->args[0], out, err);
+	(void)err;
+	return trial_print(node->core, node->path, out);
 }
 
 static int
 write_check(const struct node *node, const char *text, struct err *err)
 {
-	return order_check(node->core, node->args[0], text, node->who, err);
+	struct trial trial;
+	int r = trial_open(node->core, node->path, node->who, text, &trial, err);
+
+	if (r < 0)
+		return r;
+	return trial_close(
+	    &trial, order_check(node->core, node->args[0], text, node->who, trial.told, err), err);
 }
 
 static int

@@ -16,7 +16,8 @@ struct reader {
 static const char DEVICE[] = "SELECT name, status, seen_at FROM device WHERE id = ?1";
 static const char TAGS[] = "SELECT tag, value FROM tag WHERE device = ?1 ORDER BY tag";
 static const char ECUS[] = "SELECT hardware, installed FROM ecu WHERE device = ?1 ORDER BY position, serial";
-static const char GROUPS[] = "SELECT name, '' FROM member WHERE device = ?1 ORDER BY name";
+static const char GROUPS[] = "SELECT member.name, '' FROM member, device_group WHERE member.device = ?1 AND "
+			     "device_group.name = member.name AND device_group.rule = '' ORDER BY member.name";
 /* The next entry of an index: DISTINCT would read all of it. */
 static const char FIRST_TAG[] = "SELECT tag FROM tag ORDER BY tag LIMIT 1";
 static const char NEXT_TAG[] = "SELECT tag FROM tag WHERE tag > ?1 ORDER BY tag LIMIT 1";

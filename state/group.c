@@ -22,7 +22,6 @@ static const char MEMBER[] = "SELECT 1 FROM member WHERE name = ?1 AND device = 
 static const char MEMBERS[] =
     "SELECT device FROM member WHERE name = ?1 AND device > ?2 ORDER BY device LIMIT ?3";
 static const char MEMBER_COUNT[] = "SELECT COUNT(*) FROM member WHERE name = ?1";
-static const char GROUPS_OF[] = "SELECT name FROM member WHERE device = ?1 ORDER BY name";
 
 int
 state_group_add(struct state *state, const char *name, int64_t now, struct err *err)
@@ -174,10 +173,4 @@ int
 state_member_count(struct state *state, const char *name, int64_t *count, struct err *err)
 {
 	return number(state, MEMBER_COUNT, name, count, err);
-}
-
-int
-state_groups_of(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
-{
-	return state_each_text(state, GROUPS_OF, device, each, context, err);
 }

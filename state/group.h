@@ -46,8 +46,5 @@ int state_member(struct state *state, const char *name, const char *device, stru
 int state_members(struct state *state, const char *name, const char *after, int64_t most, state_name_fn each,
     void *context, struct err *err);
 int state_member_count(struct state *state, const char *name, int64_t *count, struct err *err);
-/** The groups into which a device was put, in order. */
-int
-state_groups_of(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 
 #endif

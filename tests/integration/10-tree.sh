@@ -85,7 +85,7 @@ ok "and a second one" push app 2.0
 
 # -- what an administrator sees --
 ok "folders list by name and kind" is "$(find "$car" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort | tr '\n' ' ')" \
-	"$(printf '%s ' certificates director ecus in)"
+	"$(printf '%s ' certificates director ecus groups in)"
 ok "find comes to every depth" test -e "$(find "$m" -path '*/devices/*/director/1.root.json')"
 ok "find, ls and tree agree on the number of files" is \
 	"$(find "$m/packages" "$car" -type f | wc -l)" \
