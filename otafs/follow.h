@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "otafs/assign.h"
+#include "state/follow.h"
 
 /** What stands after "follow": "PACKAGE [ECU]". Begins an update at once if there is a newer version. -EEXIST:
  * it is followed already; -EINVAL: an ECU cannot follow two packages; else as assign_do(). */
@@ -24,6 +25,10 @@ int follow_end(struct core *core, const struct device *device, const char *text,
 
 /** One line for each. */
 int follow_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+
+/** Begins what there is for @device, if it is idle. @more is followed besides: what is not stored yet; NULL. */
+int follow_begin(struct core *core, const struct device *device, const struct follow *more,
+    const struct assign_how *how, struct err *err);
 
 /** @device may get a newer version now: something of it has ended, or it has told what it runs. */
 void follow_note(struct core *core, const char *device);
