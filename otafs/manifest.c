@@ -56,6 +56,10 @@ refuse_form(int r, struct reply *reply, const struct err *err)
 	return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
 }
 
+/** Signatures that a device may put on what it tells; clients put one. Each is checked, so that a device could
+ * have thousands checked at each poll. */
+#define SIGNATURES_MAX 4
+
 static int
 check_signature(
     const json_t *envelope, const struct ecu *ecu, const char *what, struct reply *reply, struct err *err)
@@ -65,6 +69,10 @@ check_signature(
 
 	if (envelope_check(envelope, what, err) < 0)
 		return refuse(reply, "invalid_manifest", err->text);
+	if (json_array_size(json_object_get(envelope, "signatures")) > SIGNATURES_MAX) {
+		err_set(err, EBADMSG, "%s: has more than %d signatures", what, SIGNATURES_MAX);
+		return refuse(reply, "invalid_manifest", err->text);
+	}
 	if (json_read(ecu->key, strlen(ecu->key), ecu->serial, &json, err) < 0 ||
 	    public_key_read(json, ecu->serial, &key, err) < 0 ||
 	    envelope_verify_key(envelope, key, what, err) < 0)

@@ -305,6 +305,25 @@ refuses_signatures_that_do_not_match(void **state)
 	refused(f, reports, "signature_not_valid", "signature invalid");
 }
 
+/* Each is checked: a device must not have thousands checked at every poll. */
+static void
+refuses_more_signatures_than_clients_make(void **state)
+{
+	struct fixture *f = *state;
+	json_t *manifest = fixture_manifest_of(f, PRIM, "app-1.0", APP_1), *signatures;
+	char id[16];
+
+	signatures = json_object_get(manifest, "signatures");
+	for (int i = 0; i < 4; i++) {
+		json_t *copy = json_deep_copy(json_array_get(signatures, 0));
+
+		snprintf(id, sizeof(id), "other%d", i);
+		json_object_set_new(copy, "keyid", json_string(id));
+		json_array_append_new(signatures, copy);
+	}
+	refused(f, manifest, "invalid_manifest", "car7: has more than 4 signatures");
+}
+
 static void
 refuses_ecus_that_are_not_registered(void **state)
 {
@@ -428,6 +447,7 @@ main(void)
 		TEST(refuses_every_truncation),
 		TEST(refuses_a_device_without_ecus),
 		TEST(refuses_signatures_that_do_not_match),
+		TEST(refuses_more_signatures_than_clients_make),
 		TEST(refuses_ecus_that_are_not_registered),
 		TEST(refuses_a_report_under_another_ecus_name),
 		TEST(refuses_a_primary_that_is_not_the_registered_one),
