@@ -287,7 +287,8 @@ tell_refusal(struct enrolment *e, const char *why, struct err *err)
 		return r;
 	if ((r = state_device_why(e->core->state, e->device->id, why, e->now, err)) != 0)
 		return r;
-	return note(e, &(struct happening){ .what = "registration_refused", .text = why }, err);
+	return note(
+	    e, &(struct happening){ .what = "registration_refused", .text = why, .is_chatter = true }, err);
 }
 
 static int

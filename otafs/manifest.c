@@ -202,7 +202,8 @@ tell_replay(struct settling *s, int64_t highest, struct err *err)
 		return 0;
 	if ((r = state_device_why(s->core->state, s->device->id, text, s->now, err)) < 0)
 		return r;
-	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = s->device->primary_ecu }, err,
+	return settle_tell(s,
+	    (struct happening){ .what = "replayed", .ecu = s->device->primary_ecu, .is_chatter = true }, err,
 	    "replayed manifest refused: report_counter %lld, %lld was taken", (long long)counter_of(s->told),
 	    (long long)highest);
 }

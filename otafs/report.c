@@ -10,10 +10,11 @@
 #include "otafs/silence.h"
 #include "otafs/mask.h"
 #include "otafs/standing.h"
-#include "otafs/text.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
 #define PRETTY_BYTES_MAX (256 * 1024)
+/** Events that are printed at a time: a megabyte of the largest. */
+#define EVENTS_PAGE 64
 
 static int
 store(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
@@ -53,6 +54,7 @@ static int
 note(struct core *core, struct happening *happening, struct err *err)
 {
 	happening->who = STATE_WHO_DEVICE;
+	happening->is_chatter = true;
 	return state_happened(core->state, happening, err);
 }
 
@@ -82,6 +84,11 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 				    : "");
 	name_printable(line, shown, sizeof(shown));
 	correlation = json_text(json_object_get(event, "event"), "correlationId");
+	/* What is longer is none of ours, and a line of history is no place for it. */
+	if (correlation && strlen(correlation) >= STATE_CORRELATION_MAX)
+		correlation = NULL;
+	if (ecu && strlen(ecu) > NAME_ECU_MAX)
+		ecu = NULL;
 	if (correlation && (r = silence_end(core, device, correlation, err)) < 0)
 		return r;
 	return note(core,
@@ -114,6 +121,8 @@ store_events(struct core *core, const struct device *device, const json_t *event
 			     &(struct happening){
 				 .device = device->id, .at = now, .what = "events_left_out", .text = text },
 			     err)) < 0)
+		return r;
+	if ((r = state_events_trim(core->state, device->id, err)) < 0)
 		return r;
 	return standing_seen(core, device, now, err);
 }
@@ -209,8 +218,31 @@ report_print(struct core *core, const struct device *device, const char *kind, F
 	return 0;
 }
 
-int
-report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err)
+struct page {
+	FILE *out;
+	int64_t last; /* number */
+	int count;
+};
+
+static int
+print_event(const char *body, const char *unused, int64_t number, void *context)
 {
-	return state_events(core->state, device->id, text_line, out, err);
+	struct page *page = context;
+
+	(void)unused;
+	fprintf(page->out, "%s\n", body);
+	page->last = number;
+	page->count++;
+	return 0;
+}
+
+int
+report_events_print(struct core *core, const struct device *device, char cursor[static NODE_CURSOR_MAX],
+    FILE *out, struct err *err)
+{
+	struct page page = { out, strtoll(cursor, NULL, 10), 0 };
+	int r = state_events(core->state, device->id, page.last, EVENTS_PAGE, print_event, &page, err);
+
+	snprintf(cursor, NODE_CURSOR_MAX, "%lld", (long long)page.last);
+	return r < 0 ? r : page.count == EVENTS_PAGE;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "otafs/core.h"
+#include "otafs/node.h"
 #include "otafs/reply.h"
 
 /** lshw of a large machine has some 100 KiB. */
@@ -37,6 +38,7 @@ int report_commit(struct core *core, const struct device *device, const char *ki
  * 413 for more than REPORT_EVENTS_MAX, and for an array that cannot be read: a device then sends fewer at a
  * time, and leaves out the one that it is about. Bytes that are no UTF-8 are read as '?'. 400 only for what is
  * no array at all. An event of an update that is over is kept like others and changes nothing.
+ * Of each device the newest STATE_EVENTS_MAX are kept.
  */
 int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
@@ -47,7 +49,8 @@ int report_events_commit(struct core *core, const struct device *device, const c
  */
 int report_print(struct core *core, const struct device *device, const char *kind, FILE *out, struct err *err);
 
-/** Prints the events, one JSON object a line. */
-int report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+/** Prints some events behind @cursor, one JSON object a line. 1: there may be more, 0: that was all. */
+int report_events_print(struct core *core, const struct device *device, char cursor[static NODE_CURSOR_MAX],
+    FILE *out, struct err *err);
 
 #endif

@@ -244,9 +244,9 @@ print_report(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
-print_events(const struct node *node, FILE *out, struct err *err)
+stream_events(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
 {
-	return report_events_print(node->core, &node->device, out, err);
+	return report_events_print(node->core, &node->device, cursor, out, err);
 }
 
 /* ---- devices/ID/in/ */
@@ -393,7 +393,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/config", NEEDS_DEVICE, print_report),
-	TEXT("devices/*/events", NEEDS_DEVICE, print_events),
+	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
 	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
