@@ -182,7 +182,9 @@ state_manifest_noted(struct state *state, const char *device, int64_t polls, int
 	if (!note)
 		return 0;
 	note->polls = polls;
-	note->counter = counter;
+	/* A manifest without one takes back nothing. */
+	if (counter > note->counter)
+		note->counter = counter;
 	snprintf(note->digest, sizeof(note->digest), "%s", digest);
 	return 0;
 }
