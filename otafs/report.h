@@ -25,6 +25,21 @@
 #define REPORT_EVENT_BYTES_MAX (16 * 1024)
 
 /**
+ * Each body is read without the core's lock (prepare: a body of megabytes takes tenths of a second), which is
+ * held to store it (take), within a transaction or not. prepare returns 0 and sets @work, which goes to take
+ * and then to report_finish(); 1 when @reply is the answer already; or -errno.
+ */
+int report_prepare(
+    const char *kind, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err);
+int report_take(struct core *core, const struct device *device, const char *kind, const char *body,
+    size_t bytes, const void *work, struct err *err);
+int report_events_prepare(const char *body, size_t bytes, void **work, struct reply *reply, struct err *err);
+int report_events_take(struct core *core, const struct device *device, const void *work, struct err *err);
+void report_finish(void *work);
+
+/**
+ * Both at once, in programs of one thread.
+ *
  * Stores the body as the last one of @kind: "system_info", "installed", "network" (JSON) or "config" (whose
  * secrets are masked before they are stored: mask.h). 200; 400 invalid_report when JSON does not parse.
  */
