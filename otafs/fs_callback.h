@@ -12,7 +12,6 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 #include <sys/types.h>
 
 #include "otafs/batch.h"
@@ -30,7 +29,6 @@ struct mount {
 
 struct fs {
 	struct core *core;
-	pthread_mutex_t *lock; /* the core's */
 	struct mount full, www;
 	struct batch *transactions;
 	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so

@@ -7,19 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
-
-/** Between two turns of one request, so that whoever waits for the core's lock gets it: it goes to the next who
- * asks, and that is else the one who gave it back. */
-#define TURN_NS 1000000
-
-static void
-give_way(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = TURN_NS }, NULL);
-}
 
 /* ---- pieces; the handle's lock is held */
 
@@ -41,7 +30,7 @@ fetch_once(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offse
 	if (!is_apart)
 		fs_done(request);
 	if (!is_apart && r == PIECES_AGAIN)
-		give_way();
+		core_breathe();
 	return r;
 }
 
@@ -237,7 +226,7 @@ fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_
 
 	pthread_mutex_lock(&handle->lock);
 	while ((r = take_once(request, id, &handle->lines, is_end)) == LINES_AGAIN)
-		give_way();
+		core_breathe();
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }

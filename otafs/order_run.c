@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -15,9 +14,6 @@
 
 /** Receipts that are removed in a transaction. */
 #define REMOVED_SLICE 1000
-/** Between two slices the lock is free for so long: whoever waits for it would not get it otherwise, since this
- * thread takes it again before they are awake. */
-#define BREATH_US 5000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
 
@@ -183,7 +179,7 @@ after_slice(struct batch_job *job, int r, struct err *err)
 	struct core *core = run->core;
 
 	if (r >= 0 && !run->is_over) {
-		usleep(BREATH_US);
+		core_breathe();
 		batch_add(core->batch, job);
 		return;
 	}
@@ -240,7 +236,7 @@ run_wait(struct run *run, struct err *err)
 		run_here(run);
 	orders->waiting++;
 	while (!run->is_told)
-		pthread_cond_wait(&orders->told, run->core->lock);
+		turns_wait(run->core->lock, &orders->told);
 	orders->waiting--;
 	if (run->r < 0)
 		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
