@@ -3,8 +3,7 @@
  *
  * A mutex goes to whoever comes when it is free: a thread that gives it back and takes it again, as long work
  * in slices does, gets it before those who have waited for it are awake. Here who gives it back hands it to the
- * one who has waited longest, so nobody waits for more than one turn of each of
- * the others.
+ * one who has waited longest, so nobody waits for more than one turn of each other.
  */
 #ifndef OTAFS_TURNS_H
 #define OTAFS_TURNS_H
