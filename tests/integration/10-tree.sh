@@ -350,9 +350,17 @@ ok "otafs starts again" start_otafs
 stop signd
 echo cancel! >"$car/assign"
 ok "without the signer a new document is an error" not cat "$docs/targets.json"
+in_flight() { grep -c 'in flight: the device may have read of' "$car/history"; }
+flights=$(in_flight)
+echo app 1.0 >"$car/assign"
+ok "one with an update too" not cat "$docs/targets.json"
+ok "which is not in flight then" is "$(in_flight)" "$flights"
+ok "and can be cancelled" sh -c "echo cancel >'$car/assign'"
+echo app 1.0 >"$car/assign"
 ok "health says so" says '"healthy": false' cat "$m/status/health.json"
 start_signd
 ok "and it is there when the signer is back" wait_for 5 test -e "$docs/targets.json"
+ok "and the update in flight" is "$(in_flight)" $((flights + 1))
 
 # -- end --
 pid=$(cat "$T/otafs.pid")
