@@ -203,8 +203,10 @@ fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, cons
 
 /* ---- lines */
 
+/* Finds the node for who has opened it, and acts on it. */
 static int
-take_once(fuse_req_t request, fuse_ino_t id, struct lines *lines, bool is_end)
+act(fuse_req_t request, fuse_ino_t id, struct lines *lines,
+    int (*what)(struct lines *lines, const struct node *node, struct err *err))
 {
 	struct err err = { 0 };
 	struct node node;
@@ -213,20 +215,31 @@ take_once(fuse_req_t request, fuse_ino_t id, struct lines *lines, bool is_end)
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	if (r == 0) {
 		memcpy(node.who, lines->who, sizeof(node.who));
-		r = lines_take(lines, &node, is_end, &err);
+		r = what(lines, &node, &err);
 	}
 	fs_done(request);
 	return r;
 }
 
 int
-fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_end)
+fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle)
 {
 	int r;
 
 	pthread_mutex_lock(&handle->lock);
-	while ((r = take_once(request, id, &handle->lines, is_end)) == LINES_AGAIN)
+	while ((r = act(request, id, &handle->lines, lines_take)) == LINES_AGAIN)
 		core_breathe();
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+int
+fs_close_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = act(request, id, &handle->lines, lines_close);
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }
