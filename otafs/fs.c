@@ -159,6 +159,13 @@ forget_later(void *fs, struct changes *changes)
 	core_unlock(core);
 }
 
+void
+fs_end(struct fs *fs)
+{
+	batch_end(fs->transactions);
+	batch_end(fs->notes);
+}
+
 int
 fs_start(struct fs *fs, struct core *core, struct err *err)
 {

@@ -28,6 +28,10 @@ void fs_unmount(const struct config *config);
  */
 int fs_start(struct fs *fs, struct core *core, struct err *err);
 
+/** Answers what was handed in, and refuses what still comes: to be called without the lock, before the core is
+ * closed. */
+void fs_end(struct fs *fs);
+
 /** Makes the kernel forget the names that have changed; to be called after the lock was released, before
  * acknowledging. */
 void fs_forget(struct fs *fs, struct changes *changes);

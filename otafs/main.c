@@ -234,7 +234,9 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
 	r = loop(&core, fs, publications, signals, err);
-	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
+	fs_end(fs);
+	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the
+	 * process. */
 	core_lock(&core);
 	orders_close(&core);
 	expiry_close(&core);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -16,6 +17,9 @@
 #define REMOVED_SLICE 1000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
+/** At the end it is looked so often, so far apart, whether all who wait for an order have answered. */
+#define ANSWER_LOOKS 200
+#define ANSWER_US 10000
 
 struct ids {
 	char list[ORDER_SLICE][NAME_DEVICE_MAX + 1];
@@ -180,8 +184,8 @@ after_slice(struct batch_job *job, int r, struct err *err)
 
 	if (r >= 0 && !run->is_over) {
 		core_breathe();
-		batch_add(core->batch, job);
-		return;
+		if ((r = batch_add(core->batch, job, err)) == 0)
+			return;
 	}
 	if (r < 0)
 		log_line(LOG_ERR, "order held up group=%s reason=\"%s\"", run->order.name, err->text);
@@ -197,6 +201,7 @@ run_start(
     struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	int r;
 
 	if (!run)
 		return err_set(err, ENOMEM, "no memory for an order");
@@ -205,10 +210,12 @@ run_start(
 	run->core = core;
 	run->order = *order;
 	run->is_awaited = is_awaited;
+	if (core->batch && (r = batch_add(core->batch, &run->job, err)) < 0) {
+		free(run);
+		return r;
+	}
 	run->next = core->orders->runs;
 	core->orders->runs = run;
-	if (core->batch)
-		batch_add(core->batch, &run->job);
 	if (out)
 		*out = run;
 	return 0;
@@ -327,7 +334,13 @@ orders_close(struct core *core)
 
 	if (!orders)
 		return;
-	/* Runs and those who wait for them end with the process. */
+	/* Those who wait were told that it ends, and need the lock to answer. */
+	for (int i = 0; orders->waiting && i < ANSWER_LOOKS; i++) {
+		core_unlock(core);
+		usleep(ANSWER_US);
+		core_lock(core);
+	}
+	/* Runs, and those who wait for them still, end with the process. */
 	core->orders = NULL;
 	free(orders);
 }

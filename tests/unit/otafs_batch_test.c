@@ -116,6 +116,14 @@ setup(void **state)
 	return batch_start(&test.f->core, forget, &test, &test.batch, &err);
 }
 
+static void
+end(struct test *test)
+{
+	batch_end(test->batch);
+	batch_free(test->batch);
+	test->batch = NULL;
+}
+
 static int
 teardown(void **state)
 {
@@ -123,7 +131,7 @@ teardown(void **state)
 	void *fixture = test->f;
 
 	if (test->batch)
-		batch_stop(test->batch);
+		end(test);
 	return fixture_teardown(&fixture);
 }
 
@@ -132,7 +140,7 @@ add(struct test *test, struct making *making, int number, int fails)
 {
 	*making = (struct making){ .test = test, .number = number, .fails = fails };
 	making->job = (struct batch_job){ .work = make, .done = answer };
-	batch_add(test->batch, &making->job);
+	assert_int_equal(batch_add(test->batch, &making->job, &making->err), 0);
 }
 
 /* Keeps the thread at a job of its own, so that what comes meanwhile comes together; that job makes a device.
@@ -142,7 +150,7 @@ hold(struct test *test, struct making *first)
 {
 	*first = (struct making){ .test = test, .is_waiting = true };
 	first->job = (struct batch_job){ .work = make, .done = answer };
-	batch_add(test->batch, &first->job);
+	assert_int_equal(batch_add(test->batch, &first->job, &first->err), 0);
 	sem_wait(&test->entered);
 }
 
@@ -278,10 +286,25 @@ finishes_what_it_was_given_before_it_ends(void **state)
 	for (int i = 0; i < BATCH_MAX + 5; i++)
 		add(test, &some[i], i + 1, 0);
 	sem_post(&test->go_on);
-	batch_stop(test->batch);
-	test->batch = NULL;
+	end(test);
 	assert_int_equal(test->count, BATCH_MAX + 6);
 	assert_int_equal(committed(test), BATCH_MAX + 6);
+}
+
+static void
+takes_nothing_after_its_end(void **state)
+{
+	struct test *test = *state;
+	struct making late = { .test = test };
+	struct err err = { 0 };
+
+	late.job = (struct batch_job){ .work = make, .done = answer };
+	batch_end(test->batch);
+	assert_int_equal(batch_add(test->batch, &late.job, &err), -ESHUTDOWN);
+	assert_reason(err, "otafs is ending");
+	batch_free(test->batch);
+	test->batch = NULL;
+	assert_int_equal(test->count, 0);
 }
 
 int
@@ -297,6 +320,7 @@ main(void)
 		TEST(makes_the_kernel_forget_before_it_answers),
 		TEST(tells_all_when_the_disk_takes_nothing),
 		TEST(finishes_what_it_was_given_before_it_ends),
+		TEST(takes_nothing_after_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
