@@ -15,8 +15,8 @@
 
 /** There are more whole lines: others may have the core's lock for a moment, then it is to be called again. */
 #define LINES_AGAIN 1
-/** Lines that are taken at once, in one transaction. */
-#define LINES_SLICE 100
+/** Lines that are taken at once, in one transaction: some 10 ms of work. */
+#define LINES_SLICE 25
 
 struct lines {
 	char who[USER_WHO_MAX]; /**< who opened it; what is open may be handed on */
