@@ -6,9 +6,8 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "lib/uuid.h"
+#include "otafs/text.h"
 #include "otafs/update.h"
-
-#define BLANKS " \t\r\n"
 
 /* -- which version -- */
 
@@ -146,12 +145,8 @@ parse(const char *text, const char *command, struct follow *out, struct err *err
 
 	if (!copy)
 		return err_set(err, ENOMEM, "no memory for a command");
-	package = strtok_r(copy, BLANKS, &rest);
+	package = strtok_r(copy, TEXT_BLANKS, &rest);
 	ecu = package ? update_rest(rest) : NULL;
-	if (ecu && ecu[strspn(ecu, "\n")] == '\0')
-		ecu = NULL;
-	if (ecu)
-		ecu[strcspn(ecu, "\n")] = '\0';
 	if (!package)
 		return err_set(err, EINVAL, "expected \"%s PACKAGE [ECU]\"", command);
 	if ((r = name_check_package(package, err)) < 0 || (ecu && (r = name_check_ecu(ecu, err)) < 0))

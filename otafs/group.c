@@ -7,9 +7,9 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/rule.h"
+#include "otafs/text.h"
 #include "state/order.h"
 
-#define BLANKS " \t\r\n"
 /** Members that are looked at under the lock at a time, to count them. */
 #define COUNT_PAGE 1000
 
@@ -180,15 +180,15 @@ copy_rule(const char *text, char out[static STATE_GROUP_RULE_MAX + 1], struct er
 {
 	size_t n;
 
-	text += strspn(text, BLANKS);
-	for (n = strlen(text); n && strchr(BLANKS, text[n - 1]);)
+	text += strspn(text, TEXT_BLANKS);
+	for (n = strlen(text); n && strchr(TEXT_BLANKS, text[n - 1]);)
 		n--;
 	if (n > STATE_GROUP_RULE_MAX)
 		return err_set(err, EINVAL, "a group's rule has at most %d characters", RULE_GROUP_MAX);
 	memcpy(out, text, n);
 	out[n] = '\0';
 	for (char *p = out; *p; p++)
-		if (strchr(BLANKS, *p))
+		if (strchr(TEXT_BLANKS, *p))
 			*p = ' ';
 	if (characters(out) > RULE_GROUP_MAX)
 		return err_set(err, EINVAL, "the rule has %zu characters, at most %d are allowed",

@@ -42,9 +42,8 @@ label_write_name(
 	char name[LABEL_NAME_BYTES_MAX + 1];
 	int r;
 
-	snprintf(name, sizeof(name), "%s", text + strspn(text, " \t\r\n"));
-	for (size_t n = strlen(name); n && strchr(" \t\r\n", name[n - 1]); n--)
-		name[n - 1] = '\0';
+	snprintf(name, sizeof(name), "%s", text + strspn(text, TEXT_BLANKS));
+	text_trim(name);
 	if ((r = text_check(name, STATE_DEVICE_NAME_MAX, "", "the name", err)) < 0)
 		return r;
 	return strcmp(name, device->name) ? store_name(core, device->id, name, who, err) : 0;
@@ -77,7 +76,7 @@ label_write_notes(
     struct core *core, const struct device *device, const char *text, const char *who, struct err *err)
 {
 	AUTO(free_p) char *was = NULL;
-	const char *notes = strspn(text, " \t\r\n") == strlen(text) ? "" : text;
+	const char *notes = text[strspn(text, TEXT_BLANKS)] ? text : "";
 	int r;
 
 	if ((r = text_check(notes, STATE_DEVICE_NOTES_MAX, "\t\r\n", "the notes", err)) < 0 ||

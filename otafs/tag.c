@@ -8,8 +8,6 @@
 #include "lib/utc.h"
 #include "otafs/text.h"
 
-#define BLANKS " \t\r"
-
 int
 tag_check_name(const char *name, struct err *err)
 {
@@ -88,22 +86,10 @@ tag_set(struct core *core, const char *device, const char *name, const char *val
 	return r < 0 ? r : 0;
 }
 
-/* Cuts blanks off both ends. */
-static char *
-trim(char *text)
-{
-	size_t n;
-
-	text += strspn(text, BLANKS);
-	for (n = strlen(text); n && strchr(BLANKS, text[n - 1]); n--)
-		text[n - 1] = '\0';
-	return text;
-}
-
 static int
 take_line(struct core *core, const char *device, char *line, const char *who, struct err *err)
 {
-	char *name = trim(line), *value = strchr(name, '=');
+	char *name = text_trim(line), *value = strchr(name, '=');
 
 	if (!*name)
 		return 0;
@@ -111,7 +97,7 @@ take_line(struct core *core, const char *device, char *line, const char *who, st
 		return err_set(
 		    err, EINVAL, "\"%.64s\": expected \"NAME=VALUE\", or \"NAME=\" to remove a tag", name);
 	*value++ = '\0';
-	return tag_set(core, device, trim(name), trim(value), who, err);
+	return tag_set(core, device, text_trim(name), text_trim(value), who, err);
 }
 
 int

@@ -11,6 +11,7 @@
 #include "otafs/director.h"
 #include "otafs/fleet.h"
 #include "otafs/standing.h"
+#include "otafs/text.h"
 
 #define WORDS " \t\r"
 #define EXPECTED "expected \"PACKAGE VERSION [ECU]\", \"cancel\", \"follow PACKAGE\" or \"at TIME ...\""
@@ -101,14 +102,8 @@ add_to_fitting(struct update *update, const struct target *target, struct err *e
 char *
 update_rest(char *rest)
 {
-	size_t n;
-
-	if (!rest)
-		return NULL;
-	rest += strspn(rest, WORDS);
-	for (n = strlen(rest); n && strchr(WORDS, rest[n - 1]); n--)
-		rest[n - 1] = '\0';
-	return *rest ? rest : NULL;
+	rest = rest ? text_trim(rest) : NULL;
+	return rest && *rest ? rest : NULL;
 }
 
 static int
