@@ -103,7 +103,7 @@ cancel_all(struct core *core, const struct device *device, const struct assignme
 		return err_set(err, ENODATA, "nothing is open or scheduled, nothing to cancel");
 	if (how->is_check)
 		return 0;
-	return count ? update_note(core, device, now, err) : standing_update(core, device->id, err);
+	return count ? update_note(core, device->id, now, err) : standing_update(core, device->id, err);
 }
 
 static int

@@ -5,7 +5,6 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
 #include "otafs/text.h"
 #include "otafs/update.h"
 
@@ -116,12 +115,11 @@ int
 follow_begin(struct core *core, const struct device *device, const struct follow *more,
     const struct assign_how *how, struct err *err)
 {
-	char correlation[STATE_CORRELATION_MAX], uuid[UUID_SIZE];
+	char correlation[STATE_CORRELATION_MAX];
 	struct update update;
 	int r;
 
-	uuid_make(uuid);
-	snprintf(correlation, sizeof(correlation), "urn:here-ota:auto-update:%s", uuid);
+	update_correlation(UPDATE_FOLLOWED, correlation);
 	r = update_open(core, device, correlation, &update, err);
 	if (r == 0 && (r = update_check_idle(&update, err)) == 0 && (r = add_all(&update, more, err)) == 0 &&
 	    update.count > 0 && (r = update_check_size(&update, err)) == 0) {

@@ -120,7 +120,7 @@ begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
 
 		pthread_mutex_lock(lock);
 		schedule_run(core, utc_now());
-		is_more = follow_run(core, utc_now());
+		is_more = follow_run(core);
 		core_take_changes(core, &changes);
 		pthread_mutex_unlock(lock);
 		fs_forget(fs, &changes);

@@ -7,10 +7,10 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
 #include "otafs/group.h"
 #include "otafs/order_run.h"
 #include "otafs/text.h"
+#include "otafs/update.h"
 
 /** Members that get their receipt in a transaction. */
 #define COLLECT_PAGE 1000
@@ -143,14 +143,11 @@ check_alone(struct core *core, const char *group, struct err *err)
 static void
 fill(struct group_order *order, const char *group, const char *text, const char *who)
 {
-	char uuid[UUID_SIZE];
-
-	uuid_make(uuid);
 	*order = (struct group_order){ .phase = ORDER_COLLECTING, .started_at = utc_now() };
 	snprintf(order->name, sizeof(order->name), "%s", group);
 	snprintf(order->text, sizeof(order->text), "%s", text);
 	snprintf(order->who, sizeof(order->who), "%s", who);
-	snprintf(order->correlation, sizeof(order->correlation), "urn:here-ota:mtu:%s", uuid);
+	update_correlation(UPDATE_BY_HAND, order->correlation);
 }
 
 /* An order that cannot begin is to be removed, with the receipts that it has. */

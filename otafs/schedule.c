@@ -7,7 +7,6 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
 #include "otafs/standing.h"
 #include "otafs/text.h"
 #include "otafs/update.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/utc.h"
 #include "otafs/text.h"
 
 int
@@ -43,10 +42,7 @@ tell(struct core *core, const char *device, const char *name, const char *value,
 		snprintf(text, sizeof(text), "tag %s set to \"%s\" by %s", name, shown, who);
 	else
 		snprintf(text, sizeof(text), "tag %s removed by %s", name, who);
-	return state_happened(core->state,
-	    &(struct happening){
-		.device = device, .at = utc_now(), .who = who, .what = "tagged", .text = text },
-	    err);
+	return core_tell(core, device, who, "tagged", text, err);
 }
 
 static int

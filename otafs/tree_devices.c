@@ -216,21 +216,7 @@ print_ecu(const struct node *node, FILE *out, struct err *err)
 static int
 exists_ecu(const struct node *node, struct err *err)
 {
-	AUTO(free_p) char *text = NULL;
-	AUTO(fclose_p) FILE *out = NULL;
-	size_t bytes;
-
-	out = open_memstream(&text, &bytes);
-	return out ? print_ecu(node, out, err) : err_set(err, ENOMEM, "no memory");
-}
-
-/* The files that show what a device told, and the kinds they are stored under. */
-static const char *
-report_kind(const char *name)
-{
-	if (!strcmp(name, "hardware"))
-		return "system_info";
-	return strcmp(name, "packages") ? name : "installed";
+	return device_has_ecu(node->core, &node->device, node->args[1], err);
 }
 
 static int

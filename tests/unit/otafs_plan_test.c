@@ -77,7 +77,7 @@ run_at(struct fixture *f, int64_t seconds)
 static void
 follow_all(struct fixture *f)
 {
-	while (follow_run(&f->core, utc_now()))
+	while (follow_run(&f->core))
 		;
 	fixture_load(f);
 }
