@@ -93,6 +93,15 @@ core_refused(struct core *core, const char *path, const char *who, const char *t
 	log_line(LOG_NOTICE, "refused path=%s by=\"%s\" reason=\"%s\"", path, who, text);
 }
 
+int
+core_tell(
+    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
+	    err);
+}
+
 void
 core_changed(struct core *core, const char *parent, const char *name)
 {

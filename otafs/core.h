@@ -141,6 +141,11 @@ void core_breathe(void);
  * removed. */
 void core_refused(struct core *core, const char *path, const char *who, const char *text);
 
+/** Adds to the history of @device ("": of none) what happens at this moment, with nothing more to tell; within
+ * the transaction of it. */
+int core_tell(struct core *core, const char *device, const char *who, const char *what, const char *text,
+    struct err *err);
+
 /** Notes that @name in folder @parent of the www view has changed. */
 void core_changed(struct core *core, const char *parent, const char *name);
 

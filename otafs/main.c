@@ -120,7 +120,7 @@ begin_updates(struct core *core, struct fs *fs)
 
 		core_lock(core);
 		schedule_run(core, utc_now());
-		is_more = follow_run(core, utc_now());
+		is_more = follow_run(core);
 		core_take_changes(core, &changes);
 		core_unlock(core);
 		fs_forget(fs, &changes);
