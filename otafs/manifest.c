@@ -160,6 +160,7 @@ count_poll(struct settling *s, int64_t *polls, struct err *err)
 	int r;
 
 	*polls = s->ended || s->open_count == 0 ? 0 : s->device->polls + 1;
+	s->is_changed |= silence_is_over(s->core, s->device, *polls);
 	if (*polls == 0 || !silence_is_due(s->core, s->device, *polls))
 		return 0;
 	/* Before the status, which asks for them. */

@@ -237,6 +237,14 @@ silence_is_due(const struct core *core, const struct device *device, int64_t pol
 	return limit > 0 && polls >= limit && strcmp(device->status, STANDING_UNRESPONSIVE) != 0;
 }
 
+bool
+silence_is_over(const struct core *core, const struct device *device, int64_t polls)
+{
+	int64_t limit = core->config->unresponsive_polls;
+
+	return (limit == 0 || polls < limit) && !strcmp(device->status, STANDING_UNRESPONSIVE);
+}
+
 static int
 store_alarm(struct core *core, const struct device *device, const struct assignment *open, int64_t polls,
     const char *causes, int64_t now, struct err *err)

@@ -40,6 +40,9 @@ int silence_print(struct core *core, const struct device *device, const struct a
 /** Whether the alarm is to be given now that @device has polled @polls times. */
 bool silence_is_due(const struct core *core, const struct device *device, int64_t polls);
 
+/** Whether @device counts as unresponsive and should not, after @polls: unresponsive_polls was set higher. */
+bool silence_is_over(const struct core *core, const struct device *device, int64_t polls);
+
 /** Gives the alarm: in why, history and log. Within a transaction; standing_update() is the caller's. */
 int silence_tell(struct core *core, const struct device *device, const struct assignment *open, size_t count,
     int64_t polls, int64_t now, struct err *err);

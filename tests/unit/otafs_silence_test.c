@@ -261,6 +261,27 @@ a_new_update_is_counted_from_its_beginning(void **state)
 	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
 }
 
+static void
+follows_the_setting_when_that_is_changed(void **state)
+{
+	struct fixture *f = *state;
+
+	assign(f, "app 1.0");
+	poll(f, LIMIT);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	f->config.unresponsive_polls = LIMIT + 5;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
+	poll(f, 4);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	f->config.unresponsive_polls = 0;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
+	f->config.unresponsive_polls = 3;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+}
+
 /* A manifest that is signed by the wrong ECU. */
 static void
 hand_in_a_bad_one(struct fixture *f)
@@ -340,6 +361,7 @@ main(void)
 		TEST(an_event_of_the_update_is_a_sign),
 		TEST(ends_with_the_update),
 		TEST(a_new_update_is_counted_from_its_beginning),
+		TEST(follows_the_setting_when_that_is_changed),
 		TEST(is_given_to_a_device_whose_manifests_are_refused),
 		TEST(is_given_to_a_device_whose_manifests_are_old),
 	};
