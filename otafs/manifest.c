@@ -56,6 +56,10 @@ refuse_form(int r, struct reply *reply, const struct err *err)
 	return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
 }
 
+/** Signatures that a device may put on what it tells; clients put one. Each is checked, so that a device could
+ * have thousands checked at each poll. */
+#define SIGNATURES_MAX 4
+
 static int
 check_signature(
     const json_t *envelope, const struct ecu *ecu, const char *what, struct reply *reply, struct err *err)
@@ -66,6 +70,10 @@ check_signature(
 
 	if (r < 0)
 		return r == -ENOMEM ? r : refuse(reply, "invalid_manifest", err->text);
+	if (json_array_size(json_object_get(envelope, "signatures")) > SIGNATURES_MAX) {
+		err_set(err, EBADMSG, "%s: has more than %d signatures", what, SIGNATURES_MAX);
+		return refuse(reply, "invalid_manifest", err->text);
+	}
 	if ((r = json_read(ecu->key, strlen(ecu->key), ecu->serial, &json, err)) < 0 ||
 	    (r = public_key_read(json, ecu->serial, &key, err)) < 0 ||
 	    (r = envelope_verify_key(envelope, key, what, err)) < 0)
@@ -186,6 +194,7 @@ tell_refusal(struct settling *s, struct happening about, const char *why, size_t
 	if ((r = count_poll(s, &polls, err)) < 0 ||
 	    (r = state_manifest_noted(state, s->device->id, polls, -1, "", s->now, err)) < 0)
 		return r;
+	about.is_chatter = true;
 	if (!is_told && (r = settle_tell(s, about, err, "%s", about.text)) < 0)
 		return r;
 	if (!s->is_changed)

@@ -244,9 +244,9 @@ print_report(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
-print_events(const struct node *node, FILE *out, struct err *err)
+stream_events(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
 {
-	return report_events_print(node->core, &node->device, out, err);
+	return report_events_print(node->core, &node->device, cursor, out, err);
 }
 
 /* ---- devices/ID/in/ */
@@ -266,21 +266,49 @@ commit_manifest(const struct node *node, const char *body, size_t bytes, struct 
 }
 
 static int
+prepare_ecus(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return enroll_prepare(body, bytes, work, reply, err);
+}
+
+static int
 commit_ecus(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return enroll_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? enroll_take(node->core, &node->device, node->work, reply, err)
+			  : enroll_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_events(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return report_events_prepare(body, bytes, work, reply, err);
 }
 
 static int
 commit_events(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return report_events_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? report_events_take(node->core, &node->device, node->work, err)
+			  : report_events_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_report(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return report_prepare(names_last(node), body, bytes, work, reply, err);
 }
 
 static int
 commit_report(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return report_commit(node->core, &node->device, names_last(node), body, bytes, reply, err);
+	const char *kind = names_last(node);
+
+	return node->work ? report_take(node->core, &node->device, kind, body, bytes, node->work, err)
+			  : report_commit(node->core, &node->device, kind, body, bytes, reply, err);
 }
 
 /* ---- director/ */
@@ -372,6 +400,9 @@ note_director(const struct node *node, struct err *err)
 	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
 	    .commit = committer, .room = size, __VA_ARGS__)
 
+#define REPORT(name, size)                                                                                              \
+	TRANSACTION(name, commit_report, size, .prepare = prepare_report, .finish = report_finish)
+
 static const struct row rows[] = {
 	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
@@ -393,7 +424,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/config", NEEDS_DEVICE, print_report),
-	TEXT("devices/*/events", NEEDS_DEVICE, print_events),
+	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
 	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
@@ -408,12 +439,12 @@ static const struct row rows[] = {
 	GATE_FOLDER("gate/*/*", SPEAKS),
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
 	    .finish = manifest_finish),
-	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
-	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
-	TRANSACTION("installed", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("config", commit_report, REPORT_CONFIG_BYTES_MAX),
-	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
+	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX, .prepare = prepare_ecus, .finish = enroll_finish),
+	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX, .prepare = prepare_events, .finish = report_finish),
+	REPORT("system_info", REPORT_BYTES_MAX),
+	REPORT("network", REPORT_NETWORK_BYTES_MAX),
+	REPORT("installed", REPORT_BYTES_MAX),
+	REPORT("config", REPORT_CONFIG_BYTES_MAX),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),

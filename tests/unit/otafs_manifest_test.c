@@ -217,6 +217,28 @@ leaves_a_newer_update_alone_when_an_older_one_failed(void **state)
 	assert_int_equal(fixture_told(f, "reported failure"), 2);
 }
 
+/* One for each ECU. More would be looked through for each ECU anew, under everybody's lock. */
+static void
+reads_only_so_many_items_of_a_report(void **state)
+{
+	struct fixture *f = *state;
+	json_t *result = fixture_result(false, "urn:x"), *items = json_array();
+	json_t *reports = json_object();
+	struct reply reply;
+
+	for (int i = 0; i <= STATE_ECUS_MAX; i++)
+		json_array_append_new(items, json_pack("{s:s,s:{s:b,s:s}}", "ecu",
+						 i == 0                ? "sec-1"
+						 : i == STATE_ECUS_MAX ? "prim"
+								       : "x",
+						 "result", "success", 0, "code", "BROKEN"));
+	json_object_set_new(json_object_get(result, "report"), "items", items);
+	json_object_set_new(reports, "prim", fixture_runs(f, PRIM, "unknown", NOTHING));
+	assert_int_equal(fixture_send(f, fixture_manifest(f, reports, result), &reply), 200);
+	assert_int_equal(fixture_told(f, "reported for ECU sec-1 failure BROKEN"), 1);
+	assert_int_equal(fixture_told(f, "reported for ECU prim"), 0);
+}
+
 static void
 ends_nothing_on_a_report_of_success_alone(void **state)
 {
@@ -310,6 +332,25 @@ refuses_signatures_that_do_not_match(void **state)
 	reports = fixture_sign(f->keys[SEC_1], json_incref(signed_of(manifest)));
 	json_decref(manifest);
 	refused(f, reports, "signature_not_valid", "signature invalid");
+}
+
+/* Each is checked: a device must not have thousands checked at every poll. */
+static void
+refuses_more_signatures_than_clients_make(void **state)
+{
+	struct fixture *f = *state;
+	json_t *manifest = fixture_manifest_of(f, PRIM, "app-1.0", APP_1), *signatures;
+	char id[16];
+
+	signatures = json_object_get(manifest, "signatures");
+	for (int i = 0; i < 4; i++) {
+		json_t *copy = json_deep_copy(json_array_get(signatures, 0));
+
+		snprintf(id, sizeof(id), "other%d", i);
+		json_object_set_new(copy, "keyid", json_string(id));
+		json_array_append_new(signatures, copy);
+	}
+	refused(f, manifest, "invalid_manifest", "car7: has more than 4 signatures");
 }
 
 static void
@@ -430,11 +471,13 @@ main(void)
 		TEST(ends_an_assignment_when_its_ecu_runs_its_file_and_hash),
 		TEST(ends_an_update_that_the_device_reports_as_failed),
 		TEST(leaves_a_newer_update_alone_when_an_older_one_failed),
+		TEST(reads_only_so_many_items_of_a_report),
 		TEST(ends_nothing_on_a_report_of_success_alone),
 		TEST(refuses_what_is_no_manifest),
 		TEST(refuses_every_truncation),
 		TEST(refuses_a_device_without_ecus),
 		TEST(refuses_signatures_that_do_not_match),
+		TEST(refuses_more_signatures_than_clients_make),
 		TEST(refuses_ecus_that_are_not_registered),
 		TEST(refuses_a_report_under_another_ecus_name),
 		TEST(refuses_a_primary_that_is_not_the_registered_one),
