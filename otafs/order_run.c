@@ -285,21 +285,6 @@ carry_on(struct core *core, enum order_phase phase, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-void
-orders_follow(struct core *core, int64_t now)
-{
-	struct orders *orders = core->orders;
-	struct err err;
-
-	if (!orders || !core->batch || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
-		return;
-	orders->look_at = now + RETRY_SECONDS;
-	if (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)
-		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
-}
-
-/* ---- start and end */
-
 /* Of these nothing was done, and nobody was told that anything would be. */
 static int
 give_up_collecting(struct core *core, struct err *err)
@@ -308,14 +293,31 @@ give_up_collecting(struct core *core, struct err *err)
 	int r;
 
 	while ((r = state_order_next(core->state, ORDER_COLLECTING, order.number, &order, err)) == 0) {
-		log_line(
-		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 		order.phase = ORDER_STALE;
 		if ((r = state_order_update(core->state, &order, err)) < 0)
 			return r;
+		log_line(
+		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 	}
 	return r < 0 ? r : 0;
 }
+
+void
+orders_follow(struct core *core, int64_t now)
+{
+	struct orders *orders = core->orders;
+	struct err err;
+
+	if (!orders || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
+		return;
+	orders->look_at = now + RETRY_SECONDS;
+	/* That nobody settles: he could not even note that he gave it up. */
+	if ((orders->collecting == 0 && give_up_collecting(core, &err) < 0) ||
+	    (core->batch && (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)))
+		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
+}
+
+/* ---- start and end */
 
 int
 orders_open(struct core *core, struct err *err)
