@@ -107,7 +107,7 @@ begin_work(struct core *core, struct group_order *order, struct err *err)
 	int r;
 
 	on_one_line(order->text, line, sizeof(line));
-	snprintf(text, sizeof(text), "ordered of group %s, %lld members: %s", order->name,
+	snprintf(text, sizeof(text), "ordered for group %s, %lld members: %s", order->name,
 	    (long long)order->members, line);
 	order->phase = ORDER_WORKING;
 	if ((r = state_begin(core->state, err)) < 0)
