@@ -120,9 +120,11 @@ static void
 prints_json(void **state)
 {
 	assert_answer(*state, QUERY_JSON, "group is fleet",
-	    "{\"ecus\":[{\"hardware\":\"hw-a\",\"target\":\"\"},{\"hardware\":\"hw-b\",\"target\":\"\"},"
-	    "{\"hardware\":\"hw-b\",\"target\":\"\"}],\"groups\":[\"fleet\"],\"id\":\"car7\",\"name\":\"\","
-	    "\"seen_at\":\"2001-09-09T01:46:40Z\",\"status\":\"UpToDate\",\"tags\":{\"region\":\"EU "
+	    "{\"ecus\":[{\"hardwareId\":\"hw-a\",\"installed\":{\"file\":null}},{\"hardwareId\":\"hw-b\","
+	    "\"installed\":{\"file\":null}},"
+	    "{\"hardwareId\":\"hw-b\",\"installed\":{\"file\":null}}],\"groups\":[\"fleet\"],\"id\":\"car7\","
+	    "\"lastSeen\":\"2001-09-09T01:46:40Z\",\"name\":null,\"status\":\"UpToDate\",\"tags\":{\"region\":"
+	    "\"EU "
 	    "\\\"west\\\"\"}}\n");
 }
 
