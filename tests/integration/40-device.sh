@@ -11,8 +11,8 @@ dev=$T/mount/devices/car7
 # ---- enrolment and the first visit
 ok "enrols a device" enroll car7
 ok "says that it was not heard of yet" says "^car7: NotSeen: .*last seen never" cat "$dev/status"
-ok "refuses an assignment before it is known what fits" refuses "I/O error|such device" sh -c "echo 'app 1.0' > $dev/assign"
-ok "and says why" has "$dev/why" "has not registered its ECUs"
+ok "refuses to assign what nobody has published" refuses "I/O error|such file" sh -c "echo 'app 1.0' > $dev/assign"
+ok "and says why" has "$dev/why" "app: not in the image repository: ls packages"
 ok "has no use for rm" refuses "not permitted" rm "$dev/status"
 ok "nor for touch" refuses "not permitted" touch "$T/mount/devices/car9"
 ok "registers and polls" says "POST /director/ecus 201" device car7 poll
@@ -58,6 +58,9 @@ ok "refuses what does not fit" refuses . sh -c "echo 'brake 7' > $dev/assign"
 ok "naming both hardware ids" has "$dev/why" 'brake-7 is for hardware \["brake-ecu-a","brake-ecu-b"\]; this device has car7-ecu \(qemux86-64\)'
 ok "refuses an ECU that it does not have" refuses . sh -c "echo 'app 1.0 nobody' > $dev/assign"
 ok "naming it as well" has "$dev/why" 'no ECU "nobody"'
+mkdir "$T/mount/devices/new"
+ok "refuses an assignment before it is known what fits" refuses . sh -c "echo 'app 1.0' > $T/mount/devices/new/assign"
+ok "and says why" has "$T/mount/devices/new/why" "has not registered its ECUs"
 ok "assigns" sh -c "echo 'app 1.0' > $dev/assign"
 ok "names what is open" has "$dev/assign" "^app-1.0 to ECU car7-ecu"
 ok "says what is to come and why it has not" has "$dev/status" "^car7: UpdatePending: car7-ecu should run app-1.0, runs unknown because"
