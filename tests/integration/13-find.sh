@@ -29,7 +29,8 @@ echo 'The red one' >"$m/devices/van2/name"
 
 ok "ls shows the forms" is "$(ls "$q" | tr '\n' ' ')" "README count json text "
 ok "a README says how" has "$q/README" "tag\\(NAME\\) contains X"
-ok "and names each status" is "$(for s in $(sed -n 's/^STATUS is one of//p' "$q/README"); do cat "$q/count/status is not $s limit 1"; done | wc -l)" 8
+ok "and names each status" is "$(sed -n 's/^STATUS is one of //p' "$q/README" | tr ' ' '\n' |
+	while read -r status; do cat "$q/count/status is not $status limit 1"; done | wc -l)" 8
 ok "what can be asked for is not listed" is "$(ls -A "$q/text")" ""
 ok "all, in order" is "$(ids all)" "Van3 car7 van1 van2 "
 ok "by id, in upper or lower case" is "$(ids 'deviceid contains VAN')" "Van3 van1 van2 "
