@@ -12,6 +12,7 @@
 #include "otafs/rule.h"
 #include "otafs/standing.h"
 #include "state/find.h"
+#include "state/seen.h"
 
 /** Lines of one piece. */
 #define PIECE_LINES 500
@@ -186,7 +187,8 @@ check(struct core *core, const struct query *query, struct err *err)
 	int r;
 
 	core_lock(core);
-	r = rule_check(core, query->rule, "", err);
+	if ((r = rule_check(core, query->rule, "", err)) == 0)
+		r = state_seen_flush(core->state, err); /* the answer says when each was seen */
 	core_unlock(core);
 	return r == -ENOENT || r == -ELOOP ? -EINVAL : r;
 }
