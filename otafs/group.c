@@ -241,7 +241,16 @@ check_static(struct core *core, const char *name, struct err *err)
 
 	if (r < 0 || !group.rule[0])
 		return r;
-	return err_set(err, EPERM, "%s: who is in it the rule says: %s", name, group.rule);
+	return err_set(err, EPERM, "%s: its rule says who is in it: %s", name, group.rule);
+}
+
+bool
+group_is_file(const char *name)
+{
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!strcmp(files[i], name))
+			return true;
+	return false;
 }
 
 static int
@@ -250,13 +259,11 @@ check_device(struct core *core, const char *id, struct err *err)
 	struct device device;
 	int r;
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (!strcmp(files[i], id))
-			return err_set(err, EINVAL,
-			    "%s is a file of each group, so no device of this name can be put in; a rule can "
-			    "mean "
-			    "it: deviceid is %s",
-			    id, id);
+	if (group_is_file(id))
+		return err_set(err, EINVAL,
+		    "%s is a file of each group, so no device of this name can be put in; a rule can mean it: "
+		    "deviceid is %s",
+		    id, id);
 	r = state_device(core->state, id, &device, err);
 	return r > 0 ? err_set(err, ENOENT, "%.64s: there is no such device", id) : r;
 }

@@ -92,7 +92,7 @@ begin_work(struct core *core, struct group_order *order, struct err *err)
 	char line[1024], text[1280];
 	int r;
 
-	snprintf(text, sizeof(text), "ordered of group %s, %lld members: %s", order->name,
+	snprintf(text, sizeof(text), "ordered for group %s, %lld members: %s", order->name,
 	    (long long)order->members, text_one_line(order->text, line, sizeof(line)));
 	order->phase = ORDER_WORKING;
 	if ((r = state_begin(core->state, err)) < 0)

@@ -74,7 +74,7 @@ work_one(struct run *run, const char *device, struct err *err)
 	run->order.taken += r >= 0;
 	run->order.refused += r < 0;
 	if (r < 0 && !run->first.code)
-		run->first = why;
+		err_set(&run->first, why.code, "%s: %s", device, why.text);
 	return state_receipt_set(core->state, run->order.number, device,
 	    r < 0 ? RECEIPT_REFUSED : RECEIPT_TAKEN, r < 0 ? why.text : "", err);
 }
@@ -249,7 +249,8 @@ run_wait(struct run *run, struct err *err)
 		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
 	else if (run->order.taken == 0)
 		r = err_set(err, run->first.code ? run->first.code : ECANCELED,
-		    "none of %lld members has taken it: %s", (long long)run->order.members,
+		    "none of %lld members has taken it, see groups/%s/receipts; %s",
+		    (long long)run->order.members, run->order.name,
 		    run->first.code ? run->first.text : "it was stopped");
 	else
 		r = 0;

@@ -185,7 +185,8 @@ state_manifest_noted(struct state *state, const char *device, int64_t polls, int
 	/* A manifest without one takes back nothing. */
 	if (counter > note->counter)
 		note->counter = counter;
-	snprintf(note->digest, sizeof(note->digest), "%s", digest);
+	if (*digest)
+		snprintf(note->digest, sizeof(note->digest), "%s", digest);
 	return 0;
 }
 
