@@ -166,7 +166,9 @@ order_write(struct core *core, const char *group, const char *text, const char *
 		return give_up(core, &order, r);
 	/* From here on it is done, whatever happens to who has ordered it. */
 	core->orders->look_at = 0;
-	return (r = run_start(core, &order, true, &run, err)) < 0 ? r : run_wait(run, err);
+	if ((r = run_start(core, &order, true, &run, err)) < 0)
+		return err_context(err, r, "held up, the rest follows by itself");
+	return run_wait(run, err);
 }
 
 /* ---- stop */

@@ -29,7 +29,7 @@ struct orders {
 	int64_t look_at;     /* when to look for orders that were left */
 };
 
-/** Starts working off @order. */
+/** Starts working off @order. -ESHUTDOWN when otafs ends, -ENOMEM. */
 int run_start(
     struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err);
 /** Waits until it has ended, releasing the core's lock meanwhile, and frees it. */
