@@ -89,16 +89,20 @@ check_in_flight(const struct assignment *open, size_t count, struct err *err)
 /* Within a transaction. */
 static int
 cancel_all(struct core *core, const struct device *device, const struct assignment *open, size_t count,
-    const struct assign_how *how, struct err *err)
+    const char *correlation, const struct assign_how *how, struct err *err)
 {
+	char shown[STATE_CORRELATION_MAX];
 	size_t scheduled = 0;
 	int64_t now = utc_now();
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = cancel_row(core, device, &open[i], how, now, err);
-	if (r < 0 || (r = schedule_cancel(core, device, how, &scheduled, err)) < 0)
+	if (r < 0 || (r = schedule_cancel(core, device, correlation, how, &scheduled, err)) < 0)
 		return r;
+	if (count + scheduled == 0 && *correlation)
+		return err_set(err, ENODATA, "%s is neither open nor scheduled",
+		    name_printable(correlation, shown, sizeof(shown)));
 	if (count + scheduled == 0)
 		return err_set(err, ENODATA, "nothing is open or scheduled, nothing to cancel");
 	if (how->is_check)
@@ -106,23 +110,42 @@ cancel_all(struct core *core, const struct device *device, const struct assignme
 	return count ? update_note(core, device->id, now, err) : standing_update(core, device->id, err);
 }
 
+/* What stands after "cancel": a correlation id, or nothing. */
+static int
+read_correlation(const char *rest, char out[static STATE_CORRELATION_MAX], struct err *err)
+{
+	const char *word = rest + strspn(rest, TEXT_BLANKS), *end = word + strcspn(word, TEXT_BLANKS);
+
+	if (*word && strncmp(word, "urn:", 4) != 0)
+		return err_set(err, EINVAL, "\"cancel\" and \"cancel!\" stand alone, or with a correlation id");
+	if (end[strspn(end, TEXT_BLANKS)] || end - word >= STATE_CORRELATION_MAX)
+		return err_set(err, EINVAL, "after a correlation id nothing is expected");
+	memcpy(out, word, (size_t)(end - word));
+	out[end - word] = '\0';
+	return 0;
+}
+
 static int
 cancel(struct core *core, const struct device *device, bool is_forced, const char *rest,
     const struct assign_how *how, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;
+	char correlation[STATE_CORRELATION_MAX];
 	size_t count;
 	int r;
 
-	if (rest[strspn(rest, TEXT_BLANKS)])
-		return err_set(err, EINVAL, "\"cancel\" and \"cancel!\" stand alone");
-	if ((r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
+	if ((r = read_correlation(rest, correlation, err)) < 0 ||
+	    (r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
 		return r;
+	/* What is open is of one update. */
+	if (*correlation && count && strcmp(open[0].correlation, correlation) != 0)
+		count = 0;
 	if (!is_forced && (r = check_in_flight(open, count, err)) < 0)
 		return r;
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	return state_end(core->state, cancel_all(core, device, open, count, how, err), err);
+	r = cancel_all(core, device, open, count, correlation, how, err);
+	return state_end(core->state, r, err);
 }
 
 static int

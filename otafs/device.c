@@ -10,6 +10,7 @@
 #include "otafs/silence.h"
 #include "otafs/past.h"
 #include "otafs/text.h"
+#include "state/schedule.h"
 
 int
 device_add(struct core *core, const char *id, const char *who, struct err *err)
@@ -208,7 +209,7 @@ print_open(const struct core *core, const struct assignment *open, size_t open_c
     size_t count, FILE *out)
 {
 	for (size_t i = 0; i < open_count; i++) {
-		fprintf(out, "%s%s should run %s", i ? "; " : "update pending: ", open[i].ecu, open[i].target);
+		fprintf(out, "%s%s should run %s", i ? "; " : "", open[i].ecu, open[i].target);
 		for (size_t k = 0; k < count; k++)
 			if (!strcmp(ecus[k].serial, open[i].ecu))
 				fprintf(out, ", runs %s", runs(core, &ecus[k]));
@@ -220,20 +221,35 @@ static void
 print_idle(
     const struct core *core, const struct device *device, const struct ecu *ecus, size_t count, FILE *out)
 {
-	bool is_known = true;
-
 	for (size_t i = 0; i < count; i++)
-		is_known = is_known && device_ecu_target(core, &ecus[i]);
-	fputs(device->failure[0] ? "update failed:" : is_known ? "up to date:" : "idle:", out);
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial, runs(core, &ecus[i]));
+		fprintf(out, "%s%s runs %s%s", i ? "; " : "", ecus[i].serial, runs(core, &ecus[i]),
+		    !ecus[i].installed[0] || device_ecu_target(core, &ecus[i]) ? "" : " (no package here)");
 	fputs(", nothing is assigned", out);
 	if (device->failure[0])
 		fprintf(out, "; %s", device->failure);
 }
 
-int
-device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err)
+/* The next of what begins later; it may be late, behind what is open. */
+static int
+print_scheduled(struct core *core, const char *device, FILE *out, struct err *err)
+{
+	struct schedule *list;
+	size_t count;
+	char at[UTC_TEXT_SIZE];
+	int r = state_schedules(core->state, device, &list, &count, err);
+
+	if (r < 0)
+		return r;
+	if (count) {
+		utc_format(list[0].at, at);
+		fprintf(out, "; an update is scheduled for %s", at);
+	}
+	state_schedules_free(list, count);
+	return 0;
+}
+
+static int
+print_words(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	AUTO(free_p) struct assignment *open = NULL;
@@ -243,9 +259,8 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0 ||
 	    (r = state_assignments(core->state, device->id, &open, &open_count, err)) < 0)
 		return r;
-	fprintf(out, "%s: ", device->id);
 	if (count == 0) {
-		fputs("not registered: the device has not told its ECUs yet", out);
+		fputs("the device has not told its ECUs yet", out);
 	} else if (open_count) {
 		print_open(core, open, open_count, ecus, count, out);
 		if ((r = silence_print(core, device, open, open_count, out, err)) < 0)
@@ -253,6 +268,17 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	} else {
 		print_idle(core, device, ecus, count, out);
 	}
+	return print_scheduled(core, device->id, out, err);
+}
+
+int
+device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err)
+{
+	int r;
+
+	fprintf(out, "%s: %s: ", device->id, device->status);
+	if ((r = print_words(core, device, out, err)) < 0)
+		return r;
 	fputs("; ", out);
 	print_seen(device, out);
 	fputc('\n', out);

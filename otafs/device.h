@@ -30,9 +30,8 @@ int device_print_certificate_expires(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
 
 /**
- * One line: what it should run, what it runs, and why they differ. It starts with the id and "not registered",
- * "update pending", "update failed", "up to date" (all ECUs run something of the image repository) or "idle"
- * (they do not).
+ * One line: the id, the status (standing.h), what it should run, what it runs, and why they differ, what begins
+ * later, and when it was last seen.
  */
 int device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);

@@ -181,6 +181,8 @@ check(const struct update *update, const struct follow *f, struct err *err)
 		return r;
 	if (!has_package(update->core, f->package, NULL))
 		return update_refuse_package(update->core, f->package, NULL, err);
+	if ((r = update_check_registered(update, err)) < 0)
+		return r;
 	if (f->ecu[0] && (r = update_find_ecu(update, f->ecu, &named, err)) < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < update->ecu_count; i++) {

@@ -90,7 +90,9 @@ check_rule_of(const struct group *group, void *context)
 	const struct checking *checking = context;
 	AUTO(rule_freep) struct rule *rule = NULL;
 	struct err why;
-	int r = group->rule[0] ? rule_parse(group->rule, &rule, checking->err) : 0;
+	/* Only those that may name it themselves: a rule can be a hundred to look through, of a thousand
+	 * groups. */
+	int r = strstr(group->rule, checking->name) ? rule_parse(group->rule, &rule, checking->err) : 0;
 
 	if (r < 0 || !rule || (r = rule_check(checking->core, rule, group->name, &why)) == 0)
 		return r;
@@ -239,7 +241,16 @@ check_static(struct core *core, const char *name, struct err *err)
 
 	if (r < 0 || !group.rule[0])
 		return r;
-	return err_set(err, EPERM, "%s: who is in it the rule says: %s", name, group.rule);
+	return err_set(err, EPERM, "%s: its rule says who is in it: %s", name, group.rule);
+}
+
+bool
+group_is_file(const char *name)
+{
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!strcmp(files[i], name))
+			return true;
+	return false;
 }
 
 static int
@@ -248,13 +259,11 @@ check_device(struct core *core, const char *id, struct err *err)
 	struct device device;
 	int r;
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (!strcmp(files[i], id))
-			return err_set(err, EINVAL,
-			    "%s is a file of each group, so no device of this name can be put in; a rule can "
-			    "mean "
-			    "it: deviceid is %s",
-			    id, id);
+	if (group_is_file(id))
+		return err_set(err, EINVAL,
+		    "%s is a file of each group, so no device of this name can be put in; a rule can mean it: "
+		    "deviceid is %s",
+		    id, id);
 	r = state_device(core->state, id, &device, err);
 	return r > 0 ? err_set(err, ENOENT, "%.64s: there is no such device", id) : r;
 }

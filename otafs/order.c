@@ -76,7 +76,7 @@ begin_work(struct core *core, struct group_order *order, struct err *err)
 	char line[1024], text[1280];
 	int r;
 
-	snprintf(text, sizeof(text), "ordered of group %s, %lld members: %s", order->name,
+	snprintf(text, sizeof(text), "ordered for group %s, %lld members: %s", order->name,
 	    (long long)order->members, text_one_line(order->text, line, sizeof(line)));
 	order->phase = ORDER_WORKING;
 	if ((r = state_begin(core->state, err)) < 0)
@@ -95,7 +95,8 @@ order_check_text(const char *text, struct err *err)
 	if (!text[strspn(text, TEXT_BLANKS)])
 		return err_set(err, EINVAL,
 		    "empty: expected what devices/ID/assign takes, \"PACKAGE VERSION [ECU]\" or \"cancel\"");
-	return 0;
+	/* It is shown as it was written. */
+	return text_check(text, STATE_ORDER_TEXT_MAX, "\t\r\n", "the order", err);
 }
 
 int
@@ -134,7 +135,8 @@ fill(struct group_order *order, const char *group, const char *text, const char 
 	update_correlation(UPDATE_BY_HAND, order->correlation);
 }
 
-/* An order that cannot begin is to be removed, with the receipts that it has. */
+/* An order that cannot begin is to be removed, with the receipts that it has. On a full disk even that cannot
+ * be noted: orders_follow() does it later. */
 static int
 give_up(struct core *core, struct group_order *order, int r)
 {
@@ -159,8 +161,10 @@ order_write(struct core *core, const char *group, const char *text, const char *
 	if ((r = state_order_add(core->state, &order, err)) < 0)
 		return r;
 	core->orders->waiting++;
+	core->orders->collecting++;
 	if ((r = collect(core, &order, err)) == 0)
 		r = begin_work(core, &order, err);
+	core->orders->collecting--;
 	core->orders->waiting--;
 	if (r < 0)
 		return give_up(core, &order, r);

@@ -61,7 +61,7 @@ work_one(struct run *run, const char *device, struct err *err)
 	run->order.taken += r >= 0;
 	run->order.refused += r < 0;
 	if (r < 0 && !run->first.code)
-		run->first = why;
+		err_set(&run->first, why.code, "%s: %s", device, why.text);
 	return state_receipt_set(core->state, run->order.number, device,
 	    r < 0 ? RECEIPT_REFUSED : RECEIPT_TAKEN, r < 0 ? why.text : "", err);
 }
@@ -236,7 +236,8 @@ run_wait(struct run *run, struct err *err)
 		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
 	else if (run->order.taken == 0)
 		r = err_set(err, run->first.code ? run->first.code : ECANCELED,
-		    "none of %lld members has taken it: %s", (long long)run->order.members,
+		    "none of %lld members has taken it, see groups/%s/receipts; %s",
+		    (long long)run->order.members, run->order.name,
 		    run->first.code ? run->first.text : "it was stopped");
 	else
 		r = 0;
@@ -272,21 +273,6 @@ carry_on(struct core *core, enum order_phase phase, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-void
-orders_follow(struct core *core, int64_t now)
-{
-	struct orders *orders = core->orders;
-	struct err err;
-
-	if (!orders || !core->batch || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
-		return;
-	orders->look_at = now + RETRY_SECONDS;
-	if (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)
-		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
-}
-
-/* ---- start and end */
-
 /* Of these nothing was done, and nobody was told that anything would be. */
 static int
 give_up_collecting(struct core *core, struct err *err)
@@ -295,14 +281,31 @@ give_up_collecting(struct core *core, struct err *err)
 	int r;
 
 	while ((r = state_order_next(core->state, ORDER_COLLECTING, order.number, &order, err)) == 0) {
-		log_line(
-		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 		order.phase = ORDER_STALE;
 		if ((r = state_order_update(core->state, &order, err)) < 0)
 			return r;
+		log_line(
+		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 	}
 	return r < 0 ? r : 0;
 }
+
+void
+orders_follow(struct core *core, int64_t now)
+{
+	struct orders *orders = core->orders;
+	struct err err;
+
+	if (!orders || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
+		return;
+	orders->look_at = now + RETRY_SECONDS;
+	/* That nobody settles: he could not even note that he gave it up. */
+	if ((orders->collecting == 0 && give_up_collecting(core, &err) < 0) ||
+	    (core->batch && (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)))
+		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
+}
+
+/* ---- start and end */
 
 int
 orders_open(struct core *core, struct err *err)

@@ -26,6 +26,7 @@ struct orders {
 	struct run *runs;    /* all that are being worked off */
 	pthread_cond_t told; /* a run has ended; with the core's lock */
 	int waiting;         /* writers */
+	int collecting;      /* of these, those whose members are not settled */
 	int64_t look_at;     /* when to look for orders that were left */
 };
 

@@ -146,17 +146,23 @@ cancel_one(struct core *core, const struct schedule *s, const struct assign_how 
 }
 
 int
-schedule_cancel(struct core *core, const struct device *device, const struct assign_how *how, size_t *count,
-    struct err *err)
+schedule_cancel(struct core *core, const struct device *device, const char *correlation,
+    const struct assign_how *how, size_t *cancelled, struct err *err)
 {
 	struct schedule *list;
-	int r = state_schedules(core->state, device->id, &list, count, err);
+	size_t count;
+	int r = state_schedules(core->state, device->id, &list, &count, err);
 
+	*cancelled = 0;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < *count; i++)
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (*correlation && strcmp(list[i].correlation, correlation) != 0)
+			continue;
 		r = cancel_one(core, &list[i], how, err);
-	state_schedules_free(list, *count);
+		(*cancelled)++;
+	}
+	state_schedules_free(list, count);
 	return r;
 }
 

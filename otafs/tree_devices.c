@@ -226,9 +226,9 @@ print_report(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
-print_events(const struct node *node, FILE *out, struct err *err)
+stream_events(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
 {
-	return report_events_print(node->core, &node->device, out, err);
+	return report_events_print(node->core, &node->device, cursor, out, err);
 }
 
 /* ---- the table */
@@ -253,7 +253,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/config", NEEDS_DEVICE, print_report),
-	TEXT("devices/*/events", NEEDS_DEVICE, print_events),
+	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),

@@ -20,21 +20,49 @@ commit_manifest(const struct node *node, const char *body, size_t bytes, struct 
 }
 
 static int
+prepare_ecus(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return enroll_prepare(body, bytes, work, reply, err);
+}
+
+static int
 commit_ecus(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return enroll_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? enroll_take(node->core, &node->device, node->work, reply, err)
+			  : enroll_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_events(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return report_events_prepare(body, bytes, work, reply, err);
 }
 
 static int
 commit_events(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return report_events_commit(node->core, &node->device, body, bytes, reply, err);
+	return node->work ? report_events_take(node->core, &node->device, node->work, err)
+			  : report_events_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_report(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return report_prepare(names_last(node), body, bytes, work, reply, err);
 }
 
 static int
 commit_report(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return report_commit(node->core, &node->device, names_last(node), body, bytes, reply, err);
+	const char *kind = names_last(node);
+
+	return node->work ? report_take(node->core, &node->device, kind, body, bytes, node->work, err)
+			  : report_commit(node->core, &node->device, kind, body, bytes, reply, err);
 }
 
 /* ---- the table */
@@ -48,6 +76,9 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
 	    .commit = committer, .room = size, __VA_ARGS__)
 
+#define REPORT(name, size)                                                                                              \
+	TRANSACTION(name, commit_report, size, .prepare = prepare_report, .finish = report_finish)
+
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
 	GATE_FOLDER("gate", NEEDS_NOTHING),
@@ -55,12 +86,12 @@ static const struct row rows[] = {
 	GATE_FOLDER("gate/*/*", SPEAKS),
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
 	    .finish = manifest_finish),
-	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
-	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
-	TRANSACTION("installed", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("config", commit_report, REPORT_CONFIG_BYTES_MAX),
-	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
+	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX, .prepare = prepare_ecus, .finish = enroll_finish),
+	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX, .prepare = prepare_events, .finish = report_finish),
+	REPORT("system_info", REPORT_BYTES_MAX),
+	REPORT("network", REPORT_NETWORK_BYTES_MAX),
+	REPORT("installed", REPORT_BYTES_MAX),
+	REPORT("config", REPORT_CONFIG_BYTES_MAX),
 };
 /* clang-format on */
 

@@ -53,13 +53,20 @@ rename_group(const struct node *node, const char *name, struct err *err)
 	return group_rename(node->core, node->args[0], name, node->who, err);
 }
 
+/* Whom a rule means though it is called like a file of the group is a member without a link. */
+static int
+list_member(const char *device, void *context)
+{
+	return group_is_file(device) ? 0 : names_pass(device, context);
+}
+
 static int
 page_members(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_list_fn each, void *context,
     struct err *err)
 {
 	struct names names = { each, context, S_IFLNK };
 
-	return group_page(node->core, node->args[0], cursor, NAMES_PAGE, names_pass, &names, err);
+	return group_page(node->core, node->args[0], cursor, NAMES_PAGE, list_member, &names, err);
 }
 
 static int

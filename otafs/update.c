@@ -12,7 +12,9 @@
 #include "otafs/text.h"
 
 #define WORDS " \t\r"
-#define EXPECTED "expected \"PACKAGE VERSION [ECU]\", \"cancel\", \"follow PACKAGE\" or \"at TIME ...\""
+#define EXPECTED                                                                                               \
+	"expected \"PACKAGE VERSION [ECU]\", \"at TIME ...\", \"cancel\", \"cancel!\", \"follow PACKAGE\" or " \
+	"\"unfollow PACKAGE\""
 
 void
 update_correlation(const char *kind, char out[static STATE_CORRELATION_MAX])
@@ -36,9 +38,7 @@ update_open(struct core *core, const struct device *device, const char *correlat
 		update_correlation(UPDATE_BY_HAND, out->correlation);
 	if ((r = state_ecus(core->state, device->id, &out->ecus, &out->ecu_count, err)) < 0)
 		return r;
-	if (out->ecu_count == 0)
-		return err_set(err, ENXIO, "has not registered its ECUs yet, so it is not known what fits it");
-	out->list = calloc(out->ecu_count, sizeof(*out->list));
+	out->list = calloc(out->ecu_count ? out->ecu_count : 1, sizeof(*out->list));
 	return out->list ? 0 : err_set(err, ENOMEM, "no memory for assignments");
 }
 
@@ -128,6 +128,8 @@ parse_line(struct update *update, char *line, struct err *err)
 		return r;
 	if (image_find(update->core->image, package, version, &target) == IMAGE_NO_TARGET)
 		return update_refuse_package(update->core, package, version, err);
+	if ((r = update_check_registered(update, err)) < 0)
+		return r;
 	return ecu ? add_to_ecu(update, ecu, target, err) : add_to_fitting(update, target, err);
 }
 

@@ -33,7 +33,7 @@ struct update {
 #define UPDATE_FOLLOWED "auto-update"
 void update_correlation(const char *kind, char out[static STATE_CORRELATION_MAX]);
 
-/** Reads the device's ECUs; -ENXIO if there are none. @correlation NULL: a new one of an update by hand. */
+/** Reads the device's ECUs, if it has told any. @correlation NULL: a new one of an update by hand. */
 int update_open(struct core *core, const struct device *device, const char *correlation, struct update *out,
     struct err *err);
 void update_close(struct update *update);
@@ -48,6 +48,9 @@ int update_check_target(
 /** Adds one ECU, checked. */
 int update_add(struct update *update, const struct ecu *ecu, const struct target *target, struct err *err);
 
+/** -ENXIO when the device has not told its ECUs. Looked at after the words of a command, which may be wrong for
+ * every device. */
+int update_check_registered(const struct update *update, struct err *err);
 /** A device has one update at a time: -EBUSY when one is open. */
 int update_check_idle(const struct update *update, struct err *err);
 /** -EFBIG when the device's targets.json would be too large. */

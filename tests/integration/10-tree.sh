@@ -105,6 +105,15 @@ sizes_agree() {
 	is "$(cat "$T/sizes")" ""
 }
 ok "stat, wc -c and cat agree on every size" sizes_agree
+# gate/ is not theirs.
+readme_names() {
+	for path in "$m"/* "$car"/*; do
+		name=${path##*/}
+		[ "$name" != gate ] || continue
+		tr '{,}' '   ' <"$m/README" | grep -qw -e "$name" || { echo "README does not name $name" && return 1; }
+	done
+}
+ok "README names all that administrators find at the top and of a device" readme_names
 ok "texts belong to otafs and the administrators" is "$(mode "$car/status")" "-rw-r----- 64102 64106"
 ok "control files are written by administrators" is "$(mode "$car/assign")" "-rw-rw---- 64102 64106"
 ok "the gate has its own transaction files" is "$(mode "$m/gate/car7/$serial/manifest")" \

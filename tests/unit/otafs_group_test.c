@@ -183,8 +183,8 @@ a_rule_says_who_is_in_and_gives_back_those_who_were_put_in(void **state)
 	assert_string_equal(groups_of(f, "car7"), "eu ");
 	assert_string_equal(groups_of(f, "bare"), "");
 	refused(group_put(&f->core, "eu", "bare", "test", &err), EPERM,
-	    "eu: who is in it the rule says: deviceid contains car");
-	refused(group_take(&f->core, "eu", "car1", "test", &err), EPERM, "who is in it the rule says");
+	    "eu: its rule says who is in it: deviceid contains car");
+	refused(group_take(&f->core, "eu", "car1", "test", &err), EPERM, "its rule says who is in it");
 	refused(group_write_rule(&f->core, "eu", "deviceid resembles car", "test", &err), EINVAL, "resembles");
 	assert_string_equal(members(f, "eu"), "car1 car2 car3 car7 ");
 	assert_int_equal(group_write_rule(&f->core, "eu", "\n", "test", &err), 0);
@@ -306,8 +306,8 @@ what_nobody_takes_is_refused_and_has_its_receipts(void **state)
 	AUTO(free_p) char *receipts = NULL;
 
 	make_eu(f);
-	refused(order_write(&f->core, "eu", "app 9.9", "test", &err), ENXIO,
-	    "none of 4 members has taken it: has not registered its ECUs yet");
+	refused(order_write(&f->core, "eu", "app 9.9", "test", &err), ENOENT,
+	    "none of 4 members has taken it, see groups/eu/receipts; bare: package app has no version 9.9");
 	receipts = printed(f, print_receipts, "eu");
 	assert_non_null(strstr(receipts, "car3 refused: package app has no version 9.9: ls packages/app\n"));
 	refused(order_write(&f->core, "eu", " \n", "test", &err), EINVAL, "empty: expected");
@@ -441,6 +441,31 @@ who_is_in_does_not_change_while_an_order_settles_that(void **state)
 	assert_int_equal(group_put(&f->core, "eu", "car7", "test", &err), 0);
 }
 
+/* On a full disk whoever has written it cannot even note that it is given up. */
+static void
+an_order_that_nobody_settles_any_more_is_given_up_without_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	make_eu(f);
+	leave_half_done(f, ORDER_COLLECTING);
+	refused(
+	    order_write(&f->core, "eu", "fw 1.0", "test", &err), EBUSY, "eu is busy with an order of uid 5");
+	orders_follow(&f->core, 1000);
+	assert_int_equal(order_write(&f->core, "eu", "fw 1.0", "test", &err), 0);
+}
+
+static void
+refuses_an_order_that_a_terminal_would_obey(void **state)
+{
+	struct fixture *f = *state;
+
+	make_eu(f);
+	refused(order_write(&f->core, "eu", "app\t1.0\n\033]0;x\007", "test", &err), EINVAL,
+	    "the order: byte 9 begins a control character");
+	refused(order_write(&f->core, "eu", "app \xff", "test", &err), EINVAL, "the order: is not UTF-8");
+}
+
 /* What a check of group eu tells. */
 static int
 checked(struct fixture *f, const char *text, char **told)
@@ -463,7 +488,8 @@ a_check_tells_what_would_be_and_stores_nothing(void **state)
 	AUTO(free_p) char *receipts = NULL;
 
 	make_eu(f);
-	refused(checked(f, "app 9", &none), ENXIO, "none of 4 members would take it: has not registered");
+	refused(checked(f, "app 9", &none), ENOENT,
+	    "none of 4 members would take it; bare: package app has no version 9");
 	assert_non_null(strstr(none, "car1 would refuse: package app has no version 9"));
 	assert_non_null(strstr(none, "4 members: 0 would take it, 4 would refuse\n"));
 	assert_int_equal(checked(f, "app 1.0", &some), 0);
@@ -495,6 +521,8 @@ main(void)
 		group_test(many_members_are_worked_off_in_slices),
 		group_test(a_group_is_held_by_an_order_that_is_being_worked_off),
 		group_test(who_is_in_does_not_change_while_an_order_settles_that),
+		group_test(an_order_that_nobody_settles_any_more_is_given_up_without_a_restart),
+		group_test(refuses_an_order_that_a_terminal_would_obey),
 		group_test(a_check_tells_what_would_be_and_stores_nothing),
 	};
 

@@ -195,6 +195,35 @@ a_stream_that_fails_says_why_and_can_be_tried_again(void **state)
 	pieces_done(&pieces);
 }
 
+/* Otherwise whoever may hand in one could have the memory fill up. */
+static void
+bodies_that_nobody_hands_in_have_a_bound_together(void **state)
+{
+	const struct row row = { .kind = NODE_TRANSACTION, .room = HANDLE_BODIES_MAX };
+	struct node node = node_of(&row);
+	AUTO(free_p) char *large = calloc(1, HANDLE_BODIES_MAX / 2);
+	struct handle *handles[3];
+	struct err err = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(handle_open(&node, O_RDWR, &handles[i], &err), 0);
+	assert_int_equal(handle_write(handles[0], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	assert_int_equal(handle_write(handles[1], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	assert_int_equal(handle_write(handles[2], &node, "x", 1, 0, &err), -ENOBUFS);
+	assert_int_equal(handle_hand_in(handles[2], 0), -ENOBUFS);
+	handle_free(handles[2]);
+	/* Answered is as good as closed. */
+	assert_int_equal(handle_hand_in(handles[0], 0), 0);
+	handle_answer(handles[0], strdup("Status: 200"), 11);
+	assert_int_equal(handle_open(&node, O_RDWR, &handles[2], &err), 0);
+	assert_int_equal(handle_write(handles[2], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	handle_free(handles[1]);
+	assert_int_equal(handle_write(handles[2], &node, "x", 1, HANDLE_BODIES_MAX / 2, &err), 0);
+	handle_free(handles[0]);
+	handle_free(handles[2]);
+}
+
 static void
 only_what_can_be_written_is_opened_for_it(void **state)
 {
@@ -495,6 +524,7 @@ main(void)
 		cmocka_unit_test(a_stream_is_the_same_however_small_the_reads_are),
 		cmocka_unit_test(between_two_pieces_the_lock_is_given_back),
 		cmocka_unit_test(a_stream_that_fails_says_why_and_can_be_tried_again),
+		cmocka_unit_test(bodies_that_nobody_hands_in_have_a_bound_together),
 		cmocka_unit_test(only_what_can_be_written_is_opened_for_it),
 		cmocka_unit_test_setup(whole_lines_are_taken_within_the_write, setup_lines),
 		cmocka_unit_test_setup(a_last_line_without_its_end_is_refused_and_not_taken, setup_lines),
