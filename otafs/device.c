@@ -11,15 +11,7 @@
 #include "otafs/silence.h"
 #include "otafs/past.h"
 #include "otafs/text.h"
-
-static int
-tell(
-    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
-{
-	return state_happened(core->state,
-	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
-	    err);
-}
+#include "state/schedule.h"
 
 int
 device_add(struct core *core, const char *id, const char *who, struct err *err)
@@ -33,7 +25,7 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0)
-		r = tell(core, id, who, "made", text, err);
+		r = core_tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
 	core_changed(core, "devices", id);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
@@ -65,7 +57,7 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 		return r;
 	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
 	    (r = state_device_remove(core->state, device->id, err)) == 0)
-		r = tell(core, device->id, who, "deleted", text, err);
+		r = core_tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
 }
@@ -79,7 +71,7 @@ note_certificate(struct core *core, const struct device *device, const char *ser
 	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, done, who);
 	snprintf(what, sizeof(what), "certificate_%s", done);
 	core_certificate_changed(core, device->id, serial);
-	return tell(core, device->id, who, what, text, err);
+	return core_tell(core, device->id, who, what, text, err);
 }
 
 int
@@ -148,7 +140,7 @@ note_expires(struct core *core, const struct device *device, const char *serial,
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificate_expires(core->state, device->id, serial, expires_at, err)) == 0)
-		r = tell(core, device->id, who, "certificate_expires", text, err);
+		r = core_tell(core, device->id, who, "certificate_expires", text, err);
 	return state_end(core->state, r, err);
 }
 
@@ -218,7 +210,7 @@ print_open(const struct core *core, const struct assignment *open, size_t open_c
     size_t count, FILE *out)
 {
 	for (size_t i = 0; i < open_count; i++) {
-		fprintf(out, "%s%s should run %s", i ? "; " : "update pending: ", open[i].ecu, open[i].target);
+		fprintf(out, "%s%s should run %s", i ? "; " : "", open[i].ecu, open[i].target);
 		for (size_t k = 0; k < count; k++)
 			if (!strcmp(ecus[k].serial, open[i].ecu))
 				fprintf(out, ", runs %s", runs(core, &ecus[k]));
@@ -230,20 +222,35 @@ static void
 print_idle(
     const struct core *core, const struct device *device, const struct ecu *ecus, size_t count, FILE *out)
 {
-	bool is_known = true;
-
 	for (size_t i = 0; i < count; i++)
-		is_known = is_known && device_ecu_target(core, &ecus[i]);
-	fputs(device->failure[0] ? "update failed:" : is_known ? "up to date:" : "idle:", out);
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "%s %s runs %s", i ? ";" : "", ecus[i].serial, runs(core, &ecus[i]));
+		fprintf(out, "%s%s runs %s%s", i ? "; " : "", ecus[i].serial, runs(core, &ecus[i]),
+		    !ecus[i].installed[0] || device_ecu_target(core, &ecus[i]) ? "" : " (no package here)");
 	fputs(", nothing is assigned", out);
 	if (device->failure[0])
 		fprintf(out, "; %s", device->failure);
 }
 
-int
-device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err)
+/* The next of what begins later; it may be late, behind what is open. */
+static int
+print_scheduled(struct core *core, const char *device, FILE *out, struct err *err)
+{
+	struct schedule *list;
+	size_t count;
+	char at[UTC_TEXT_SIZE];
+	int r = state_schedules(core->state, device, &list, &count, err);
+
+	if (r < 0)
+		return r;
+	if (count) {
+		utc_format(list[0].at, at);
+		fprintf(out, "; an update is scheduled for %s", at);
+	}
+	state_schedules_free(list, count);
+	return 0;
+}
+
+static int
+print_words(struct core *core, const struct device *device, FILE *out, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	AUTO(free_p) struct assignment *open = NULL;
@@ -253,9 +260,8 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0 ||
 	    (r = state_assignments(core->state, device->id, &open, &open_count, err)) < 0)
 		return r;
-	fprintf(out, "%s: ", device->id);
 	if (count == 0) {
-		fputs("not registered: the device has not told its ECUs yet", out);
+		fputs("the device has not told its ECUs yet", out);
 	} else if (open_count) {
 		print_open(core, open, open_count, ecus, count, out);
 		if ((r = silence_print(core, device, open, open_count, out, err)) < 0)
@@ -263,6 +269,17 @@ device_print_status(struct core *core, const struct device *device, FILE *out, s
 	} else {
 		print_idle(core, device, ecus, count, out);
 	}
+	return print_scheduled(core, device->id, out, err);
+}
+
+int
+device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err)
+{
+	int r;
+
+	fprintf(out, "%s: %s: ", device->id, device->status);
+	if ((r = print_words(core, device, out, err)) < 0)
+		return r;
 	fputs("; ", out);
 	print_seen(device, out);
 	fputc('\n', out);
@@ -309,20 +326,39 @@ print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
 		fprintf(out, "not in manifests since: %s\n", since);
 }
 
-int
-device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
+static int
+find_ecu(struct core *core, const struct device *device, const char *serial, struct ecu *out, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	size_t count;
-	int r;
+	int r = state_ecus(core->state, device->id, &ecus, &count, err);
 
-	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0)
+	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(ecus[i].serial, serial))
-			continue;
-		print_ecu(device, &ecus[i], out);
-		return past_print_ecu(core, device, serial, "installation: ", out, err);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(ecus[i].serial, serial)) {
+			*out = ecus[i];
+			return 0;
+		}
 	return err_set(err, ENOENT, "no such ECU");
+}
+
+int
+device_has_ecu(struct core *core, const struct device *device, const char *serial, struct err *err)
+{
+	struct ecu ecu;
+
+	return find_ecu(core, device, serial, &ecu, err);
+}
+
+int
+device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
+{
+	struct ecu ecu;
+	int r = find_ecu(core, device, serial, &ecu, err);
+
+	if (r < 0)
+		return r;
+	print_ecu(device, &ecu, out);
+	return past_print_ecu(core, device, serial, "installation: ", out, err);
 }

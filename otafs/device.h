@@ -30,9 +30,8 @@ int device_print_certificate_expires(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);
 
 /**
- * One line: what it should run, what it runs, and why they differ. It starts with the id and "not registered",
- * "update pending", "update failed", "up to date" (all ECUs run something of the image repository) or "idle"
- * (they do not).
+ * One line: the id, the status (standing.h), what it should run, what it runs, and why they differ, what begins
+ * later, and when it was last seen.
  */
 int device_print_status(struct core *core, const struct device *device, FILE *out, struct err *err);
 int device_print_history(struct core *core, const struct device *device, FILE *out, struct err *err);
@@ -42,6 +41,9 @@ int device_print_why(const struct device *device, FILE *out);
 
 /** The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
 const struct target *device_ecu_target(const struct core *core, const struct ecu *ecu);
+
+/** 0, or -ENOENT. */
+int device_has_ecu(struct core *core, const struct device *device, const char *serial, struct err *err);
 
 /** "NAME: VALUE" lines of one ECU, and "installation: " lines (past.h); -ENOENT. */
 int device_print_ecu(

@@ -9,6 +9,7 @@
 #include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/standing.h"
+#include "otafs/update.h"
 #include "sign/key.h"
 #include "state/seen.h"
 
@@ -232,15 +233,12 @@ forget_counters(const struct enrolment *e, struct err *err)
 static int
 replace(struct enrolment *e, struct err *err)
 {
-	struct state *state = e->core->state;
 	int r;
 
 	if ((r = end_assignments(e, err)) != 0 || (r = store_list(e, err)) != 0 || (r = tell(e, err)) != 0)
 		return r;
-	if (e->is_ended && ((r = state_device_bump(state, e->device->id, e->now, err)) != 0 ||
-			       (r = core_device_changed(e->core, e->device->id, err)) != 0))
-		return r;
-	return standing_update(e->core, e->device->id, err);
+	return e->is_ended ? update_note(e->core, e->device->id, e->now, err)
+			   : standing_update(e->core, e->device->id, err);
 }
 
 /* Within a transaction. */

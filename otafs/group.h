@@ -38,6 +38,8 @@ int group_write_rule(struct core *core, const char *name, const char *text, cons
  * it; -EINVAL an id that is also the name of a file of the group; -EBUSY while an order to it begins.
  */
 int group_put(struct core *core, const char *name, const char *device, const char *who, struct err *err);
+/** Whether @name is that of a file in the folder of each group. */
+bool group_is_file(const char *name);
 int group_take(struct core *core, const char *name, const char *device, const char *who, struct err *err);
 
 /** What is linked has to be @folder/@name, of whatever path before that: else -EINVAL. */

@@ -43,7 +43,7 @@ check_one(struct checking *checking, const char *device, struct err *err)
 	if (r >= 0)
 		return 0;
 	if (order->refused++ == 0)
-		checking->first = why;
+		err_set(&checking->first, why.code, "%s: %s", device, why.text);
 	if (order->refused <= ORDER_CHECK_LINES_MAX)
 		fprintf(checking->out, "%s would refuse: %s\n", device, why.text);
 	else if (order->refused == ORDER_CHECK_LINES_MAX + 1)
@@ -82,7 +82,7 @@ answer(const struct checking *checking, struct err *err)
 		return err_set(err, ENODATA, "%s has no members", order->name);
 	if (order->taken)
 		return 0;
-	return err_set(err, checking->first.code, "none of %lld members would take it: %s",
+	return err_set(err, checking->first.code, "none of %lld members would take it; %s",
 	    (long long)order->members, checking->first.text);
 }
 

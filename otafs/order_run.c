@@ -15,11 +15,11 @@
 
 /** Receipts that are removed in a transaction. */
 #define REMOVED_SLICE 1000
-/** Between two slices the lock is free for so long: whoever waits for it would not get it otherwise, since this
- * thread takes it again before they are awake. */
-#define BREATH_US 5000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
+/** At the end it is looked so often, so far apart, whether all who wait for an order have answered. */
+#define ANSWER_LOOKS 200
+#define ANSWER_US 10000
 
 struct ids {
 	char list[ORDER_SLICE][NAME_DEVICE_MAX + 1];
@@ -74,7 +74,7 @@ work_one(struct run *run, const char *device, struct err *err)
 	run->order.taken += r >= 0;
 	run->order.refused += r < 0;
 	if (r < 0 && !run->first.code)
-		run->first = why;
+		err_set(&run->first, why.code, "%s: %s", device, why.text);
 	return state_receipt_set(core->state, run->order.number, device,
 	    r < 0 ? RECEIPT_REFUSED : RECEIPT_TAKEN, r < 0 ? why.text : "", err);
 }
@@ -183,9 +183,9 @@ after_slice(struct batch_job *job, int r, struct err *err)
 	struct core *core = run->core;
 
 	if (r >= 0 && !run->is_over) {
-		usleep(BREATH_US);
-		batch_add(core->batch, job);
-		return;
+		core_breathe();
+		if ((r = batch_add(core->batch, job, err)) == 0)
+			return;
 	}
 	if (r < 0)
 		log_line(LOG_ERR, "order held up group=%s reason=\"%s\"", run->order.name, err->text);
@@ -201,6 +201,7 @@ run_start(
     struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	int r;
 
 	if (!run)
 		return err_set(err, ENOMEM, "no memory for an order");
@@ -209,10 +210,12 @@ run_start(
 	run->core = core;
 	run->order = *order;
 	run->is_awaited = is_awaited;
+	if (core->batch && (r = batch_add(core->batch, &run->job, err)) < 0) {
+		free(run);
+		return r;
+	}
 	run->next = core->orders->runs;
 	core->orders->runs = run;
-	if (core->batch)
-		batch_add(core->batch, &run->job);
 	if (out)
 		*out = run;
 	return 0;
@@ -240,13 +243,14 @@ run_wait(struct run *run, struct err *err)
 		run_here(run);
 	orders->waiting++;
 	while (!run->is_told)
-		pthread_cond_wait(&orders->told, run->core->lock);
+		turns_wait(run->core->lock, &orders->told);
 	orders->waiting--;
 	if (run->r < 0)
 		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
 	else if (run->order.taken == 0)
 		r = err_set(err, run->first.code ? run->first.code : ECANCELED,
-		    "none of %lld members has taken it: %s", (long long)run->order.members,
+		    "none of %lld members has taken it, see groups/%s/receipts; %s",
+		    (long long)run->order.members, run->order.name,
 		    run->first.code ? run->first.text : "it was stopped");
 	else
 		r = 0;
@@ -333,7 +337,13 @@ orders_close(struct core *core)
 
 	if (!orders)
 		return;
-	/* Runs and those who wait for them end with the process. */
+	/* Those who wait were told that it ends, and need the lock to answer. */
+	for (int i = 0; orders->waiting && i < ANSWER_LOOKS; i++) {
+		core_unlock(core);
+		usleep(ANSWER_US);
+		core_lock(core);
+	}
+	/* Runs, and those who wait for them still, end with the process. */
 	core->orders = NULL;
 	free(orders);
 }

@@ -10,7 +10,9 @@
 #include "lib/utc.h"
 #include "otafs/grammar.h"
 #include "otafs/rule.h"
+#include "otafs/standing.h"
 #include "state/find.h"
+#include "state/seen.h"
 
 /** Lines of one piece. */
 #define PIECE_LINES 500
@@ -116,14 +118,21 @@ json_tags(const struct found *found)
 	return tags;
 }
 
+/* Members are called as in device.json. */
+static json_t *
+json_ecu(const struct found_pair *ecu)
+{
+	return json_pack("{s:s,s:{s:s?}}", "hardwareId", ecu->first, "installed", "file",
+	    ecu->second[0] ? ecu->second : NULL);
+}
+
 static json_t *
 json_ecus(const struct found *found)
 {
 	json_t *ecus = json_array();
 
 	for (size_t i = 0; i < found->ecus.count; i++)
-		json_array_append_new(ecus, json_pack("{s:s,s:s}", "hardware", found->ecus.list[i].first,
-						"target", found->ecus.list[i].second));
+		json_array_append_new(ecus, json_ecu(&found->ecus.list[i]));
 	return ecus;
 }
 
@@ -146,9 +155,10 @@ print_json(const struct found *found, FILE *out, struct err *err)
 
 	if (found->seen_at)
 		utc_format(found->seen_at, seen);
-	json = json_pack("{s:s,s:s,s:s,s:s?,s:o,s:o,s:o}", "id", found->id, "name", found->name, "status",
-	    found->status, "seen_at", found->seen_at ? seen : NULL, "tags", json_tags(found), "ecus",
-	    json_ecus(found), "groups", json_groups(found));
+	json = json_pack("{s:s,s:s?,s:s,s:s?,s:o,s:o,s:o}", "id", found->id, "name",
+	    found->name[0] ? found->name : NULL, "status", found->status, "lastSeen",
+	    found->seen_at ? seen : NULL, "tags", json_tags(found), "ecus", json_ecus(found), "groups",
+	    json_groups(found));
 	text = json ? json_write(json) : NULL;
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for %s", found->id);
@@ -177,7 +187,8 @@ check(struct core *core, const struct query *query, struct err *err)
 	int r;
 
 	core_lock(core);
-	r = rule_check(core, query->rule, "", err);
+	if ((r = rule_check(core, query->rule, "", err)) == 0)
+		r = state_seen_flush(core->state, err); /* the answer says when each was seen */
 	core_unlock(core);
 	return r == -ENOENT || r == -ELOOP ? -EINVAL : r;
 }
@@ -248,21 +259,26 @@ static const char readme[] =
     "  lastseen before 2026-11-27   lastseen after 2026-11-27T12:00:00Z\n"
     "  lastseen older than 7d       lastseen newer than 2h\n"
     "\n"
-    "with \"is not\" for \"is\", and with not, and, or, and parentheses; \"and\" binds closer than \"or\". A "
-    "value with\n"
-    "a space stands in quotes, \"...\" or '...'. Upper and lower case are the same, but in names of groups. A "
-    "slash\n"
-    "cannot stand in the name of a file: use \"contains\" with what is beside it.\n"
+    "with \"is not\" for \"is\", and with not, and, or, and parentheses; \"and\" binds closer than \"or\".\n"
+    "A value with a space stands in quotes, \"...\" or '...'. Upper and lower case are the same, but in names "
+    "of\n"
+    "groups. A slash cannot stand in the name of a file: use \"contains\" with what is beside it.\n"
     "\n"
     "Behind it, or alone: after ID, limit N. Devices come in the order of their ids.\n"
     "\n"
     "  cat 'query/text/status is Error and tag(region) is EU'\n"
-    "  cat 'query/json/package is app 1.0 and lastseen newer than 7d limit 100'\n"
+    "  cat 'query/json/package is app 1.0 and lastseen newer than 7d limit 100' | jq -r .id\n"
     "\n"
-    "What is wrong with a rule stands in the file why at the top.\n";
+    "\"Invalid argument\" means that a rule is not understood: the last line of the file why at the top says "
+    "where.\n"
+    "\n"
+    "STATUS is one of";
 
 int
 query_print_readme(FILE *out)
 {
-	return fputs(readme, out) < 0 ? -ENOMEM : 0;
+	fputs(readme, out);
+	for (size_t i = 0; i < standing_name_count; i++)
+		fprintf(out, " %s", standing_names[i]);
+	return fputc('\n', out) < 0 ? -ENOMEM : 0;
 }

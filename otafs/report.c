@@ -257,6 +257,29 @@ report_events_commit(struct core *core, const struct device *device, const char 
 	return r;
 }
 
+/* Kinds are called as aktualizr calls them; files as people would look for them. */
+static const struct {
+	const char *kind, *file;
+} renamed[] = { { "system_info", "hardware" }, { "installed", "packages" } };
+
+const char *
+report_file(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (!strcmp(renamed[i].kind, kind))
+			return renamed[i].file;
+	return kind;
+}
+
+const char *
+report_kind(const char *file)
+{
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (!strcmp(renamed[i].file, file))
+			return renamed[i].kind;
+	return file;
+}
+
 /* A terminal must not obey what a device wrote. */
 static void
 print_escaped(const char *text, FILE *out)

@@ -58,6 +58,10 @@ int report_commit(struct core *core, const struct device *device, const char *ki
 int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
 
+/** Its file in devices/ID/, "hardware" for "system_info"; and the kind that a file shows. */
+const char *report_file(const char *kind);
+const char *report_kind(const char *file);
+
 /**
  * Prints the last body of @kind, nothing when there is none: JSON indented unless it is large, and all of it in
  * ASCII without control characters, since it goes to terminals.

@@ -237,9 +237,10 @@ silence_print(struct core *core, const struct device *device, const struct assig
 	}
 	facts = (struct silence){ .event = last.type, .success = last.success };
 	i = progress_of(&facts);
-	fputs(i < PROGRESS                         ? progress[i].words
-	      : device->seen_at < open->created_at ? "the device was not heard of since then"
-						   : "the device has not reported on it since then",
+	fputs(i < PROGRESS                          ? progress[i].words
+	      : device->seen_at >= open->created_at ? "the device has not reported on it since then"
+	      : open->in_flight_at                  ? "the device has read of it and told nothing since"
+						    : "the device was not heard of since then",
 	    out);
 	return 0;
 }

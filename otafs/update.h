@@ -28,7 +28,12 @@ struct update {
 	bool is_later; /**< it begins later: what runs now will maybe not run then */
 };
 
-/** Reads the device's ECUs; -ENXIO if there are none. @correlation NULL: a new one of an update by hand. */
+/** Makes a new correlation id, "urn:here-ota:KIND:UUID": of an update by hand, or of one that was followed. */
+#define UPDATE_BY_HAND "mtu"
+#define UPDATE_FOLLOWED "auto-update"
+void update_correlation(const char *kind, char out[static STATE_CORRELATION_MAX]);
+
+/** Reads the device's ECUs, if it has told any. @correlation NULL: a new one of an update by hand. */
 int update_open(struct core *core, const struct device *device, const char *correlation, struct update *out,
     struct err *err);
 void update_close(struct update *update);
@@ -43,6 +48,9 @@ int update_check_target(
 /** Adds one ECU, checked. */
 int update_add(struct update *update, const struct ecu *ecu, const struct target *target, struct err *err);
 
+/** -ENXIO when the device has not told its ECUs. Looked at after the words of a command, which may be wrong for
+ * every device. */
+int update_check_registered(const struct update *update, struct err *err);
 /** A device has one update at a time: -EBUSY when one is open. */
 int update_check_idle(const struct update *update, struct err *err);
 /** -EFBIG when the device's targets.json would be too large. */
@@ -67,6 +75,6 @@ char *update_rest(char *rest);
 
 /** Counter, status, history of the device's last change, and the names that are no longer true: whatever
  * changes what a device should install ends with this, within its transaction. */
-int update_note(struct core *core, const struct device *device, int64_t now, struct err *err);
+int update_note(struct core *core, const char *device, int64_t now, struct err *err);
 
 #endif

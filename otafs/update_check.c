@@ -203,6 +203,14 @@ update_check_size(const struct update *update, struct err *err)
 }
 
 int
+update_check_registered(const struct update *update, struct err *err)
+{
+	if (update->ecu_count)
+		return 0;
+	return err_set(err, ENXIO, "has not registered its ECUs yet, so it is not known what fits it");
+}
+
+int
 update_check_idle(const struct update *update, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;

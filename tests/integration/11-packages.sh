@@ -166,7 +166,7 @@ ok "a set without it" publish "{}" "$lent"
 ok "ends the request" wait_for 3 is "$(ls "$T/fleet/requests")" ""
 ok "is not served any more" missing /repo/targets/deep/er/fw.bin
 ok "ends the update" has "$m/devices/car1/assign" "^last: deep/er/fw.bin on ECU car1-ecu failed at .*: WITHDRAWN: .*not in the image repository any more"
-ok "tells the device's status" has "$m/devices/car1/status" "update failed: .*deep/er/fw.bin is not in the image repository any more: publish it again"
+ok "tells the device's status" has "$m/devices/car1/status" ": Error: .*deep/er/fw.bin is not in the image repository any more: publish it again"
 ok "and its why" has "$m/devices/car1/why" "deep/er/fw.bin is not in the image repository any more"
 ok "and its history" has "$m/devices/car1/history" "failed deep/er/fw.bin on ECU car1-ecu, urn:here-ota:mtu:.*: deep/er/fw.bin is not in the image"
 ok "so another one can be assigned" sh -c "echo 'lent-fw 1' >$m/devices/car1/assign"

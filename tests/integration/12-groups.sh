@@ -82,12 +82,14 @@ ok "new ones too" is "$(ls "$g/us" | grep car | tr '\n' ' ')" "car1 car3 car4 "
 ok "a device shows it" is "$(ls "$m/devices/car1/groups" | tr '\n' ' ')" "eu us "
 ok "what is not in it is not found" not test -L "$g/us/car2"
 ok "nobody is put in by hand" refuses "not permitted" ln -s ../../devices/car2 "$g/us/"
-ok "in words" has "$m/why" 'us: who is in it the rule says: deviceid contains car'
+ok "in words" has "$m/why" 'us: its rule says who is in it: deviceid contains car'
 ok "nor taken out" refuses "not permitted" rm "$g/us/car1"
 ok "a rule that is none is refused" refuses "I/O error" sh -c "echo 'deviceid resembles x' >'$g/us/rule'"
 ok "with the place" has "$m/why" 'groups/us/rule: .*resembles'
 ok "and the old one stays" says 'deviceid contains car' cat "$g/us/rule"
-ok "a rule of status works" sh -c "echo 'status is NotSeen' >'$g/us/rule' && ls '$g/us' | grep -q '^rule$'"
+echo 'status is NotSeen' >"$g/us/rule"
+ok "a device that is called like a file of the group is meant" is "$(cat "$g/us/count")" 1
+ok "and has no link beside that file" is "$(ls "$g/us" | grep -c '^rule$')" 1
 echo 'group is eu' >"$g/us/rule"
 ok "a group that a rule needs is not deleted" refuses "busy" rmdir "$g/eu"
 ok "in words" has "$m/why" 'eu: the rule of group us needs it: group is eu'
@@ -105,7 +107,7 @@ ok "and its update" sh -c "grep -q '^app-1.0 ' '$m/devices/car1/assign' && grep 
 ok "of one correlation id" is "$(cat "$m/devices/car1/assign" "$m/devices/car2/assign" | grep ^app- | grep -o 'urn:[^ ]*' | sort -u | wc -l)" 1
 ok "who is not in it has none" is "$(open_of car3)" ""
 ok "what nobody takes is refused" refuses "I/O error" sh -c "echo app 2.0 >'$g/eu/assign'"
-ok "in words" has "$m/why" 'groups/eu/assign: none of 2 members has taken it: update urn:.* is open'
+ok "in words" has "$m/why" 'groups/eu/assign: none of 2 members has taken it, see groups/eu/receipts; car1: update urn:.* is open'
 ok "and each has said why" is "$(counts eu)" "0 0 2 "
 echo cancel >"$m/devices/car1/assign"
 ok "what some take is taken" sh -c "echo app 2.0 >'$g/eu/assign'"
@@ -193,6 +195,23 @@ stopped() {
 }
 ok "stop passes over who waits" slowly stopped
 echo cancel >"$g/all/assign" || true
+
+# -- the end in the middle --
+begun() { cat "$g/all/assign" | tr '\n' ' ' | grep -q 'being worked off.*[1-9][0-9]* have taken it'; }
+ended() {
+	echo app 1.0 | tee "$g/all/assign" >/dev/null 2>"$T/ended" &
+	writer=$!
+	wait_for 20 begun || return 1
+	kill "$(cat "$T/otafs.pid")"
+	wait "$(cat "$T/otafs.pid")" || return 1
+	! wait $writer && has "$T/ended" 'endpoint shutdown'
+}
+ok "SIGTERM ends otafs in the middle of an order, which tells who has ordered" slowly ended
+ok "the log tells too" has "$T/otafs.log" 'order held up group=all reason="otafs is ending"'
+start_otafs
+ok "the order is carried on after the next start" wait_for 30 grep -q 'done at' "$g/all/assign"
+ok "all have it" is "$(counts all)" "$many 0 0 "
+echo cancel >"$g/all/assign"
 
 # -- kill -9 in the middle --
 killed() {

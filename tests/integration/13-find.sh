@@ -29,6 +29,8 @@ echo 'The red one' >"$m/devices/van2/name"
 
 ok "ls shows the forms" is "$(ls "$q" | tr '\n' ' ')" "README count json text "
 ok "a README says how" has "$q/README" "tag\\(NAME\\) contains X"
+ok "and names each status" is "$(sed -n 's/^STATUS is one of //p' "$q/README" | tr ' ' '\n' |
+	while read -r status; do cat "$q/count/status is not $status limit 1"; done | wc -l)" 8
 ok "what can be asked for is not listed" is "$(ls -A "$q/text")" ""
 ok "all, in order" is "$(ids all)" "Van3 car7 van1 van2 "
 ok "by id, in upper or lower case" is "$(ids 'deviceid contains VAN')" "Van3 van1 van2 "
@@ -49,10 +51,10 @@ ok "and the next" is "$(ids 'all after car7 limit 2')" "van1 van2 "
 ok "how many" is "$(cat "$q/count/tag(region) is EU")" 2
 
 ok "JSON has what is known" is \
-	"$(jq -c '[.id,.name,.status,.tags.region,.seen_at]' "$q/json/name is \"the red one\"")" \
+	"$(jq -c '[.id,.name,.status,.tags.region,.lastSeen]' "$q/json/name is \"the red one\"")" \
 	'["van2","The red one","NotSeen","eu",null]'
 ok "a line each" is "$(jq -r .id "$q/json/all" | tr '\n' ' ')" "Van3 car7 van1 van2 "
-ok "with its ECUs" is "$(jq -c '[.ecus[].hardware]' "$q/json/deviceid is car7")" '["qemux86-64"]'
+ok "with its ECUs" is "$(jq -c '[.ecus[].hardwareId]' "$q/json/deviceid is car7")" '["qemux86-64"]'
 
 # -- what changes is found at once --
 ok "not yet by the package" is "$(ids 'package is app')" ""

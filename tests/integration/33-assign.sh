@@ -67,6 +67,7 @@ ok "and says what is" has "$dev/why" "expected a time like 2026-12-01T02:00:00Z"
 at=$(later 4)
 ok "takes a time" assigns "at $at app 1.0"
 ok "shows it" shows "^scheduled for $at by uid 0.*: app 1.0, urn:here-ota:mtu:"
+ok "and says so in status" has "$dev/status" "^car7: UpdateScheduled: .*; an update is scheduled for $at; last seen"
 stop otafs KILL
 sleep 5
 start_otafs

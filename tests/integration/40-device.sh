@@ -10,9 +10,9 @@ dev=$T/mount/devices/car7
 
 # ---- enrolment and the first visit
 ok "enrols a device" enroll car7
-ok "says that it was not heard of yet" says "not registered.*last seen never" cat "$dev/status"
-ok "refuses an assignment before it is known what fits" refuses "I/O error|such device" sh -c "echo 'app 1.0' > $dev/assign"
-ok "and says why" has "$dev/why" "has not registered its ECUs"
+ok "says that it was not heard of yet" says "^car7: NotSeen: .*last seen never" cat "$dev/status"
+ok "refuses to assign what nobody has published" refuses "I/O error|such file" sh -c "echo 'app 1.0' > $dev/assign"
+ok "and says why" has "$dev/why" "app: not in the image repository: ls packages"
 ok "has no use for rm" refuses "not permitted" rm "$dev/status"
 ok "nor for touch" refuses "not permitted" touch "$T/mount/devices/car9"
 ok "registers and polls" says "POST /director/ecus 201" device car7 poll
@@ -58,9 +58,12 @@ ok "refuses what does not fit" refuses . sh -c "echo 'brake 7' > $dev/assign"
 ok "naming both hardware ids" has "$dev/why" 'brake-7 is for hardware \["brake-ecu-a","brake-ecu-b"\]; this device has car7-ecu \(qemux86-64\)'
 ok "refuses an ECU that it does not have" refuses . sh -c "echo 'app 1.0 nobody' > $dev/assign"
 ok "naming it as well" has "$dev/why" 'no ECU "nobody"'
+mkdir "$T/mount/devices/new"
+ok "refuses an assignment before it is known what fits" refuses . sh -c "echo 'app 1.0' > $T/mount/devices/new/assign"
+ok "and says why" has "$T/mount/devices/new/why" "has not registered its ECUs"
 ok "assigns" sh -c "echo 'app 1.0' > $dev/assign"
 ok "names what is open" has "$dev/assign" "^app-1.0 to ECU car7-ecu"
-ok "says what is to come and why it has not" has "$dev/status" "car7-ecu should run app-1.0, runs unknown because"
+ok "says what is to come and why it has not" has "$dev/status" "^car7: UpdatePending: car7-ecu should run app-1.0, runs unknown because"
 ok "refuses a second update while one is open" refuses . sh -c "echo 'app 1.0' > $dev/assign"
 ok "saying so" has "$dev/why" "is open"
 ok "updates" says "installed app-1.0 on car7-ecu" device car7 poll
@@ -70,7 +73,7 @@ ok "having read the image repository in order" diff "$T/expected" "$T/order"
 ok "runs the commit" says "sha256 $commit" device car7 show
 ok "has the files" sh -c "ostree --repo=$T/car7/state/ostree checkout -U $commit $T/checkout && grep -q 'app 1.0' $T/checkout/usr/bin/version"
 ok "the server knows" has "$dev/ecus/car7-ecu" "sha256: $commit"
-ok "the server is content" has "$dev/status" "up to date: car7-ecu runs app-1.0"
+ok "the server is content" has "$dev/status" ": UpToDate: car7-ecu runs app-1.0"
 ok "tells it in the history" has "$dev/history" "installed app-1.0 on ECU car7-ecu"
 ok "keeps the report's words" has "$dev/history" "reported success OK"
 ok "keeps the events" is "$(grep -c EcuInstallationCompleted "$dev/events")" 1
@@ -100,7 +103,7 @@ ok "says that a device waits for its reboot" has "$dev/status" "has installed it
 ok "cancels" sh -c "echo cancel > $dev/assign"
 ok "leaves nothing to do" says "GET /director/targets.json 200" device car7 poll
 ok "leaves the device as it was" says "sha256 $commit" device car7 show
-ok "knows what it runs" has "$dev/status" "^car7: up to date"
+ok "knows what it runs" has "$dev/status" "^car7: UpToDate: "
 ok "refuses to cancel nothing" refuses . sh -c "echo cancel > $dev/assign"
 
 # ---- another device
@@ -193,7 +196,7 @@ ok "and does not run it" not says "sha256 $commit2" "$OTA_DEVICE" --url "https:/
 
 # ---- what failed is told
 ok "a failed download ends the update" has "$dev/history" "failed app-2.0 on ECU car7-ecu"
-ok "with the device's words in status" has "$dev/status" "^car7: update failed: .*failed: DOWNLOAD_FAILED"
+ok "with the device's words in status" has "$dev/status" "^car7: Error: .*failed: DOWNLOAD_FAILED"
 ok "but not in why, where refusals are" not has "$dev/why" DOWNLOAD
 echo 'app 2.0' >"$dev/assign"
 echo reset >"$dev/counter"

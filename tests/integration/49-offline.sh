@@ -365,5 +365,5 @@ touch "$T/poller.stop"
 wait "$(cat "$T/poller.pid")"
 echo "# car1 updated $(polls) times"
 ok "car1 updated all the time" test "$(polls)" -gt 20
-ok "all who were asked say what they run" says "up to date" cat "$T/mount/devices/sleeper/status"
+ok "all who were asked say what they run" says ": UpToDate: " cat "$T/mount/devices/sleeper/status"
 finish

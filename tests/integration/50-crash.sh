@@ -73,7 +73,7 @@ for program in signd watcher otafs gate lighttpd; do restart "$program"; done
 ok "an acknowledged assignment survives kill -9 of everything" has "$T/mount/devices/car7/assign" "big1-1 to ECU car7-ecu"
 ok "and so does every byte of the document" is "$(cat "$T/mount/devices/car7/director/targets.json")" "$bytes"
 ok "the device updates" says "installed big1-1" device car7 poll
-ok "and the server knows" has "$T/mount/devices/car7/status" "up to date: car7-ecu runs big1-1"
+ok "and the server knows" has "$T/mount/devices/car7/status" ": UpToDate: car7-ecu runs big1-1"
 
 # ---- a signer that hangs is not one that is dead: it must not hold up what does not need it
 kill -STOP "$(cat "$T/signd.pid")"

@@ -96,7 +96,7 @@ cp "$current/targets.json" "$T/before.json"
 echo 'old 1' >"$m/devices/car1/assign"
 ok "it is taken out by force" sh -c "echo force >$m/packages/old/1/retire"
 ok "which ends the update" wait_for 20 not file_with "$m/devices/car1/assign" "open since"
-ok "in words" has "$m/devices/car1/status" "update failed: .*old-1 is not in the image repository any more: publish it again"
+ok "in words" has "$m/devices/car1/status" ": Error: .*old-1 is not in the image repository any more: publish it again"
 ok "and in the history" has "$m/devices/car1/history" "failed old-1 on ECU car1-ecu"
 ok "and the device hears of it" is "$(fetch car1 /director/targets.json) $(jq -c .signed.targets "$T/body")" "200 {}"
 stop otafs

@@ -32,7 +32,7 @@ ok "with its sha512 aside" is "$(cat "$T/mount/packages/fw/1.0/sha512")" "$(sha5
 echo "fw 1.0" >"$T/mount/devices/car1/assign"
 ok "refuses to take away what is assigned" is "$(push "$repo/targets/fw/main-1.0.bin" -X DELETE)" 409
 ok "a device installs it" device car1 poll
-ok "the server knows" wait_for 5 has "$T/mount/devices/car1/status" "up to date: car1-ecu runs fw/main-1.0.bin"
+ok "the server knows" wait_for 5 has "$T/mount/devices/car1/status" ": UpToDate: car1-ecu runs fw/main-1.0.bin"
 
 ok "takes a target that is elsewhere" is "$(push "$repo/targets/cdn-1" -H 'Content-Type: application/json' -d '{"uri":
 	"https://cdn.example/cdn-1","checksum":{"method":"sha256","hash":"'"$sha"'"},"length":3000000,"hardwareIds":["qemux86-64"],

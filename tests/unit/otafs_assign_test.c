@@ -84,9 +84,11 @@ refuses_what_does_not_parse(void **state)
 {
 	struct fixture *f = *state;
 
-	refused(f, "", EINVAL, "empty: expected \"PACKAGE VERSION [ECU]\", \"cancel\"");
+	refused(f, "", EINVAL,
+	    "empty: expected \"PACKAGE VERSION [ECU]\", \"at TIME ...\", \"cancel\", \"cancel!\", "
+	    "\"follow PACKAGE\" or \"unfollow PACKAGE\"");
 	refused(f, " \n\t\n", EINVAL, "empty");
-	refused(f, "app\n", EINVAL, "\"app\": expected \"PACKAGE VERSION [ECU]\", \"cancel\"");
+	refused(f, "app\n", EINVAL, "\"app\": expected \"PACKAGE VERSION [ECU]\", \"at");
 	refused(f, "../etc 1.0", EINVAL, "package name \"../etc\": character 1");
 	refused(f, "app 1/0", EINVAL, "package version \"1/0\": character 2 (0x2f)");
 	refused(f, "app 1.0 pr\x01im", EINVAL, "ECU serial \"pr\\x01im\": character 3 (0x01)");
@@ -156,6 +158,12 @@ refuses_a_device_that_has_not_registered(void **state)
 	assert_int_equal(state_device_add(f->core.state, "new", 1, &err), 0);
 	assert_int_equal(assign_do(&f->core, &device, "app 1.0", &by_test, &err), -ENXIO);
 	assert_reason(err, "has not registered its ECUs yet, so it is not known what fits it");
+	/* What is wrong for every device is told first. */
+	assert_int_equal(assign_do(&f->core, &device, "app 9", &by_test, &err), -ENOENT);
+	assert_reason(err, "package app has no version 9");
+	assert_int_equal(assign_do(&f->core, &device, "follow app", &by_test, &err), -ENXIO);
+	assert_int_equal(
+	    assign_do(&f->core, &device, "at 2090-01-01T00:00:00Z app 1.0", &by_test, &err), -ENXIO);
 }
 
 static void

@@ -183,8 +183,8 @@ a_rule_says_who_is_in_and_gives_back_those_who_were_put_in(void **state)
 	assert_string_equal(groups_of(f, "car7"), "eu ");
 	assert_string_equal(groups_of(f, "bare"), "");
 	refused(group_put(&f->core, "eu", "bare", "test", &err), EPERM,
-	    "eu: who is in it the rule says: deviceid contains car");
-	refused(group_take(&f->core, "eu", "car1", "test", &err), EPERM, "who is in it the rule says");
+	    "eu: its rule says who is in it: deviceid contains car");
+	refused(group_take(&f->core, "eu", "car1", "test", &err), EPERM, "its rule says who is in it");
 	refused(group_write_rule(&f->core, "eu", "deviceid resembles car", "test", &err), EINVAL, "resembles");
 	assert_string_equal(members(f, "eu"), "car1 car2 car3 car7 ");
 	assert_int_equal(group_write_rule(&f->core, "eu", "\n", "test", &err), 0);
@@ -306,8 +306,8 @@ what_nobody_takes_is_refused_and_has_its_receipts(void **state)
 	AUTO(free_p) char *receipts = NULL;
 
 	make_eu(f);
-	refused(order_write(&f->core, "eu", "app 9.9", "test", &err), ENXIO,
-	    "none of 4 members has taken it: has not registered its ECUs yet");
+	refused(order_write(&f->core, "eu", "app 9.9", "test", &err), ENOENT,
+	    "none of 4 members has taken it, see groups/eu/receipts; bare: package app has no version 9.9");
 	receipts = printed(f, print_receipts, "eu");
 	assert_non_null(strstr(receipts, "car3 refused: package app has no version 9.9: ls packages/app\n"));
 	refused(order_write(&f->core, "eu", " \n", "test", &err), EINVAL, "empty: expected");
@@ -488,7 +488,8 @@ a_check_tells_what_would_be_and_stores_nothing(void **state)
 	AUTO(free_p) char *receipts = NULL;
 
 	make_eu(f);
-	refused(checked(f, "app 9", &none), ENXIO, "none of 4 members would take it: has not registered");
+	refused(checked(f, "app 9", &none), ENOENT,
+	    "none of 4 members would take it; bare: package app has no version 9");
 	assert_non_null(strstr(none, "car1 would refuse: package app has no version 9"));
 	assert_non_null(strstr(none, "4 members: 0 would take it, 4 would refuse\n"));
 	assert_int_equal(checked(f, "app 1.0", &some), 0);

@@ -77,7 +77,7 @@ run_at(struct fixture *f, int64_t seconds)
 static void
 follow_all(struct fixture *f)
 {
-	while (follow_run(&f->core, utc_now()))
+	while (follow_run(&f->core))
 		;
 	fixture_load(f);
 }
@@ -406,6 +406,7 @@ refuses_to_follow_what_it_could_not_install(void **state)
 	refused(f, "follow nothing", ENOENT, "nothing: not in the image repository");
 	refused(f, "follow app sec-9", ENOENT, "no ECU \"sec-9\"");
 	refused(f, "follow app sec-1", EINVAL, "no version of app fits sec-1");
+	refused(f, "follow app prim\nfollow fw sec-1", EINVAL, "ECU");
 	accepted(f, "follow app");
 	refused(f, "follow app", EEXIST, "follows app already");
 	refused(f, "follow duo", EINVAL,

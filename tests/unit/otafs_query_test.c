@@ -120,10 +120,25 @@ static void
 prints_json(void **state)
 {
 	assert_answer(*state, QUERY_JSON, "group is fleet",
-	    "{\"ecus\":[{\"hardware\":\"hw-a\",\"target\":\"\"},{\"hardware\":\"hw-b\",\"target\":\"\"},"
-	    "{\"hardware\":\"hw-b\",\"target\":\"\"}],\"groups\":[\"fleet\"],\"id\":\"car7\",\"name\":\"\","
-	    "\"seen_at\":\"2001-09-09T01:46:40Z\",\"status\":\"UpToDate\",\"tags\":{\"region\":\"EU "
+	    "{\"ecus\":[{\"hardwareId\":\"hw-a\",\"installed\":{\"file\":null}},{\"hardwareId\":\"hw-b\","
+	    "\"installed\":{\"file\":null}},"
+	    "{\"hardwareId\":\"hw-b\",\"installed\":{\"file\":null}}],\"groups\":[\"fleet\"],\"id\":\"car7\","
+	    "\"lastSeen\":\"2001-09-09T01:46:40Z\",\"name\":null,\"status\":\"UpToDate\",\"tags\":{\"region\":"
+	    "\"EU "
 	    "\\\"west\\\"\"}}\n");
+}
+
+static void
+says_when_a_device_was_seen_that_is_seen_just_now(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(state_device_seen(f->core.state, "car7", 1000000060, &err), 0);
+	assert_answer(f, QUERY_TEXT, "deviceid is car7", "car7 UpToDate 2001-09-09T01:47:40Z\n");
+	assert_int_equal(state_device_seen(f->core.state, "car7", 1000000120, &err), 0);
+	assert_answer(
+	    f, QUERY_COUNT, "lastseen after 2001-09-09T01:48:00Z and deviceid is car7 after bike0001", "1\n");
 }
 
 static void
@@ -160,6 +175,7 @@ main(void)
 		cmocka_unit_test(prints_lines_in_order_and_pages),
 		cmocka_unit_test(an_answer_comes_in_pieces),
 		cmocka_unit_test(prints_json),
+		cmocka_unit_test(says_when_a_device_was_seen_that_is_seen_just_now),
 		cmocka_unit_test(refuses_with_words),
 	};
 
