@@ -9,9 +9,8 @@
 #include "otafs/follow.h"
 #include "otafs/schedule.h"
 #include "otafs/standing.h"
+#include "otafs/text.h"
 #include "otafs/update.h"
-
-#define BLANKS " \t\r\n"
 
 /* -- ending -- */
 
@@ -90,21 +89,40 @@ check_in_flight(const struct assignment *open, size_t count, struct err *err)
 /* Within a transaction. */
 static int
 cancel_all(struct core *core, const struct device *device, const struct assignment *open, size_t count,
-    const struct assign_how *how, struct err *err)
+    const char *correlation, const struct assign_how *how, struct err *err)
 {
+	char shown[STATE_CORRELATION_MAX];
 	size_t scheduled = 0;
 	int64_t now = utc_now();
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = cancel_row(core, device, &open[i], how, now, err);
-	if (r < 0 || (r = schedule_cancel(core, device, how, &scheduled, err)) < 0)
+	if (r < 0 || (r = schedule_cancel(core, device, correlation, how, &scheduled, err)) < 0)
 		return r;
+	if (count + scheduled == 0 && *correlation)
+		return err_set(err, ENODATA, "%s is neither open nor scheduled",
+		    name_printable(correlation, shown, sizeof(shown)));
 	if (count + scheduled == 0)
 		return err_set(err, ENODATA, "nothing is open or scheduled, nothing to cancel");
 	if (how->is_check)
 		return 0;
-	return count ? update_note(core, device, now, err) : standing_update(core, device->id, err);
+	return count ? update_note(core, device->id, now, err) : standing_update(core, device->id, err);
+}
+
+/* What stands after "cancel": a correlation id, or nothing. */
+static int
+read_correlation(const char *rest, char out[static STATE_CORRELATION_MAX], struct err *err)
+{
+	const char *word = rest + strspn(rest, TEXT_BLANKS), *end = word + strcspn(word, TEXT_BLANKS);
+
+	if (*word && strncmp(word, "urn:", 4) != 0)
+		return err_set(err, EINVAL, "\"cancel\" and \"cancel!\" stand alone, or with a correlation id");
+	if (end[strspn(end, TEXT_BLANKS)] || end - word >= STATE_CORRELATION_MAX)
+		return err_set(err, EINVAL, "after a correlation id nothing is expected");
+	memcpy(out, word, (size_t)(end - word));
+	out[end - word] = '\0';
+	return 0;
 }
 
 static int
@@ -112,18 +130,22 @@ cancel(struct core *core, const struct device *device, bool is_forced, const cha
     const struct assign_how *how, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;
+	char correlation[STATE_CORRELATION_MAX];
 	size_t count;
 	int r;
 
-	if (rest[strspn(rest, BLANKS)])
-		return err_set(err, EINVAL, "\"cancel\" and \"cancel!\" stand alone");
-	if ((r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
+	if ((r = read_correlation(rest, correlation, err)) < 0 ||
+	    (r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
 		return r;
+	/* What is open is of one update. */
+	if (*correlation && count && strcmp(open[0].correlation, correlation) != 0)
+		count = 0;
 	if (!is_forced && (r = check_in_flight(open, count, err)) < 0)
 		return r;
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	return state_end(core->state, cancel_all(core, device, open, count, how, err), err);
+	r = cancel_all(core, device, open, count, correlation, how, err);
+	return state_end(core->state, r, err);
 }
 
 static int
@@ -177,8 +199,8 @@ int
 assign_do(struct core *core, const struct device *device, const char *text, const struct assign_how *how,
     struct err *err)
 {
-	const char *word = text + strspn(text, BLANKS);
-	size_t length = strcspn(word, BLANKS);
+	const char *word = text + strspn(text, TEXT_BLANKS);
+	size_t length = strcspn(word, TEXT_BLANKS);
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strlen(commands[i].word) == length && !strncmp(commands[i].word, word, length))
@@ -187,22 +209,6 @@ assign_do(struct core *core, const struct device *device, const char *text, cons
 }
 
 /* -- what "assign" shows -- */
-
-/* "5 min": how much time, in its largest unit. */
-static const char *
-span(int64_t seconds, char *out, size_t room)
-{
-	static const struct {
-		int64_t seconds;
-		const char *name;
-	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-	size_t i = 0;
-
-	while (i < 3 && seconds < 2 * units[i].seconds)
-		i++;
-	snprintf(out, room, "%lld %s", (long long)(seconds / units[i].seconds), units[i].name);
-	return out;
-}
 
 static int
 print_open(struct core *core, const char *device, FILE *out, struct err *err)
@@ -213,11 +219,11 @@ print_open(struct core *core, const char *device, FILE *out, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		const struct assignment *a = &open[i];
-		char since[UTC_TEXT_SIZE], age[32];
+		char since[UTC_TEXT_SIZE], age[TEXT_DURATION_SIZE];
 
 		utc_format(a->created_at, since);
-		fprintf(out, "%s to ECU %s, open since %s (%s), ", a->target, a->ecu, since,
-		    span(utc_now() - a->created_at, age, sizeof(age)));
+		text_duration(utc_now() - a->created_at, age);
+		fprintf(out, "%s to ECU %s, open since %s (%s), ", a->target, a->ecu, since, age);
 		utc_format(a->in_flight_at, since);
 		if (a->in_flight_at)
 			fprintf(out, "in flight since %s, ", since);
@@ -237,12 +243,13 @@ print_last(struct core *core, const char *device, FILE *out, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		const struct installation *one = &list[i];
-		char at[UTC_TEXT_SIZE], took[32];
+		char at[UTC_TEXT_SIZE], took[TEXT_DURATION_SIZE];
 
 		utc_format(one->finished_at, at);
+		text_duration(one->finished_at - one->assigned_at, took);
 		fprintf(out, "last: %s on ECU %s %s at %s after %s%s%s%s%s, %s\n", one->target, one->ecu,
-		    one->result, at, span(one->finished_at - one->assigned_at, took, sizeof(took)),
-		    one->code[0] ? ": " : "", one->code, one->text[0] ? ": " : "", one->text, one->correlation);
+		    one->result, at, took, one->code[0] ? ": " : "", one->code, one->text[0] ? ": " : "",
+		    one->text, one->correlation);
 	}
 	return r;
 }

@@ -2,10 +2,9 @@
  * What an administrator writes into devices/ID/assign, and what reading it shows.
  *
  *     PACKAGE VERSION [ECU]     one line or several in one write: one update with one correlation id (update.h)
- *     cancel                    takes back all that is open and scheduled, unless the device has read of it
- *     cancel!                   even then
- *     at TIME ...               the lines of an update, which begins then (schedule.h)
- *     follow PACKAGE [ECU]      each newer version comes by itself (follow.h)
+ *     cancel [CORRELATION]      takes back all that is open and scheduled, or that update alone, unless the
+ * device has read of it cancel! [CORRELATION]     even then at TIME ...               the lines of an update,
+ * which begins then (schedule.h) follow PACKAGE [ECU]      each newer version comes by itself (follow.h)
  *     unfollow PACKAGE [ECU]
  *
  * A device has one open update at a time. These words are commands, whatever packages are called.

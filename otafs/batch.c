@@ -125,27 +125,38 @@ batch_start(struct core *core, batch_forget_fn forget, void *context, struct bat
 	return 0;
 }
 
-void
-batch_add(struct batch *batch, struct batch_job *job)
+int
+batch_add(struct batch *batch, struct batch_job *job, struct err *err)
 {
-	job->next = NULL;
-	job->r = 0;
-	job->err = (struct err){ 0 };
+	bool is_ending;
+
 	pthread_mutex_lock(&batch->lock);
-	*batch->last = job;
-	batch->last = &job->next;
-	pthread_cond_signal(&batch->has_come);
+	is_ending = batch->is_ending;
+	if (!is_ending) {
+		job->next = NULL;
+		job->r = 0;
+		job->err = (struct err){ 0 };
+		*batch->last = job;
+		batch->last = &job->next;
+		pthread_cond_signal(&batch->has_come);
+	}
 	pthread_mutex_unlock(&batch->lock);
+	return is_ending ? err_set(err, ESHUTDOWN, "otafs is ending") : 0;
 }
 
 void
-batch_stop(struct batch *batch)
+batch_end(struct batch *batch)
 {
 	pthread_mutex_lock(&batch->lock);
 	batch->is_ending = true;
 	pthread_cond_signal(&batch->has_come);
 	pthread_mutex_unlock(&batch->lock);
 	pthread_join(batch->thread, NULL);
+}
+
+void
+batch_free(struct batch *batch)
+{
 	pthread_cond_destroy(&batch->has_come);
 	pthread_mutex_destroy(&batch->lock);
 	free(batch);

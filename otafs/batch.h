@@ -36,10 +36,14 @@ typedef void (*batch_forget_fn)(void *context, struct changes *changes);
 /** Starts the thread. */
 int batch_start(struct core *core, batch_forget_fn forget, void *context, struct batch **out, struct err *err);
 
-/** Hands in a job, without waiting for it. Jobs are done and answered in the order in which they come. */
-void batch_add(struct batch *batch, struct batch_job *job);
+/** Hands in a job, without waiting for it. Jobs are done and answered in the order in which they come.
+ * -ESHUTDOWN after batch_end(): the job is the caller's. */
+int batch_add(struct batch *batch, struct batch_job *job, struct err *err);
 
-/** Ends the thread, after what was handed in is answered. */
-void batch_stop(struct batch *batch);
+/** Ends the thread, after what was handed in is answered; nothing more is taken. */
+void batch_end(struct batch *batch);
+
+/** Frees it when it has ended, and nobody knows it any more. */
+void batch_free(struct batch *batch);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -21,6 +22,8 @@
  */
 #define ROOT_ASK_MS 50
 #define ROOT_RETRY_MS 60000
+/** Some requests of one who reads a file, when nobody else asks for anything. */
+#define BREATH_NS 1000000
 /** A clock is set back by so much without a word: documents live that much longer. The signer grants a day. */
 #define AHEAD_SECONDS 3600
 
@@ -47,14 +50,20 @@ void
 core_lock(const struct core *core)
 {
 	if (core->lock)
-		pthread_mutex_lock(core->lock);
+		turns_take(core->lock);
 }
 
 void
 core_unlock(const struct core *core)
 {
 	if (core->lock)
-		pthread_mutex_unlock(core->lock);
+		turns_give(core->lock);
+}
+
+void
+core_breathe(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = BREATH_NS }, NULL);
 }
 
 void
@@ -82,6 +91,15 @@ core_refused(struct core *core, const char *path, const char *who, const char *t
 	name_printable(path, refusal->path, sizeof(refusal->path));
 	name_printable(text, refusal->text, sizeof(refusal->text));
 	log_line(LOG_NOTICE, "refused path=%s by=\"%s\" reason=\"%s\"", path, who, text);
+}
+
+int
+core_tell(
+    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
+	    err);
 }
 
 void

@@ -4,7 +4,6 @@
 #ifndef OTAFS_CORE_H
 #define OTAFS_CORE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +14,7 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
+#include "otafs/turns.h"
 #include "otafs/user.h"
 #include "sign/client.h"
 #include "state/assignment.h"
@@ -111,7 +111,7 @@ struct core {
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
 	struct user_names users; /**< who acts */
-	pthread_mutex_t *lock;   /**< guards all of it; NULL in programs of one thread */
+	struct turns *lock;      /**< guards all of it; NULL in programs of one thread */
 	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	int64_t started_at;
@@ -128,13 +128,23 @@ struct core {
 int core_open(const struct config *config, struct core *core, struct err *err);
 void core_close(struct core *core);
 
-/** For what is called without the lock: takes it for a moment, and gives it back. */
+/** For what is called without the lock: takes it for a moment, in turn with others, and gives it back. */
 void core_lock(const struct core *core);
 void core_unlock(const struct core *core);
+
+/** To be called without the lock between two turns of long work: lets others go on for a moment. What a person
+ * or a program asks for is several requests, one after another, each of which would wait for a turn of its own.
+ */
+void core_breathe(void);
 
 /** Remembers and logs a refusal; the path is that of the file or folder that was to be written, made or
  * removed. */
 void core_refused(struct core *core, const char *path, const char *who, const char *text);
+
+/** Adds to the history of @device ("": of none) what happens at this moment, with nothing more to tell; within
+ * the transaction of it. */
+int core_tell(struct core *core, const char *device, const char *who, const char *what, const char *text,
+    struct err *err);
 
 /** Notes that @name in folder @parent of the www view has changed. */
 void core_changed(struct core *core, const char *parent, const char *name);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/utc.h"
 
 int
 counter_print(struct core *core, const struct device *device, FILE *out, struct err *err)
@@ -36,9 +35,6 @@ counter_write(
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_counters_reset(core->state, device->id, err)) == 0)
-		r = state_happened(core->state,
-		    &(struct happening){
-			.device = device->id, .at = utc_now(), .who = who, .what = "reset", .text = words },
-		    err);
+		r = core_tell(core, device->id, who, "reset", words, err);
 	return state_end(core->state, r, err);
 }

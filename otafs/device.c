@@ -13,15 +13,6 @@
 #include "otafs/text.h"
 #include "state/schedule.h"
 
-static int
-tell(
-    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
-{
-	return state_happened(core->state,
-	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
-	    err);
-}
-
 int
 device_add(struct core *core, const char *id, const char *who, struct err *err)
 {
@@ -34,7 +25,7 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0)
-		r = tell(core, id, who, "made", text, err);
+		r = core_tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
 	core_changed(core, "devices", id);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
@@ -66,7 +57,7 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 		return r;
 	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
 	    (r = state_device_remove(core->state, device->id, err)) == 0)
-		r = tell(core, device->id, who, "deleted", text, err);
+		r = core_tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
 }
@@ -80,7 +71,7 @@ note_certificate(struct core *core, const struct device *device, const char *ser
 	snprintf(text, sizeof(text), "certificate %s %s by %s", serial, done, who);
 	snprintf(what, sizeof(what), "certificate_%s", done);
 	core_certificate_changed(core, device->id, serial);
-	return tell(core, device->id, who, what, text, err);
+	return core_tell(core, device->id, who, what, text, err);
 }
 
 int
@@ -149,7 +140,7 @@ note_expires(struct core *core, const struct device *device, const char *serial,
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificate_expires(core->state, device->id, serial, expires_at, err)) == 0)
-		r = tell(core, device->id, who, "certificate_expires", text, err);
+		r = core_tell(core, device->id, who, "certificate_expires", text, err);
 	return state_end(core->state, r, err);
 }
 
@@ -332,20 +323,39 @@ print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
 		fprintf(out, "attacks detected: %s\n", ecu->attacks);
 }
 
-int
-device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
+static int
+find_ecu(struct core *core, const struct device *device, const char *serial, struct ecu *out, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	size_t count;
-	int r;
+	int r = state_ecus(core->state, device->id, &ecus, &count, err);
 
-	if ((r = state_ecus(core->state, device->id, &ecus, &count, err)) < 0)
+	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(ecus[i].serial, serial))
-			continue;
-		print_ecu(device, &ecus[i], out);
-		return past_print_ecu(core, device, serial, "installation: ", out, err);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(ecus[i].serial, serial)) {
+			*out = ecus[i];
+			return 0;
+		}
 	return err_set(err, ENOENT, "no such ECU");
+}
+
+int
+device_has_ecu(struct core *core, const struct device *device, const char *serial, struct err *err)
+{
+	struct ecu ecu;
+
+	return find_ecu(core, device, serial, &ecu, err);
+}
+
+int
+device_print_ecu(struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err)
+{
+	struct ecu ecu;
+	int r = find_ecu(core, device, serial, &ecu, err);
+
+	if (r < 0)
+		return r;
+	print_ecu(device, &ecu, out);
+	return past_print_ecu(core, device, serial, "installation: ", out, err);
 }

@@ -42,6 +42,9 @@ int device_print_why(const struct device *device, FILE *out);
 /** The target of the image repository that the ECU runs, by name or by content; NULL: none of them. */
 const struct target *device_ecu_target(const struct core *core, const struct ecu *ecu);
 
+/** 0, or -ENOENT. */
+int device_has_ecu(struct core *core, const struct device *device, const char *serial, struct err *err);
+
 /** "NAME: VALUE" lines of one ECU, and "installation: " lines (past.h); -ENOENT. */
 int device_print_ecu(
     struct core *core, const struct device *device, const char *serial, FILE *out, struct err *err);

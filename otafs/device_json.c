@@ -9,6 +9,7 @@
 #include "otafs/device.h"
 #include "otafs/group.h"
 #include "otafs/director.h"
+#include "otafs/report.h"
 #include "state/follow.h"
 #include "state/installation.h"
 #include "state/tag.h"
@@ -184,12 +185,8 @@ add_certificates(struct core *core, const struct device *device, json_t *out, st
 static int
 add_told(const char *kind, const char *unused, int64_t received_at, void *told)
 {
-	const char *name = !strcmp(kind, "system_info") ? "hardware"
-			   : !strcmp(kind, "installed") ? "packages"
-							: kind;
-
 	(void)unused;
-	json_object_set_new(told, name, time_json(received_at));
+	json_object_set_new(told, report_file(kind), time_json(received_at));
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/standing.h"
+#include "otafs/update.h"
 #include "sign/key.h"
 #include "state/seen.h"
 
@@ -232,15 +233,12 @@ forget_counters(const struct enrolment *e, struct err *err)
 static int
 replace(struct enrolment *e, struct err *err)
 {
-	struct state *state = e->core->state;
 	int r;
 
 	if ((r = end_assignments(e, err)) != 0 || (r = store_list(e, err)) != 0 || (r = tell(e, err)) != 0)
 		return r;
-	if (e->is_ended && ((r = state_device_bump(state, e->device->id, e->now, err)) != 0 ||
-			       (r = core_device_changed(e->core, e->device->id, err)) != 0))
-		return r;
-	return standing_update(e->core, e->device->id, err);
+	return e->is_ended ? update_note(e->core, e->device->id, e->now, err)
+			   : standing_update(e->core, e->device->id, err);
 }
 
 /* Within a transaction. */
@@ -287,7 +285,8 @@ tell_refusal(struct enrolment *e, const char *why, struct err *err)
 		return r;
 	if ((r = state_device_why(e->core->state, e->device->id, why, e->now, err)) != 0)
 		return r;
-	return note(e, &(struct happening){ .what = "registration_refused", .text = why }, err);
+	return note(
+	    e, &(struct happening){ .what = "registration_refused", .text = why, .is_chatter = true }, err);
 }
 
 static int
@@ -335,18 +334,66 @@ commit(struct enrolment *e, struct reply *reply, struct err *err)
 	return state_end(e->core->state, take(e, err), err);
 }
 
+/* A body that was read. */
+struct work {
+	json_t *json;
+	struct list list;
+	const char *primary; /* in json */
+};
+
+void
+enroll_finish(void *work)
+{
+	struct work *done = work;
+
+	if (!done)
+		return;
+	json_decref(done->json);
+	free(done->list.ecus);
+	free(done);
+}
+
+int
+enroll_prepare(const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	struct work *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return err_set(err, ENOMEM, "no memory for ECUs");
+	if (read_body(body, bytes, &new->list, &new->json, &new->primary, reply, err) < 0) {
+		enroll_finish(new);
+		return 1;
+	}
+	*work = new;
+	return 0;
+}
+
+int
+enroll_take(
+    struct core *core, const struct device *device, const void *work, struct reply *reply, struct err *err)
+{
+	const struct work *ready = work;
+	struct enrolment e = {
+		.core = core, .device = device, .new = ready->list, .primary = ready->primary, .now = utc_now()
+	};
+	int r = state_ecus(core->state, device->id, &e.old.ecus, &e.old.count, err);
+
+	if (r == 0)
+		r = commit(&e, reply, err);
+	free(e.old.ecus);
+	return r;
+}
+
 int
 enroll_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err)
 {
-	AUTO(json_decref_p) json_t *json = NULL;
-	struct enrolment e = { .core = core, .device = device, .now = utc_now() };
-	int r = 0;
+	void *work = NULL;
+	int r = enroll_prepare(body, bytes, &work, reply, err);
 
-	if (read_body(body, bytes, &e.new, &json, &e.primary, reply, err) == 0 &&
-	    (r = state_ecus(core->state, device->id, &e.old.ecus, &e.old.count, err)) == 0)
-		r = commit(&e, reply, err);
-	free(e.old.ecus);
-	free(e.new.ecus);
+	if (r)
+		return r < 0 ? r : 0;
+	r = enroll_take(core, device, work, reply, err);
+	enroll_finish(work);
 	return r;
 }

@@ -286,7 +286,7 @@ keep_answers(struct sources *next, struct sources *last)
 }
 
 void
-expiry_look(struct core *core, pthread_mutex_t *lock, int64_t now)
+expiry_look(struct core *core, int64_t now)
 {
 	struct expiry *expiry = core->expiry;
 	bool is_due = !expiry->read_at || now < expiry->read_at || now >= expiry->read_at + EXPIRY_SECONDS;
@@ -295,7 +295,7 @@ expiry_look(struct core *core, pthread_mutex_t *lock, int64_t now)
 	struct err err;
 	int r = is_due ? sources_read(core->config, core->signer, &sources, &err) : 0;
 
-	pthread_mutex_lock(lock);
+	core_lock(core);
 	if (is_due && r == 0) {
 		keep_answers(&sources, &expiry->sources);
 		sources_free(&expiry->sources);
@@ -305,7 +305,7 @@ expiry_look(struct core *core, pthread_mutex_t *lock, int64_t now)
 	}
 	if (r == 0 && (r = list_now(core, now, &list, &err)) == 0)
 		r = tell_all(expiry, &list, now, &err);
-	pthread_mutex_unlock(lock);
+	core_unlock(core);
 	lifetimes_free(&list);
 	sources_free(&sources);
 	if (r < 0)

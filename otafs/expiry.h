@@ -29,10 +29,10 @@ void expiry_close(struct core *core);
 /**
  * Reads what is in files when that is due, and logs what has come nearer: once each at 30, 14, 7, 3 and 1 days,
  * and at the end; of what the programs renew when that is overdue at two looks, a minute apart. To be called
- * now and then. Files are read and the signer is asked without @lock, the core's; only one thread may call
+ * now and then. Files are read and the signer is asked without the core's lock; only one thread may call
  * this.
  */
-void expiry_look(struct core *core, pthread_mutex_t *lock, int64_t now);
+void expiry_look(struct core *core, int64_t now);
 
 /** status/expiring for people, and for programs. */
 int expiry_print(struct core *core, int64_t now, FILE *out, struct err *err);

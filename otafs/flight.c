@@ -22,7 +22,7 @@ tell(struct core *core, const char *device, const char *correlation, int64_t now
 	return state_happened(core->state,
 	    &(struct happening){ .device = device,
 		.at = now,
-		.who = "device",
+		.who = STATE_WHO_DEVICE,
 		.what = "in_flight",
 		.text = text,
 		.correlation = correlation },

@@ -2,7 +2,7 @@
  * In flight is what a device may have read of.  (DESIGN 5.6)
  *
  * That is: its director/targets.json was looked up in the www view after the update was made. The kernel
- * answers later reads alone, so the first one is noted, on disk before it is answered: an update that is not in
+ * answers later reads alone, so the first one that can be served is noted, on disk before it is answered: an update that is not in
  * flight can be taken back without the device ever knowing. What administrators read in the full view does not
  * count.
  */

@@ -5,10 +5,8 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
+#include "otafs/text.h"
 #include "otafs/update.h"
-
-#define BLANKS " \t\r\n"
 
 /* -- which version -- */
 
@@ -117,12 +115,11 @@ int
 follow_begin(struct core *core, const struct device *device, const struct follow *more,
     const struct assign_how *how, struct err *err)
 {
-	char correlation[STATE_CORRELATION_MAX], uuid[UUID_SIZE];
+	char correlation[STATE_CORRELATION_MAX];
 	struct update update;
 	int r;
 
-	uuid_make(uuid);
-	snprintf(correlation, sizeof(correlation), "urn:here-ota:auto-update:%s", uuid);
+	update_correlation(UPDATE_FOLLOWED, correlation);
 	r = update_open(core, device, correlation, &update, err);
 	if (r == 0 && (r = update_check_idle(&update, err)) == 0 && (r = add_all(&update, more, err)) == 0 &&
 	    update.count > 0 && (r = update_check_size(&update, err)) == 0) {
@@ -146,12 +143,8 @@ parse(const char *text, const char *command, struct follow *out, struct err *err
 
 	if (!copy)
 		return err_set(err, ENOMEM, "no memory for a command");
-	package = strtok_r(copy, BLANKS, &rest);
+	package = strtok_r(copy, TEXT_BLANKS, &rest);
 	ecu = package ? update_rest(rest) : NULL;
-	if (ecu && ecu[strspn(ecu, "\n")] == '\0')
-		ecu = NULL;
-	if (ecu)
-		ecu[strcspn(ecu, "\n")] = '\0';
 	if (!package)
 		return err_set(err, EINVAL, "expected \"%s PACKAGE [ECU]\"", command);
 	if ((r = name_check_package(package, err)) < 0 || (ecu && (r = name_check_ecu(ecu, err)) < 0))

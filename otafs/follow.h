@@ -36,6 +36,6 @@ void follow_note(struct core *core, const char *device);
 /** Looks at devices that were noted, and after a publication at all that follow something, some of them at each
  * call; to be called each second, with the lock. Returns whether there is more to do at once. Failures are
  * logged. */
-bool follow_run(struct core *core, int64_t now);
+bool follow_run(struct core *core);
 
 #endif

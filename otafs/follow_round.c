@@ -36,13 +36,7 @@ refuse(struct core *core, const struct device *device, const char *why, struct e
 	if (!strcmp(device->why, text))
 		return 0;
 	log_line(LOG_WARNING, "follow refused device=%s reason=\"%s\"", device->id, why);
-	r = state_happened(core->state,
-	    &(struct happening){ .device = device->id,
-		.at = utc_now(),
-		.who = STATE_WHO_OTAFS,
-		.what = "refused",
-		.text = text },
-	    err);
+	r = core_tell(core, device->id, STATE_WHO_OTAFS, "refused", text, err);
 	return r ? r : state_device_why(core->state, device->id, text, utc_now(), err);
 }
 
@@ -128,14 +122,13 @@ look_at_all(struct core *core, const struct names *names, struct err *err)
 }
 
 bool
-follow_run(struct core *core, int64_t now)
+follow_run(struct core *core)
 {
 	struct plans *plans = &core->plans;
 	struct names names = { .count = 0 };
 	struct err err = { 0 };
 	int r = 0;
 
-	(void)now;
 	take_noted(plans, &names);
 	if (names.count == 0)
 		r = take_next(core, &names, &err);

@@ -159,14 +159,20 @@ forget_later(void *fs, struct changes *changes)
 	core_unlock(core);
 }
 
+void
+fs_end(struct fs *fs)
+{
+	batch_end(fs->transactions);
+	batch_end(fs->notes);
+}
+
 int
-fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err *err)
+fs_start(struct fs *fs, struct core *core, struct err *err)
 {
 	pthread_t thread;
 	int r;
 
 	fs->core = core;
-	fs->lock = lock;
 	if ((r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
 	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0)
 		return r;

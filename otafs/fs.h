@@ -7,8 +7,6 @@
 #ifndef OTAFS_FS_H
 #define OTAFS_FS_H
 
-#include <pthread.h>
-
 #include "otafs/core.h"
 
 struct fs;
@@ -26,10 +24,13 @@ void fs_disown(struct fs *fs);
 void fs_unmount(const struct config *config);
 
 /**
- * Serves @core, guarded by @lock, in threads of its own. When a mount ends from outside the process exits
- * with 1.
+ * Serves @core in threads of its own. When a mount ends from outside the process exits with 1.
  */
-int fs_start(struct fs *fs, struct core *core, pthread_mutex_t *lock, struct err *err);
+int fs_start(struct fs *fs, struct core *core, struct err *err);
+
+/** Answers what was handed in, and refuses what still comes: to be called without the lock, before the core is
+ * closed. */
+void fs_end(struct fs *fs);
 
 /** Makes the kernel forget the names that have changed; to be called after the lock was released, before
  * acknowledging. */

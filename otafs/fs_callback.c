@@ -46,7 +46,7 @@ fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err
 {
 	struct mount *mount = fs_mount_of(request);
 
-	pthread_mutex_lock(mount->fs->lock);
+	core_lock(mount->fs->core);
 	return node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
 }
 
@@ -57,7 +57,7 @@ fs_done(fuse_req_t request)
 	struct changes changes;
 
 	core_take_changes(fs->core, &changes);
-	pthread_mutex_unlock(fs->lock);
+	core_unlock(fs->core);
 	fs_forget(fs, &changes);
 }
 
@@ -67,7 +67,7 @@ fs_done_lookup(fuse_req_t request)
 	struct fs *fs = fs_mount_of(request)->fs;
 
 	core_postpone(fs->core, &fs->core->changes);
-	pthread_mutex_unlock(fs->lock);
+	core_unlock(fs->core);
 }
 
 void

@@ -12,7 +12,6 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 #include <sys/types.h>
 
 #include "otafs/batch.h"
@@ -30,7 +29,6 @@ struct mount {
 
 struct fs {
 	struct core *core;
-	pthread_mutex_t *lock; /* the core's */
 	struct mount full, www;
 	struct batch *transactions;
 	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so
@@ -86,7 +84,7 @@ void fs_note(fuse_req_t request, const char *path);
 
 /* ---- fs_lookup.c */
 
-/** Something has to be on disk before this lookup is answered: call fs_note(). */
+/** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
 #define FS_NOTED 1
 
 /** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED (in
@@ -112,7 +110,10 @@ void fs_on_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *
 void
 fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info);
 
-/** Takes lines that were written, with @is_end the last one though it is not whole; does not reply. */
-int fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_end);
+/** Takes lines that were written; does not reply. */
+int fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle);
+
+/** Refuses what is left of them at a close(); does not reply. */
+int fs_close_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle);
 
 #endif

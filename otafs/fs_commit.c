@@ -117,10 +117,10 @@ hand_in(struct reading *reading)
 	    &reading->node, body_of(reading->handle), reading->handle->bytes, &reading->reply, &err);
 
 	reading->is_found = true;
-	if (r != 0)
-		settle(reading, r, &err);
-	else
-		batch_add(fs_mount_of(reading->request)->fs->transactions, &reading->job);
+	if (r == 0 &&
+	    (r = batch_add(fs_mount_of(reading->request)->fs->transactions, &reading->job, &err)) == 0)
+		return;
+	settle(reading, r, &err);
 }
 
 void

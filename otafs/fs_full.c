@@ -20,17 +20,24 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	}
 	/* A text is what it was at open, of whatever size; only files on disk may be cached. */
 	info->direct_io = node_kind(&node) != NODE_FILE;
+	info->noflush = node_kind(&node) != NODE_LINES;
 	info->fh = (uint64_t)(uintptr_t)handle;
 	fuse_reply_open(request, info);
+}
+
+/* Of each close(), whose caller hears what it comes to; a release is nobody's. */
+static void
+on_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+{
+	struct handle *handle = fs_handle_of(info);
+
+	fs_fail(request, handle->kind == NODE_LINES ? fs_close_lines(request, id, handle) : 0);
 }
 
 static void
 on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-	struct handle *handle = fs_handle_of(info);
-
-	if (handle->kind == NODE_LINES)
-		fs_take_lines(request, id, handle, true);
+	(void)id;
 	fs_close(request, info);
 }
 
@@ -58,7 +65,7 @@ write_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, const char
 	pthread_mutex_lock(&handle->lock);
 	r = lines_add(&handle->lines, data, size);
 	pthread_mutex_unlock(&handle->lock);
-	return r < 0 ? r : fs_take_lines(request, id, handle, false);
+	return r < 0 ? r : fs_take_lines(request, id, handle);
 }
 
 static int
@@ -282,6 +289,7 @@ const struct fuse_lowlevel_ops fs_full_operations = {
 	.open = on_open,
 	.read = on_read,
 	.write = on_write,
+	.flush = on_flush,
 	.release = on_release,
 	.fsync = on_fsync,
 	.opendir = fs_on_opendir,

@@ -83,9 +83,8 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	int r;
 
 	r = fs_find(request, path, &node, &err);
-	if (r == 0 && node_is_noted(&node))
-		r = FS_NOTED;
 	if (r == 0) {
+		bool is_noted = node_is_noted(&node);
 		int roots = mount->fs->core->roots.count;
 
 		inode = enter(mount, &node, entry, &err);
@@ -94,6 +93,11 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 			inode = enter(mount, &node, entry, &err);
 		r = inode ? 0 : err.code ? -err.code : -ENOMEM;
 		entry->entry_timeout = is_www && node_is_announced(&node) ? FOREVER : 0;
+		/* What cannot be made is not served, and so is nothing to be noted. */
+		if (inode && is_noted) {
+			forget_inode(mount, fs_id_of(mount, inode), 1);
+			r = FS_NOTED;
+		}
 	}
 	fs_done_lookup(request);
 	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG) /* what strangers ask for is no trouble of ours */

@@ -46,6 +46,8 @@ void
 fs_note(fuse_req_t request, const char *path)
 {
 	struct noting *noting = calloc(1, sizeof(*noting));
+	struct err err;
+	int r;
 
 	if (!noting) {
 		fs_fail(request, -ENOMEM);
@@ -54,5 +56,7 @@ fs_note(fuse_req_t request, const char *path)
 	noting->job = (struct batch_job){ .work = work, .done = done };
 	noting->request = request;
 	snprintf(noting->path, sizeof(noting->path), "%s", path);
-	batch_add(fs_mount_of(request)->fs->notes, &noting->job);
+	r = batch_add(fs_mount_of(request)->fs->notes, &noting->job, &err);
+	if (r < 0)
+		done(&noting->job, r, &err);
 }

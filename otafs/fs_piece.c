@@ -7,19 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
-
-/** Between two turns of one request, so that whoever waits for the core's lock gets it: it goes to the next who
- * asks, and that is else the one who gave it back. */
-#define TURN_NS 1000000
-
-static void
-give_way(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = TURN_NS }, NULL);
-}
 
 /* ---- pieces; the handle's lock is held */
 
@@ -41,7 +30,7 @@ fetch_once(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offse
 	if (!is_apart)
 		fs_done(request);
 	if (!is_apart && r == PIECES_AGAIN)
-		give_way();
+		core_breathe();
 	return r;
 }
 
@@ -214,8 +203,10 @@ fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, cons
 
 /* ---- lines */
 
+/* Finds the node for who has opened it, and acts on it. */
 static int
-take_once(fuse_req_t request, fuse_ino_t id, struct lines *lines, bool is_end)
+act(fuse_req_t request, fuse_ino_t id, struct lines *lines,
+    int (*what)(struct lines *lines, const struct node *node, struct err *err))
 {
 	struct err err = { 0 };
 	struct node node;
@@ -224,20 +215,31 @@ take_once(fuse_req_t request, fuse_ino_t id, struct lines *lines, bool is_end)
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	if (r == 0) {
 		memcpy(node.who, lines->who, sizeof(node.who));
-		r = lines_take(lines, &node, is_end, &err);
+		r = what(lines, &node, &err);
 	}
 	fs_done(request);
 	return r;
 }
 
 int
-fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, bool is_end)
+fs_take_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle)
 {
 	int r;
 
 	pthread_mutex_lock(&handle->lock);
-	while ((r = take_once(request, id, &handle->lines, is_end)) == LINES_AGAIN)
-		give_way();
+	while ((r = act(request, id, &handle->lines, lines_take)) == LINES_AGAIN)
+		core_breathe();
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+int
+fs_close_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = act(request, id, &handle->lines, lines_close);
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }

@@ -7,9 +7,9 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/rule.h"
+#include "otafs/text.h"
 #include "state/order.h"
 
-#define BLANKS " \t\r\n"
 /** Members that are looked at under the lock at a time, to count them. */
 #define COUNT_PAGE 1000
 
@@ -22,16 +22,6 @@ group_find(struct core *core, const char *name, struct group *out, struct err *e
 	int r = state_group(core->state, name, out, err);
 
 	return r == STATE_NONE ? err_set(err, ENOENT, "%.128s: there is no such group", name) : r;
-}
-
-/* Tells of a change within its transaction. @device is "" when it is about the group alone. */
-static int
-tell(
-    struct core *core, const char *device, const char *who, const char *what, const char *text, struct err *err)
-{
-	return state_happened(core->state,
-	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
-	    err);
 }
 
 static int
@@ -57,7 +47,7 @@ group_add(struct core *core, const char *name, const char *who, struct err *err)
 		return r;
 	snprintf(text, sizeof(text), "group %s made", name);
 	if ((r = state_group_add(core->state, name, utc_now(), err)) == 0)
-		r = tell(core, "", who, "group_made", text, err);
+		r = core_tell(core, "", who, "group_made", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a group", name) : r;
 }
@@ -100,7 +90,9 @@ check_rule_of(const struct group *group, void *context)
 	const struct checking *checking = context;
 	AUTO(rule_freep) struct rule *rule = NULL;
 	struct err why;
-	int r = group->rule[0] ? rule_parse(group->rule, &rule, checking->err) : 0;
+	/* Only those that may name it themselves: a rule can be a hundred to look through, of a thousand
+	 * groups. */
+	int r = strstr(group->rule, checking->name) ? rule_parse(group->rule, &rule, checking->err) : 0;
 
 	if (r < 0 || !rule || (r = rule_check(checking->core, rule, group->name, &why)) == 0)
 		return r;
@@ -128,7 +120,7 @@ group_remove(struct core *core, const char *name, const char *who, struct err *e
 	snprintf(text, sizeof(text), "group %s deleted", name);
 	if ((r = state_group_remove(core->state, name, err)) == 0 && (r = check_rules(core, name, err)) == 0 &&
 	    (r = state_orders_stale(core->state, name, 0, err)) == 0)
-		r = tell(core, "", who, "group_deleted", text, err);
+		r = core_tell(core, "", who, "group_deleted", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: there is no such group", name) : r;
 }
@@ -157,7 +149,7 @@ group_rename(struct core *core, const char *name, const char *as, const char *wh
 	if ((r = state_group_rename(core->state, name, as, err)) == 0 &&
 	    (r = check_rules(core, name, err)) == 0 && (r = state_orders_stale(core->state, as, 0, err)) == 0 &&
 	    (r = state_orders_rename(core->state, name, as, err)) == 0)
-		r = tell(core, "", who, "group_renamed", text, err);
+		r = core_tell(core, "", who, "group_renamed", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: there is no such group", name) : r;
 }
@@ -180,15 +172,15 @@ copy_rule(const char *text, char out[static STATE_GROUP_RULE_MAX + 1], struct er
 {
 	size_t n;
 
-	text += strspn(text, BLANKS);
-	for (n = strlen(text); n && strchr(BLANKS, text[n - 1]);)
+	text += strspn(text, TEXT_BLANKS);
+	for (n = strlen(text); n && strchr(TEXT_BLANKS, text[n - 1]);)
 		n--;
 	if (n > STATE_GROUP_RULE_MAX)
 		return err_set(err, EINVAL, "a group's rule has at most %d characters", RULE_GROUP_MAX);
 	memcpy(out, text, n);
 	out[n] = '\0';
 	for (char *p = out; *p; p++)
-		if (strchr(BLANKS, *p))
+		if (strchr(TEXT_BLANKS, *p))
 			*p = ' ';
 	if (characters(out) > RULE_GROUP_MAX)
 		return err_set(err, EINVAL, "the rule has %zu characters, at most %d are allowed",
@@ -208,7 +200,7 @@ store_rule(struct core *core, const char *name, const char *rule, const char *wh
 		snprintf(text, sizeof(text), "group %s has the rule: %s", name, rule);
 	else
 		snprintf(text, sizeof(text), "group %s has no rule any more", name);
-	return tell(core, "", who, "group_rule", text, err);
+	return core_tell(core, "", who, "group_rule", text, err);
 }
 
 int
@@ -287,7 +279,7 @@ group_put(struct core *core, const char *name, const char *device, const char *w
 		return r;
 	snprintf(text, sizeof(text), "put into group %s", name);
 	if ((r = state_member_add(core->state, name, device, err)) == 0)
-		r = tell(core, device, who, "group_joined", text, err);
+		r = core_tell(core, device, who, "group_joined", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s is in group %s", device, name) : r;
 }
@@ -303,7 +295,7 @@ group_take(struct core *core, const char *name, const char *device, const char *
 		return r;
 	snprintf(text, sizeof(text), "taken out of group %s", name);
 	if ((r = state_member_remove(core->state, name, device, err)) == 0)
-		r = tell(core, device, who, "group_left", text, err);
+		r = core_tell(core, device, who, "group_left", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%.64s is not in group %s", device, name) : r;
 }

@@ -8,6 +8,16 @@
 
 #include "lib/cleanup.h"
 
+/* Bytes of all bodies that are not answered. */
+static _Atomic size_t bodies;
+
+static void
+let_go(struct handle *handle)
+{
+	bodies -= handle->held;
+	handle->held = 0;
+}
+
 static void
 handle_freep(struct handle **handle)
 {
@@ -102,6 +112,7 @@ handle_free(struct handle *handle)
 		return;
 	if (handle->fd >= 0)
 		close(handle->fd);
+	let_go(handle);
 	free(handle->data);
 	pieces_done(&handle->pieces);
 	lines_done(&handle->lines);
@@ -118,12 +129,16 @@ append(struct handle *handle, const char *data, size_t bytes, off_t offset, size
 		return -EINVAL;
 	if (bytes > room - handle->bytes)
 		return -EFBIG;
+	if (bodies + bytes > HANDLE_BODIES_MAX)
+		return -ENOBUFS;
 	bigger = realloc(handle->data, handle->bytes + bytes + 1);
 	if (!bigger)
 		return -ENOMEM;
 	memcpy(bigger + handle->bytes, data, bytes);
 	handle->data = bigger;
 	handle->bytes += bytes;
+	handle->held += bytes;
+	bodies += bytes;
 	bigger[handle->bytes] = '\0';
 	return 0;
 }
@@ -196,6 +211,7 @@ handle_answer(struct handle *handle, char *reply, size_t bytes)
 		handle->stage = HANDLE_WRITTEN;
 		return;
 	}
+	let_go(handle);
 	free(handle->data);
 	handle->data = reply;
 	handle->bytes = bytes;

@@ -14,11 +14,16 @@
 /** A transaction is written, then handed in by a read from its start, then answered. */
 enum handle_stage { HANDLE_WRITTEN, HANDLE_HANDED_IN, HANDLE_ANSWERED };
 
+/** Bodies that are written and not answered, of all together: ota-gate hands in 64 at a time, of 4 MiB at most.
+ * A gate that is broken into could open as many as it likes. */
+#define HANDLE_BODIES_MAX ((size_t)256 * 1024 * 1024)
+
 struct handle {
 	enum node_kind kind;
 	int fd;     /**< a file on disk; -1: none */
 	char *data; /**< the text as it was at open, or a transaction's body and then its reply; may be NULL */
 	size_t bytes; /**< of data */
+	size_t held;  /**< of these, what counts as a body */
 	bool is_transaction;
 	_Atomic enum handle_stage stage; /**< of a transaction; between stages data is nobody's to change */
 	int refused;                     /**< of a transaction: -errno of the write that was refused; 0: none */
@@ -41,7 +46,8 @@ void handle_free(struct handle *handle);
 
 /**
  * A write: a piece of a transaction's body (pieces come in order, -EINVAL if not, -EFBIG beyond the node's
- * room), or a whole command to a control file, whatever the offset, so that ">" and ">>" mean the same.
+ * room, -ENOBUFS when all together are too many), or a whole command to a control file, whatever the offset, so
+ * that ">" and ">>" mean the same.
  */
 int handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
     struct err *err);

@@ -9,15 +9,6 @@
 #include "otafs/text.h"
 
 static int
-tell(
-    struct core *core, const char *device, const char *what, const char *text, const char *who, struct err *err)
-{
-	return state_happened(core->state,
-	    &(struct happening){ .device = device, .at = utc_now(), .who = who, .what = what, .text = text },
-	    err);
-}
-
-static int
 store_name(struct core *core, const char *device, const char *name, const char *who, struct err *err)
 {
 	char text[STATE_DEVICE_NAME_MAX * 4 + 128], shown[STATE_DEVICE_NAME_MAX * 4 + 1];
@@ -31,7 +22,7 @@ store_name(struct core *core, const char *device, const char *name, const char *
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_name(core->state, device, name, utc_now(), err)) == 0)
-		r = tell(core, device, "named", text, who, err);
+		r = core_tell(core, device, who, "named", text, err);
 	return state_end(core->state, r, err);
 }
 
@@ -42,9 +33,8 @@ label_write_name(
 	char name[LABEL_NAME_BYTES_MAX + 1];
 	int r;
 
-	snprintf(name, sizeof(name), "%s", text + strspn(text, " \t\r\n"));
-	for (size_t n = strlen(name); n && strchr(" \t\r\n", name[n - 1]); n--)
-		name[n - 1] = '\0';
+	snprintf(name, sizeof(name), "%s", text + strspn(text, TEXT_BLANKS));
+	text_trim(name);
 	if ((r = text_check(name, STATE_DEVICE_NAME_MAX, "", "the name", err)) < 0)
 		return r;
 	return strcmp(name, device->name) ? store_name(core, device->id, name, who, err) : 0;
@@ -68,7 +58,7 @@ store_notes(struct core *core, const char *device, const char *notes, const char
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_device_set_notes(core->state, device, notes, utc_now(), err)) == 0)
-		r = tell(core, device, "noted", text, who, err);
+		r = core_tell(core, device, who, "noted", text, err);
 	return state_end(core->state, r, err);
 }
 
@@ -77,7 +67,7 @@ label_write_notes(
     struct core *core, const struct device *device, const char *text, const char *who, struct err *err)
 {
 	AUTO(free_p) char *was = NULL;
-	const char *notes = strspn(text, " \t\r\n") == strlen(text) ? "" : text;
+	const char *notes = text[strspn(text, TEXT_BLANKS)] ? text : "";
 	int r;
 
 	if ((r = text_check(notes, STATE_DEVICE_NOTES_MAX, "\t\r\n", "the notes", err)) < 0 ||

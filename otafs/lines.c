@@ -27,15 +27,15 @@ lines_add(struct lines *lines, const char *data, size_t bytes)
 
 /* How many bytes the next @most whole lines have, and how many they are. */
 static size_t
-measure(const struct lines *lines, int most, bool is_end, int *count)
+measure(const struct lines *lines, int most, int *count)
 {
 	const char *at = lines->rest, *end = lines->rest + lines->bytes, *newline;
 
 	for (*count = 0; *count < most && at < end; ++*count) {
 		newline = memchr(at, '\n', (size_t)(end - at));
-		if (!newline && !is_end)
+		if (!newline)
 			break;
-		at = newline ? newline + 1 : end;
+		at = newline + 1;
 	}
 	return (size_t)(at - lines->rest);
 }
@@ -49,11 +49,11 @@ drop(struct lines *lines, size_t bytes, int count)
 }
 
 static int
-take_slice(struct lines *lines, const struct node *node, bool is_end, struct err *err)
+take_slice(struct lines *lines, const struct node *node, struct err *err)
 {
 	AUTO(free_p) char *slice = NULL;
 	int count, r;
-	size_t bytes = measure(lines, lines->header ? LINES_SLICE : 1, is_end, &count);
+	size_t bytes = measure(lines, lines->header ? LINES_SLICE : 1, &count);
 
 	if (bytes == 0 && lines->bytes <= node_room(node))
 		return 0;
@@ -79,16 +79,25 @@ take_slice(struct lines *lines, const struct node *node, bool is_end, struct err
 }
 
 int
-lines_take(struct lines *lines, const struct node *node, bool is_end, struct err *err)
+lines_take(struct lines *lines, const struct node *node, struct err *err)
 {
 	int r;
 
 	if (lines->refused || !lines->bytes)
 		return lines->refused;
-	r = take_slice(lines, node, is_end, err);
+	r = take_slice(lines, node, err);
 	if (r < 0)
 		lines->refused = r;
 	return r;
+}
+
+int
+lines_close(struct lines *lines, const struct node *node, struct err *err)
+{
+	if (lines->refused || !lines->bytes)
+		return 0;
+	return node_refuse_line(
+	    node, lines->number, EINVAL, "has no line end and was not taken: was the copy cut short?", err);
 }
 
 void

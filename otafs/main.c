@@ -88,42 +88,44 @@ follow(struct core *core)
 
 /* Returns after how many seconds it is to be done again. */
 static int64_t
-refresh(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+refresh(struct core *core, struct fs *fs)
 {
 	struct changes changes;
 	struct err err;
 	int64_t oldest;
 	bool is_soon;
 
-	pthread_mutex_lock(lock);
+	core_lock(core);
 	if (core_refresh(core, utc_now(), &err) < 0)
 		log_line(LOG_ERR, "refresh failed reason=\"%s\"", err.text);
 	follow(core);
 	oldest = image_oldest(core->image);
 	core_take_changes(core, &changes);
 	is_soon = changes.is_all || core->is_waiting;
-	pthread_mutex_unlock(lock);
+	core_unlock(core);
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
-	expiry_look(core, lock, utc_now());
+	expiry_look(core, utc_now());
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
 /* Updates that begin by themselves, in pieces, between which others get the lock. */
 static void
-begin_updates(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+begin_updates(struct core *core, struct fs *fs)
 {
 	bool is_more = true;
 
 	for (int i = 0; is_more && i < BEGUN_IN_A_ROW; i++) {
 		struct changes changes;
 
-		pthread_mutex_lock(lock);
+		core_lock(core);
 		schedule_run(core, utc_now());
-		is_more = follow_run(core, utc_now());
+		is_more = follow_run(core);
 		core_take_changes(core, &changes);
-		pthread_mutex_unlock(lock);
+		core_unlock(core);
 		fs_forget(fs, &changes);
+		if (is_more)
+			core_breathe();
 	}
 }
 
@@ -139,39 +141,39 @@ note_seen(struct core *core, int64_t now)
 
 /* What is done each second, and when a request has left something to do. */
 static void
-tick(struct core *core, pthread_mutex_t *lock, struct fs *fs)
+tick(struct core *core, struct fs *fs)
 {
 	struct changes changes = { .is_all = false };
 
-	pthread_mutex_lock(lock);
+	core_lock(core);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
 	note_seen(core, utc_now());
 	orders_follow(core, utc_now());
 	changes.is_all = core->is_forgetting_due;
 	core->is_forgetting_due = false;
-	pthread_mutex_unlock(lock);
+	core_unlock(core);
 	fs_forget(fs, &changes);
-	begin_updates(core, lock, fs);
+	begin_updates(core, fs);
 }
 
 /* Whether the signer has a root of the director that is not served yet. Asked each second, since devices are to
  * have the root before they see what its keys signed; and without the lock, in case the signer hangs. */
 static bool
-is_root_new(struct core *core, pthread_mutex_t *lock)
+is_root_new(struct core *core)
 {
 	AUTO(free_p) char *text = NULL;
 	struct err ignored;
 	int next;
 
-	pthread_mutex_lock(lock);
+	core_lock(core);
 	next = core->roots.count + 1;
-	pthread_mutex_unlock(lock);
+	core_unlock(core);
 	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
 }
 
 static int
-loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, int signals, struct err *err)
+loop(struct core *core, struct fs *fs, int publications, int signals, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = publications, .events = POLLIN }, { .fd = signals, .events = POLLIN },
 		{ .fd = core->wake, .events = POLLIN } };
@@ -180,18 +182,18 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 
 	due_in(&refreshing, utc_now(), REFRESH_SOON_SECONDS);
 	for (;;) {
-		tick(core, lock, fs);
+		tick(core, fs);
 		if (poll(fds, 3, DUE_LOOK_MS) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
 		if (fds[1].revents)
 			return 0;
 		if (fds[2].revents && read(core->wake, events, sizeof(uint64_t)) < 0 && errno != EAGAIN)
 			return err_sys(err, "eventfd");
-		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !is_root_new(core, lock))
+		if (!fds[0].revents && !due_is(&refreshing, utc_now()) && !is_root_new(core))
 			continue;
 		while (read(publications, events, sizeof(events)) > 0)
 			; /* which name it was does not matter: core_refresh() looks */
-		due_in(&refreshing, utc_now(), refresh(core, lock, fs));
+		due_in(&refreshing, utc_now(), refresh(core, fs));
 	}
 }
 
@@ -199,7 +201,7 @@ loop(struct core *core, pthread_mutex_t *lock, struct fs *fs, int publications, 
 static int
 serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct turns lock = TURNS_INITIALIZER;
 	static struct core core;
 	AUTO(close_p) int publications = -1;
 	AUTO(close_p) int signals = -1;
@@ -227,13 +229,15 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
-	expiry_look(&core, &lock, utc_now());
-	if ((r = fs_start(fs, &core, &lock, err)) < 0)
+	expiry_look(&core, utc_now());
+	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
-	r = loop(&core, &lock, fs, publications, signals, err);
-	/* Requests in flight finish, later ones are never answered: the parent unmounts. */
-	pthread_mutex_lock(&lock);
+	r = loop(&core, fs, publications, signals, err);
+	fs_end(fs);
+	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the
+	 * process. */
+	core_lock(&core);
 	orders_close(&core);
 	expiry_close(&core);
 	retire_close(&core);

@@ -56,19 +56,28 @@ refuse_form(int r, struct reply *reply, const struct err *err)
 	return r == -EBADMSG ? refuse(reply, "invalid_manifest", err->text) : r;
 }
 
+/** Signatures that a device may put on what it tells; clients put one. Each is checked, so that a device could
+ * have thousands checked at each poll. */
+#define SIGNATURES_MAX 4
+
 static int
 check_signature(
     const json_t *envelope, const struct ecu *ecu, const char *what, struct reply *reply, struct err *err)
 {
 	AUTO(public_key_freep) struct public_key *key = NULL;
 	AUTO(json_decref_p) json_t *json = NULL;
+	int r = envelope_check(envelope, what, err);
 
-	if (envelope_check(envelope, what, err) < 0)
+	if (r < 0)
+		return r == -ENOMEM ? r : refuse(reply, "invalid_manifest", err->text);
+	if (json_array_size(json_object_get(envelope, "signatures")) > SIGNATURES_MAX) {
+		err_set(err, EBADMSG, "%s: has more than %d signatures", what, SIGNATURES_MAX);
 		return refuse(reply, "invalid_manifest", err->text);
-	if (json_read(ecu->key, strlen(ecu->key), ecu->serial, &json, err) < 0 ||
-	    public_key_read(json, ecu->serial, &key, err) < 0 ||
-	    envelope_verify_key(envelope, key, what, err) < 0)
-		return refuse(reply, "signature_not_valid", err->text);
+	}
+	if ((r = json_read(ecu->key, strlen(ecu->key), ecu->serial, &json, err)) < 0 ||
+	    (r = public_key_read(json, ecu->serial, &key, err)) < 0 ||
+	    (r = envelope_verify_key(envelope, key, what, err)) < 0)
+		return r == -ENOMEM ? r : refuse(reply, "signature_not_valid", err->text);
 	return 0;
 }
 
@@ -125,8 +134,8 @@ check_parts(const struct device *device, const struct ecus *ecus, const struct t
 	return 0;
 }
 
-int
-manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
+static int
+prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
     struct reply *reply, struct err *err)
 {
 	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
@@ -148,6 +157,99 @@ manifest_prepare(struct core *core, const struct device *device, const char *bod
 		return r;
 	*work = MOVE(new);
 	return 0;
+}
+
+/* -- polls -- */
+
+/* Polls without a sign of the open update. */
+static int
+count_poll(struct settling *s, int64_t *polls, struct err *err)
+{
+	int r;
+
+	*polls = s->ended || s->open_count == 0 ? 0 : s->device->polls + 1;
+	s->is_changed |= silence_is_over(s->core, s->device, *polls);
+	if (*polls == 0 || !silence_is_due(s->core, s->device, *polls))
+		return 0;
+	/* Before the status, which asks for them. */
+	if ((r = state_polls(s->core->state, s->device->id, *polls, err)) < 0)
+		return r;
+	s->is_changed = true;
+	return silence_tell(s->core, s->device, s->open, s->open_count, *polls, s->now, err);
+}
+
+/* -- refusals -- */
+
+/* An old manifest, or one that cannot be taken, comes with every poll: people are told once, as long as the
+ * first
+ * @same bytes of why are the same. And it is a poll without a sign of the open update. */
+static int
+tell_refusal(struct settling *s, struct happening about, const char *why, size_t same, struct err *err)
+{
+	struct state *state = s->core->state;
+	bool is_told = !strncmp(s->device->why, why, same);
+	int64_t polls;
+	int r;
+
+	if ((r = count_poll(s, &polls, err)) < 0 ||
+	    (r = state_manifest_noted(state, s->device->id, polls, -1, "", s->now, err)) < 0)
+		return r;
+	about.is_chatter = true;
+	if (!is_told && (r = settle_tell(s, about, err, "%s", about.text)) < 0)
+		return r;
+	if (!s->is_changed)
+		return 0;
+	/* After the alarm, which has its own words there. */
+	if ((r = state_device_why(state, s->device->id, why, s->now, err)) < 0)
+		return r;
+	return standing_update(s->core, s->device->id, err);
+}
+
+static int
+tell_unreadable(struct settling *s, const struct reply *reply, struct err *err)
+{
+	char why[ERR_TEXT_MAX];
+	int r, same;
+
+	/* Reasons are as many as there are ways to spoil a text: of each code one is enough. */
+	same = snprintf(why, sizeof(why), SILENCE_REFUSED "%s: ", reply->code);
+	snprintf(why + same, sizeof(why) - (size_t)same, "%.400s", reply->description);
+	if ((r = state_begin(s->core->state, err)) < 0)
+		return r;
+	r = tell_refusal(
+	    s, (struct happening){ .what = "manifest_refused", .text = why }, why, (size_t)same, err);
+	return state_end(s->core->state, r, err);
+}
+
+/* With the lock. */
+static int
+note_unreadable(struct core *core, const char *device, const struct reply *reply, struct err *err)
+{
+	AUTO(free_p) struct assignment *open = NULL;
+	struct device now = { 0 };
+	struct settling s = { .core = core, .device = &now, .now = utc_now() };
+	int r;
+
+	if ((r = state_device(core->state, device, &now, err)) != 0)
+		return r < 0 ? r : 0;
+	if ((r = state_assignments(core->state, device, &open, &s.open_count, err)) < 0)
+		return r;
+	s.open = open;
+	return tell_unreadable(&s, reply, err);
+}
+
+int
+manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
+    struct reply *reply, struct err *err)
+{
+	int r = prepare(core, device, body, bytes, work, reply, err), noted;
+
+	if (r <= 0)
+		return r;
+	core_lock(core);
+	noted = note_unreadable(core, device->id, reply, err);
+	core_unlock(core);
+	return noted < 0 ? noted : r;
 }
 
 void
@@ -179,24 +281,20 @@ counter_of(const struct told *told)
 	return primary ? primary->counter : -1;
 }
 
-/* Told once, until another manifest is taken: it comes with every poll of a device that was set back. */
 static int
 tell_replay(struct settling *s, int64_t highest, struct err *err)
 {
-	char text[ERR_TEXT_MAX];
-	int r;
+	char why[ERR_TEXT_MAX], told[128];
 
-	snprintf(text, sizeof(text),
-	    "manifest refused: its report_counter is not above %lld, which was taken: it is an old one; if the "
-	    "device was set back, write \"reset\" into devices/%s/counter",
+	snprintf(why, sizeof(why),
+	    SILENCE_REFUSED "its report_counter is not above %lld, which was taken: it is an old one; if the "
+			    "device was set back, write \"reset\" into devices/%s/counter",
 	    (long long)highest, s->device->id);
-	if (!strcmp(s->device->why, text))
-		return 0;
-	if ((r = state_device_why(s->core->state, s->device->id, text, s->now, err)) < 0)
-		return r;
-	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = s->device->primary_ecu }, err,
-	    "replayed manifest refused: report_counter %lld, %lld was taken", (long long)counter_of(s->told),
-	    (long long)highest);
+	snprintf(told, sizeof(told), "replayed manifest refused: report_counter %lld, %lld was taken",
+	    (long long)counter_of(s->told), (long long)highest);
+	return tell_refusal(s,
+	    (struct happening){ .what = "replayed", .ecu = s->device->primary_ecu, .text = told }, why,
+	    sizeof(why), err);
 }
 
 /* 1: it is answered already. */
@@ -215,24 +313,6 @@ check_replay(struct settling *s, struct reply *reply, struct err *err)
 	    (long long)counter, (long long)highest);
 	reply_refuse(reply, 409, "replayed_manifest", err->text);
 	return (r = tell_replay(s, highest, err)) < 0 ? r : 1;
-}
-
-/* -- polls -- */
-
-/* Polls without a sign of the open update. */
-static int
-count_poll(struct settling *s, int64_t *polls, struct err *err)
-{
-	int r;
-
-	*polls = s->ended || s->open_count == 0 ? 0 : s->device->polls + 1;
-	if (*polls == 0 || !silence_is_due(s->core, s->device, *polls))
-		return 0;
-	/* Before the status, which asks for them. */
-	if ((r = state_polls(s->core->state, s->device->id, *polls, err)) < 0)
-		return r;
-	s->is_changed = true;
-	return silence_tell(s->core, s->device, s->open, s->open_count, *polls, s->now, err);
 }
 
 /* What tells nothing new is no durable write. */
@@ -254,13 +334,26 @@ note(struct settling *s, int64_t polls, struct err *err)
 
 /* -- all of it -- */
 
+/* Manifests are taken again: what was said of that is over. */
+static int
+end_refusal(struct settling *s, struct err *err)
+{
+	int r;
+
+	if (!silence_refusal(s->device)[0])
+		return 0;
+	s->is_changed = true;
+	r = state_device_why(s->core->state, s->device->id, "", s->now, err);
+	return r < 0 ? r : 0;
+}
+
 static int
 take(struct settling *s, struct err *err)
 {
 	int64_t polls;
 	int r;
 
-	if ((r = settle(s, err)) < 0 || (r = count_poll(s, &polls, err)) < 0 ||
+	if ((r = end_refusal(s, err)) < 0 || (r = settle(s, err)) < 0 || (r = count_poll(s, &polls, err)) < 0 ||
 	    (r = standing_seen(s->core, s->device, s->now, err)) < 0)
 		return r;
 	return note(s, polls, err);

@@ -18,7 +18,8 @@
  * @work: set when 0 is returned; goes to manifest_take(), then to manifest_finish().
  *
  * 1: @reply is the answer, a refusal with 400: invalid_manifest, device_not_registered, ecu_not_primary,
- * ecu_unknown, signature_not_valid. A refused manifest changes nothing. Or -errno.
+ * ecu_unknown, signature_not_valid. A refused manifest changes nothing, but that history and why tell of it
+ * once, and that it counts as a poll (silence.h). Or -errno.
  */
 int manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes,
     void **work, struct reply *reply, struct err *err);

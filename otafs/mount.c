@@ -1,17 +1,36 @@
 #include "otafs/mount.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "lib/config.h"
 #include "lib/log.h"
 
-int
-mount_point_prepare(const char *path, struct err *err)
+/** A predecessor that was killed a moment ago may still be ending: it is looked for again so often, so far
+ * apart.
+ */
+#define DYING_LOOKS 5
+#define DYING_US 100000
+
+/** What may be there already. */
+enum { MOUNTED_DEAD = 1, MOUNTED_LIVE };
+
+/* What a call comes to at a mount whose process has ended, or ends while it is asked. */
+static bool
+is_dead(int code)
+{
+	return code == ENOTCONN || code == ECONNABORTED;
+}
+
+/* 0: nothing is mounted there. */
+static int
+look(const char *path, struct err *err)
 {
 	struct stat st, above;
 	struct statfs fs;
@@ -19,15 +38,36 @@ mount_point_prepare(const char *path, struct err *err)
 
 	snprintf(parent, sizeof(parent), "%s/..", path);
 	/* The kernel answers stat() of a dead mount from its cache for ever; statfs() always asks. */
-	if (statfs(path, &fs) < 0 && errno == ENOTCONN) {
-		log_line(LOG_NOTICE, "dead mount removed path=%s", path);
-		if (umount2(path, MNT_DETACH) < 0)
-			return err_sys(err, "%s: unmount", path);
-	}
+	if (statfs(path, &fs) < 0 && is_dead(errno))
+		return MOUNTED_DEAD;
 	if (stat(path, &st) < 0 || stat(parent, &above) < 0)
-		return err_sys(err, "%s", path);
-	if (st.st_dev != above.st_dev)
-		return err_set(err, EBUSY, "%s: something is mounted there: is otafs running already?", path);
+		return is_dead(errno) ? MOUNTED_DEAD : err_sys(err, "%s", path);
+	return st.st_dev == above.st_dev ? 0 : MOUNTED_LIVE;
+}
+
+static int
+take_away(const char *path, struct err *err)
+{
+	log_line(LOG_NOTICE, "dead mount removed path=%s", path);
+	return umount2(path, MNT_DETACH) < 0 ? err_sys(err, "%s: unmount", path) : 0;
+}
+
+int
+mount_point_prepare(const char *path, struct err *err)
+{
+	int lives = 0, r;
+
+	while ((r = look(path, err)) > 0) {
+		if (r == MOUNTED_DEAD && (r = take_away(path, err)) < 0)
+			return r;
+		if (r == MOUNTED_LIVE && ++lives > DYING_LOOKS)
+			return err_set(
+			    err, EBUSY, "%s: something is mounted there: is otafs running already?", path);
+		if (r == MOUNTED_LIVE)
+			usleep(DYING_US);
+	}
+	if (r < 0)
+		return r;
 	/* Without the mount nobody but root gets in, so a web server answers 403 and not 404. */
 	return chmod(path, 0700) < 0 ? err_sys(err, "%s", path) : 0;
 }

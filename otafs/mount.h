@@ -6,8 +6,8 @@
 
 /**
  * Makes folder @path ready to be mounted on: takes away the dead mount that a killed predecessor left (-EBUSY
- * for a live one) and leaves the bare folder to root alone, so that a web server without its mount answers 403
- * and not 404.
+ * for one that is live and stays so for half a second) and leaves the bare folder to root alone, so that a web
+ * server without its mount answers 403 and not 404.
  */
 int mount_point_prepare(const char *path, struct err *err);
 

@@ -335,6 +335,7 @@ node_room(const struct node *node)
 int
 node_write(const struct node *node, const char *text, size_t bytes, struct err *err)
 {
+	char shown[ERR_TEXT_MAX];
 	struct err ignored;
 	int r;
 
@@ -346,8 +347,8 @@ node_write(const struct node *node, const char *text, size_t bytes, struct err *
 		core_refused(node->core, node->path, node->who, err->text);
 	/* The refusal stays until the next write that is not refused. */
 	if ((node->row->needs & NEEDS_DEVICE) && (r < 0 || node->device.why[0]))
-		state_device_why(
-		    node->core->state, node->device.id, r < 0 ? err->text : "", utc_now(), &ignored);
+		state_device_why(node->core->state, node->device.id,
+		    r < 0 ? name_printable(err->text, shown, sizeof(shown)) : "", utc_now(), &ignored);
 	return r;
 }
 

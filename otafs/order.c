@@ -7,11 +7,11 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
 #include "otafs/group.h"
 #include "otafs/order_run.h"
+#include "otafs/text.h"
+#include "otafs/update.h"
 
-#define BLANKS " \t\r\n"
 /** Members that get their receipt in a transaction. */
 #define COLLECT_PAGE 1000
 /** Receipts that are printed at a time. */
@@ -86,29 +86,14 @@ tell(struct core *core, const struct group_order *order, const char *what, const
 	    err);
 }
 
-/* In history, what is ordered stands on one line. */
-static void
-on_one_line(const char *text, char *out, size_t room)
-{
-	size_t n = (size_t)snprintf(out, room, "%s", text);
-
-	n = n < room ? n : room - 1;
-	while (n && strchr(BLANKS, out[n - 1]))
-		out[--n] = '\0';
-	for (char *p = out; *p; p++)
-		if ((unsigned char)*p < 0x20)
-			*p = *p == '\n' ? ';' : ' ';
-}
-
 static int
 begin_work(struct core *core, struct group_order *order, struct err *err)
 {
 	char line[1024], text[1280];
 	int r;
 
-	on_one_line(order->text, line, sizeof(line));
 	snprintf(text, sizeof(text), "ordered for group %s, %lld members: %s", order->name,
-	    (long long)order->members, line);
+	    (long long)order->members, text_one_line(order->text, line, sizeof(line)));
 	order->phase = ORDER_WORKING;
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
@@ -123,10 +108,11 @@ order_check_text(const char *text, struct err *err)
 {
 	if (strlen(text) > STATE_ORDER_TEXT_MAX)
 		return err_set(err, EFBIG, "an order has at most %d bytes", STATE_ORDER_TEXT_MAX);
-	if (!text[strspn(text, BLANKS)])
+	if (!text[strspn(text, TEXT_BLANKS)])
 		return err_set(err, EINVAL,
 		    "empty: expected what devices/ID/assign takes, \"PACKAGE VERSION [ECU]\" or \"cancel\"");
-	return 0;
+	/* It is shown as it was written. */
+	return text_check(text, STATE_ORDER_TEXT_MAX, "\t\r\n", "the order", err);
 }
 
 int
@@ -158,17 +144,15 @@ check_alone(struct core *core, const char *group, struct err *err)
 static void
 fill(struct group_order *order, const char *group, const char *text, const char *who)
 {
-	char uuid[UUID_SIZE];
-
-	uuid_make(uuid);
 	*order = (struct group_order){ .phase = ORDER_COLLECTING, .started_at = utc_now() };
 	snprintf(order->name, sizeof(order->name), "%s", group);
 	snprintf(order->text, sizeof(order->text), "%s", text);
 	snprintf(order->who, sizeof(order->who), "%s", who);
-	snprintf(order->correlation, sizeof(order->correlation), "urn:here-ota:mtu:%s", uuid);
+	update_correlation(UPDATE_BY_HAND, order->correlation);
 }
 
-/* An order that cannot begin is to be removed, with the receipts that it has. */
+/* An order that cannot begin is to be removed, with the receipts that it has. On a full disk even that cannot
+ * be noted: orders_follow() does it later. */
 static int
 give_up(struct core *core, struct group_order *order, int r)
 {
@@ -193,14 +177,18 @@ order_write(struct core *core, const char *group, const char *text, const char *
 	if ((r = state_order_add(core->state, &order, err)) < 0)
 		return r;
 	core->orders->waiting++;
+	core->orders->collecting++;
 	if ((r = collect(core, &order, err)) == 0)
 		r = begin_work(core, &order, err);
+	core->orders->collecting--;
 	core->orders->waiting--;
 	if (r < 0)
 		return give_up(core, &order, r);
 	/* From here on it is done, whatever happens to who has ordered it. */
 	core->orders->look_at = 0;
-	return (r = run_start(core, &order, true, &run, err)) < 0 ? r : run_wait(run, err);
+	if ((r = run_start(core, &order, true, &run, err)) < 0)
+		return err_context(err, r, "held up, the rest follows by itself");
+	return run_wait(run, err);
 }
 
 /* ---- stop */

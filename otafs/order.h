@@ -31,6 +31,7 @@
 #define ORDER_CHECK_LINES_MAX 100
 
 int orders_open(struct core *core, struct err *err);
+/** With the lock, after core->batch has ended. */
 void orders_close(struct core *core);
 
 /**
@@ -39,7 +40,7 @@ void orders_close(struct core *core);
  *
  * 0: at least one has taken it. Else what the first has refused it with; -ENODATA there are no members; -EBUSY
  * an order to the group is being worked off, or ORDER_WAITING_MAX are waited for; or -EIO, -ENOSPC of the
- * database, then what is left is carried on later.
+ * database, and -ESHUTDOWN when otafs ends: then what is left is carried on later.
  */
 int order_write(struct core *core, const char *group, const char *text, const char *who, struct err *err);
 

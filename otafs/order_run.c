@@ -15,11 +15,11 @@
 
 /** Receipts that are removed in a transaction. */
 #define REMOVED_SLICE 1000
-/** Between two slices the lock is free for so long: whoever waits for it would not get it otherwise, since this
- * thread takes it again before they are awake. */
-#define BREATH_US 5000
 /** Orders are carried on so long after something has failed, seconds. */
 #define RETRY_SECONDS 5
+/** At the end it is looked so often, so far apart, whether all who wait for an order have answered. */
+#define ANSWER_LOOKS 200
+#define ANSWER_US 10000
 
 struct ids {
 	char list[ORDER_SLICE][NAME_DEVICE_MAX + 1];
@@ -183,9 +183,9 @@ after_slice(struct batch_job *job, int r, struct err *err)
 	struct core *core = run->core;
 
 	if (r >= 0 && !run->is_over) {
-		usleep(BREATH_US);
-		batch_add(core->batch, job);
-		return;
+		core_breathe();
+		if ((r = batch_add(core->batch, job, err)) == 0)
+			return;
 	}
 	if (r < 0)
 		log_line(LOG_ERR, "order held up group=%s reason=\"%s\"", run->order.name, err->text);
@@ -201,6 +201,7 @@ run_start(
     struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	int r;
 
 	if (!run)
 		return err_set(err, ENOMEM, "no memory for an order");
@@ -209,10 +210,12 @@ run_start(
 	run->core = core;
 	run->order = *order;
 	run->is_awaited = is_awaited;
+	if (core->batch && (r = batch_add(core->batch, &run->job, err)) < 0) {
+		free(run);
+		return r;
+	}
 	run->next = core->orders->runs;
 	core->orders->runs = run;
-	if (core->batch)
-		batch_add(core->batch, &run->job);
 	if (out)
 		*out = run;
 	return 0;
@@ -240,7 +243,7 @@ run_wait(struct run *run, struct err *err)
 		run_here(run);
 	orders->waiting++;
 	while (!run->is_told)
-		pthread_cond_wait(&orders->told, run->core->lock);
+		turns_wait(run->core->lock, &orders->told);
 	orders->waiting--;
 	if (run->r < 0)
 		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
@@ -283,21 +286,6 @@ carry_on(struct core *core, enum order_phase phase, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-void
-orders_follow(struct core *core, int64_t now)
-{
-	struct orders *orders = core->orders;
-	struct err err;
-
-	if (!orders || !core->batch || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
-		return;
-	orders->look_at = now + RETRY_SECONDS;
-	if (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)
-		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
-}
-
-/* ---- start and end */
-
 /* Of these nothing was done, and nobody was told that anything would be. */
 static int
 give_up_collecting(struct core *core, struct err *err)
@@ -306,14 +294,31 @@ give_up_collecting(struct core *core, struct err *err)
 	int r;
 
 	while ((r = state_order_next(core->state, ORDER_COLLECTING, order.number, &order, err)) == 0) {
-		log_line(
-		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 		order.phase = ORDER_STALE;
 		if ((r = state_order_update(core->state, &order, err)) < 0)
 			return r;
+		log_line(
+		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
 	}
 	return r < 0 ? r : 0;
 }
+
+void
+orders_follow(struct core *core, int64_t now)
+{
+	struct orders *orders = core->orders;
+	struct err err;
+
+	if (!orders || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
+		return;
+	orders->look_at = now + RETRY_SECONDS;
+	/* That nobody settles: he could not even note that he gave it up. */
+	if ((orders->collecting == 0 && give_up_collecting(core, &err) < 0) ||
+	    (core->batch && (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)))
+		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
+}
+
+/* ---- start and end */
 
 int
 orders_open(struct core *core, struct err *err)
@@ -332,7 +337,13 @@ orders_close(struct core *core)
 
 	if (!orders)
 		return;
-	/* Runs and those who wait for them end with the process. */
+	/* Those who wait were told that it ends, and need the lock to answer. */
+	for (int i = 0; orders->waiting && i < ANSWER_LOOKS; i++) {
+		core_unlock(core);
+		usleep(ANSWER_US);
+		core_lock(core);
+	}
+	/* Runs, and those who wait for them still, end with the process. */
 	core->orders = NULL;
 	free(orders);
 }

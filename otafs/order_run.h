@@ -26,16 +26,17 @@ struct orders {
 	struct run *runs;    /* all that are being worked off */
 	pthread_cond_t told; /* a run has ended; with the core's lock */
 	int waiting;         /* writers */
+	int collecting;      /* of these, those whose members are not settled */
 	int64_t look_at;     /* when to look for orders that were left */
 };
 
-/** Starts working off @order. */
+/** Starts working off @order. -ESHUTDOWN when otafs ends, -ENOMEM. */
 int run_start(
     struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err);
 /** Waits until it has ended, releasing the core's lock meanwhile, and frees it. */
 int run_wait(struct run *run, struct err *err);
 
-/** Does @text to one device as part of an order; -ENOENT when it is not there. @told may be NULL. */
+/** Does what is ordered to one device, or only looks at it; -ENOENT when it is not there. */
 int order_one(
     struct core *core, const char *device, const struct group_order *order, bool is_check, struct err *err);
 

@@ -10,10 +10,11 @@
 #include "otafs/silence.h"
 #include "otafs/mask.h"
 #include "otafs/standing.h"
-#include "otafs/text.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
 #define PRETTY_BYTES_MAX (256 * 1024)
+/** Events that are printed at a time: a megabyte of the largest. */
+#define EVENTS_PAGE 64
 
 static int
 store(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
@@ -30,29 +31,79 @@ store(struct core *core, const struct device *device, const char *kind, const ch
 	return state_end(core->state, r < 0 ? r : 0, err);
 }
 
+/* What is made of a body without the lock. */
+struct work {
+	char *masked;   /* a configuration; NULL: the body itself */
+	json_t *events; /* NULL: it is no events */
+};
+
+static void
+work_freep(struct work **work)
+{
+	if (!*work)
+		return;
+	free((*work)->masked);
+	json_decref((*work)->events);
+	free(*work);
+}
+
+void
+report_finish(void *work)
+{
+	struct work *done = work;
+
+	work_freep(&done);
+}
+
+int
+report_prepare(
+    const char *kind, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
+	bool is_config = !strcmp(kind, "config");
+
+	reply->status = 200;
+	if (!is_config && json_read(body, bytes, kind, &json, err) < 0) {
+		reply_refuse(reply, 400, "invalid_report", err->text);
+		return 1;
+	}
+	if (new &&is_config)
+		new->masked = mask_secrets(body, bytes);
+	if (!new || (is_config && !new->masked))
+		return err_set(err, ENOMEM, "%s: no memory", kind);
+	*work = MOVE(new);
+	return 0;
+}
+
+int
+report_take(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
+    const void *work, struct err *err)
+{
+	const char *masked = ((const struct work *)work)->masked;
+
+	return store(core, device, kind, masked ? masked : body, masked ? strlen(masked) : bytes, err);
+}
+
 int
 report_commit(struct core *core, const struct device *device, const char *kind, const char *body, size_t bytes,
     struct reply *reply, struct err *err)
 {
-	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(free_p) char *masked = NULL;
+	void *work = NULL;
+	int r = report_prepare(kind, body, bytes, &work, reply, err);
 
-	reply->status = 200;
-	if (strcmp(kind, "config")) {
-		if (json_read(body, bytes, kind, &json, err) < 0)
-			return reply_refuse(reply, 400, "invalid_report", err->text);
-		return store(core, device, kind, body, bytes, err);
-	}
-	masked = mask_secrets(body, bytes);
-	if (!masked)
-		return err_set(err, ENOMEM, "%s: no memory", kind);
-	return store(core, device, kind, masked, strlen(masked), err);
+	if (r)
+		return r < 0 ? r : 0;
+	r = report_take(core, device, kind, body, bytes, work, err);
+	report_finish(work);
+	return r;
 }
 
 static int
 note(struct core *core, struct happening *happening, struct err *err)
 {
 	happening->who = STATE_WHO_DEVICE;
+	happening->is_chatter = true;
 	return state_happened(core->state, happening, err);
 }
 
@@ -82,6 +133,11 @@ store_event(struct core *core, const struct device *device, const json_t *event,
 				    : "");
 	name_printable(line, shown, sizeof(shown));
 	correlation = json_text(json_object_get(event, "event"), "correlationId");
+	/* What is longer is none of ours, and a line of history is no place for it. */
+	if (correlation && strlen(correlation) >= STATE_CORRELATION_MAX)
+		correlation = NULL;
+	if (ecu && strlen(ecu) > NAME_ECU_MAX)
+		ecu = NULL;
 	if (correlation && (r = silence_end(core, device, correlation, err)) < 0)
 		return r;
 	return note(core,
@@ -114,6 +170,8 @@ store_events(struct core *core, const struct device *device, const json_t *event
 			     &(struct happening){
 				 .device = device->id, .at = now, .what = "events_left_out", .text = text },
 			     err)) < 0)
+		return r;
+	if ((r = state_events_trim(core->state, device->id, err)) < 0)
 		return r;
 	return standing_seen(core, device, now, err);
 }
@@ -154,24 +212,72 @@ read_events(const char *body, size_t bytes, json_t **events, struct reply *reply
 }
 
 int
+report_events_prepare(const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
+	int r;
+
+	if (!new)
+		return err_set(err, ENOMEM, "no memory for events");
+	reply->status = 200;
+	if ((r = read_events(body, bytes, &new->events, reply, err)) != 0)
+		return r;
+	if (json_array_size(new->events) > REPORT_EVENTS_MAX) {
+		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(new->events),
+		    REPORT_EVENTS_MAX);
+		reply_refuse(reply, 413, "too_many_events", err->text);
+		return 1;
+	}
+	*work = MOVE(new);
+	return 0;
+}
+
+int
+report_events_take(struct core *core, const struct device *device, const void *work, struct err *err)
+{
+	int r;
+
+	if ((r = state_begin(core->state, err)) < 0)
+		return r;
+	r = store_events(core, device, ((const struct work *)work)->events, err);
+	return state_end(core->state, r < 0 ? r : 0, err);
+}
+
+int
 report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err)
 {
-	AUTO(json_decref_p) json_t *events = NULL;
-	int r;
+	void *work = NULL;
+	int r = report_events_prepare(body, bytes, &work, reply, err);
 
-	reply->status = 200;
-	if ((r = read_events(body, bytes, &events, reply, err)) != 0)
+	if (r)
 		return r < 0 ? r : 0;
-	if (json_array_size(events) > REPORT_EVENTS_MAX) {
-		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(events),
-		    REPORT_EVENTS_MAX);
-		return reply_refuse(reply, 413, "too_many_events", err->text);
-	}
-	if ((r = state_begin(core->state, err)) < 0)
-		return r;
-	r = store_events(core, device, events, err);
-	return state_end(core->state, r < 0 ? r : 0, err);
+	r = report_events_take(core, device, work, err);
+	report_finish(work);
+	return r;
+}
+
+/* Kinds are called as aktualizr calls them; files as people would look for them. */
+static const struct {
+	const char *kind, *file;
+} renamed[] = { { "system_info", "hardware" }, { "installed", "packages" } };
+
+const char *
+report_file(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (!strcmp(renamed[i].kind, kind))
+			return renamed[i].file;
+	return kind;
+}
+
+const char *
+report_kind(const char *file)
+{
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (!strcmp(renamed[i].file, file))
+			return renamed[i].kind;
+	return file;
 }
 
 /* A terminal must not obey what a device wrote. */
@@ -209,8 +315,31 @@ report_print(struct core *core, const struct device *device, const char *kind, F
 	return 0;
 }
 
-int
-report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err)
+struct page {
+	FILE *out;
+	int64_t last; /* number */
+	int count;
+};
+
+static int
+print_event(const char *body, const char *unused, int64_t number, void *context)
 {
-	return state_events(core->state, device->id, text_line, out, err);
+	struct page *page = context;
+
+	(void)unused;
+	fprintf(page->out, "%s\n", body);
+	page->last = number;
+	page->count++;
+	return 0;
+}
+
+int
+report_events_print(struct core *core, const struct device *device, char cursor[static NODE_CURSOR_MAX],
+    FILE *out, struct err *err)
+{
+	struct page page = { out, strtoll(cursor, NULL, 10), 0 };
+	int r = state_events(core->state, device->id, page.last, EVENTS_PAGE, print_event, &page, err);
+
+	snprintf(cursor, NODE_CURSOR_MAX, "%lld", (long long)page.last);
+	return r < 0 ? r : page.count == EVENTS_PAGE;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "otafs/core.h"
+#include "otafs/node.h"
 #include "otafs/reply.h"
 
 /** lshw of a large machine has some 100 KiB. */
@@ -24,6 +25,21 @@
 #define REPORT_EVENT_BYTES_MAX (16 * 1024)
 
 /**
+ * Each body is read without the core's lock (prepare: a body of megabytes takes tenths of a second), which is
+ * held to store it (take), within a transaction or not. prepare returns 0 and sets @work, which goes to take
+ * and then to report_finish(); 1 when @reply is the answer already; or -errno.
+ */
+int report_prepare(
+    const char *kind, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err);
+int report_take(struct core *core, const struct device *device, const char *kind, const char *body,
+    size_t bytes, const void *work, struct err *err);
+int report_events_prepare(const char *body, size_t bytes, void **work, struct reply *reply, struct err *err);
+int report_events_take(struct core *core, const struct device *device, const void *work, struct err *err);
+void report_finish(void *work);
+
+/**
+ * Both at once, in programs of one thread.
+ *
  * Stores the body as the last one of @kind: "system_info", "installed", "network" (JSON) or "config" (whose
  * secrets are masked before they are stored: mask.h). 200; 400 invalid_report when JSON does not parse.
  */
@@ -37,9 +53,14 @@ int report_commit(struct core *core, const struct device *device, const char *ki
  * 413 for more than REPORT_EVENTS_MAX, and for an array that cannot be read: a device then sends fewer at a
  * time, and leaves out the one that it is about. Bytes that are no UTF-8 are read as '?'. 400 only for what is
  * no array at all. An event of an update that is over is kept like others and changes nothing.
+ * Of each device the newest STATE_EVENTS_MAX are kept.
  */
 int report_events_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
+
+/** Its file in devices/ID/, "hardware" for "system_info"; and the kind that a file shows. */
+const char *report_file(const char *kind);
+const char *report_kind(const char *file);
 
 /**
  * Prints the last body of @kind, nothing when there is none: JSON indented unless it is large, and all of it in
@@ -47,7 +68,8 @@ int report_events_commit(struct core *core, const struct device *device, const c
  */
 int report_print(struct core *core, const struct device *device, const char *kind, FILE *out, struct err *err);
 
-/** Prints the events, one JSON object a line. */
-int report_events_print(struct core *core, const struct device *device, FILE *out, struct err *err);
+/** Prints some events behind @cursor, one JSON object a line. 1: there may be more, 0: that was all. */
+int report_events_print(struct core *core, const struct device *device, char cursor[static NODE_CURSOR_MAX],
+    FILE *out, struct err *err);
 
 #endif

@@ -11,6 +11,8 @@ extern const struct table tree_top;
 extern const struct table tree_repo;
 extern const struct table tree_packages;
 extern const struct table tree_devices;
+extern const struct table tree_director;
+extern const struct table tree_gate;
 extern const struct table tree_csv;
 extern const struct table tree_events;
 extern const struct table tree_query;
@@ -28,6 +30,13 @@ extern const struct table tree_groups;
 #define OPEN_FOLDER(path, need, ...) ROW(path, VIEW_FULL, NODE_FOLDER, 0770, GROUP_ADMIN, need, __VA_ARGS__)
 #define TEXT(path, need, printer, ...)                                                                                  \
 	ROW(path, VIEW_FULL, NODE_TEXT, 0640, GROUP_ADMIN, need, .print = printer, __VA_ARGS__)
+/* One write is one command. */
+#define CONTROL(path, need, printer, writer, size, ...)                                                                 \
+	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, need, .print = printer, .write = writer, .room = size,     \
+	    __VA_ARGS__)
+#define STREAM(path, need, streamer, ...)                                                                               \
+	ROW(path, VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, need, .stream = streamer, __VA_ARGS__)
+#define LINK(path, need, ...) ROW(path, VIEW_FULL, NODE_LINK, 0777, GROUP_ADMIN, need, __VA_ARGS__)
 #define TABLE(rows) { rows, sizeof(rows) / sizeof((rows)[0]) }
 /* clang-format on */
 

@@ -7,12 +7,11 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
-#include "lib/uuid.h"
 #include "otafs/standing.h"
+#include "otafs/text.h"
 #include "otafs/update.h"
 #include "state/schedule.h"
 
-#define BLANKS " \t\r\n"
 /** Begun in one transaction, so that nobody waits long for the lock. */
 #define BEGUN_AT_ONCE 50
 
@@ -21,8 +20,8 @@
 static int
 read_time(const char **text, int64_t *at, struct err *err)
 {
-	const char *word = *text + strspn(*text, BLANKS);
-	size_t length = strcspn(word, BLANKS);
+	const char *word = *text + strspn(*text, TEXT_BLANKS);
+	size_t length = strcspn(word, TEXT_BLANKS);
 	char time[UTC_TEXT_SIZE] = "", shown[64], now[UTC_TEXT_SIZE];
 
 	if (length == UTC_TEXT_SIZE - 1)
@@ -36,7 +35,7 @@ read_time(const char **text, int64_t *at, struct err *err)
 		utc_format(utc_now(), now);
 		return err_set(err, EINVAL, "at %s: that is over, it is %s now", time, now);
 	}
-	*text = word + length + strspn(word + length, BLANKS);
+	*text = word + length + strspn(word + length, TEXT_BLANKS);
 	return 0;
 }
 
@@ -69,24 +68,6 @@ tell(struct core *core, const struct schedule *s, const char *who, const char *w
 	    err);
 }
 
-/* The lines of a command in one, for history and "assign". */
-static const char *
-in_one_line(const char *text, char *out, size_t room)
-{
-	size_t n = 0;
-
-	for (; *text && n + 3 < room; text++) {
-		if (*text == '\n' && text[strspn(text, BLANKS)] == '\0')
-			break;
-		if (*text == '\n')
-			out[n++] = ';';
-		if (*text != '\r')
-			out[n++] = *text == '\n' || *text == '\t' ? ' ' : *text;
-	}
-	out[n] = '\0';
-	return out;
-}
-
 static int
 store(const struct update *update, int64_t at, const char *lines, const char *who, struct err *err)
 {
@@ -103,7 +84,7 @@ store(const struct update *update, int64_t at, const char *lines, const char *wh
 		return err_set(err, ENOMEM, "no memory for what is scheduled");
 	utc_format(at, time);
 	snprintf(text, sizeof(text), "scheduled for %s by %s: %s, %s", time, who,
-	    in_one_line(lines, shown, sizeof(shown)), one.correlation);
+	    text_one_line(lines, shown, sizeof(shown)), one.correlation);
 	if ((r = state_begin(core->state, err)) == 0) {
 		if ((r = state_schedule_add(core->state, &one, err)) == STATE_EXISTS)
 			r = err_set(err, EEXIST, "%s is scheduled already", one.correlation);
@@ -152,7 +133,7 @@ cancel_one(struct core *core, const struct schedule *s, const struct assign_how 
 	int r;
 
 	utc_format(s->at, time);
-	in_one_line(s->text, shown, sizeof(shown));
+	text_one_line(s->text, shown, sizeof(shown));
 	if (how->told)
 		fprintf(how->told, "%s what was scheduled for %s: %s, %s\n",
 		    how->is_check ? "would cancel" : "cancelled", time, shown, s->correlation);
@@ -166,17 +147,23 @@ cancel_one(struct core *core, const struct schedule *s, const struct assign_how 
 }
 
 int
-schedule_cancel(struct core *core, const struct device *device, const struct assign_how *how, size_t *count,
-    struct err *err)
+schedule_cancel(struct core *core, const struct device *device, const char *correlation,
+    const struct assign_how *how, size_t *cancelled, struct err *err)
 {
 	struct schedule *list;
-	int r = state_schedules(core->state, device->id, &list, count, err);
+	size_t count;
+	int r = state_schedules(core->state, device->id, &list, &count, err);
 
+	*cancelled = 0;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < *count; i++)
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (*correlation && strcmp(list[i].correlation, correlation) != 0)
+			continue;
 		r = cancel_one(core, &list[i], how, err);
-	state_schedules_free(list, *count);
+		(*cancelled)++;
+	}
+	state_schedules_free(list, count);
 	return r;
 }
 
@@ -195,7 +182,7 @@ schedule_print(struct core *core, const struct device *device, FILE *out, struct
 		utc_format(list[i].at, time);
 		fprintf(out, "scheduled for %s%s by %s: %s, %s\n", time,
 		    list[i].at <= utc_now() ? " (waits for the open update to end)" : "", list[i].who,
-		    in_one_line(list[i].text, shown, sizeof(shown)), list[i].correlation);
+		    text_one_line(list[i].text, shown, sizeof(shown)), list[i].correlation);
 	}
 	state_schedules_free(list, count);
 	return 0;

@@ -19,9 +19,10 @@
 int schedule_write(struct core *core, const struct device *device, const char *text,
     const struct assign_how *how, struct err *err);
 
-/** Takes back all of @device; @count says how many, or how many it would be. Within a transaction. */
-int schedule_cancel(struct core *core, const struct device *device, const struct assign_how *how, size_t *count,
-    struct err *err);
+/** Takes back what @device has with that correlation id, all of it when that is ""; @cancelled says how many,
+ * or how many it would be. Within a transaction. */
+int schedule_cancel(struct core *core, const struct device *device, const char *correlation,
+    const struct assign_how *how, size_t *cancelled, struct err *err);
 
 /** One line for each. */
 int schedule_print(struct core *core, const struct device *device, FILE *out, struct err *err);

@@ -49,7 +49,8 @@ take_installed(struct settling *s, struct ecu *ecu, const struct told_ecu *told,
 	if ((r = state_ecu_installed(s->core->state, s->device->id, ecu, err)) != 0)
 		return r < 0 ? r : 0;
 	follow_note(s->core, s->device->id);
-	return settle_tell(s, (struct happening){ .what = "runs", .ecu = ecu->serial, .target = told->file },
+	return settle_tell(s,
+	    (struct happening){ .what = "runs", .ecu = ecu->serial, .target = told->file, .is_chatter = true },
 	    err, "ECU %s runs %s, sha256 %s", ecu->serial, told->file, told->sha256);
 }
 
@@ -60,7 +61,8 @@ take_attacks(struct settling *s, struct ecu *ecu, const struct told_ecu *told, s
 	if (!strcmp(ecu->attacks, told->attacks))
 		return 0;
 	snprintf(ecu->attacks, sizeof(ecu->attacks), "%s", told->attacks);
-	return settle_tell(s, (struct happening){ .what = "attack", .ecu = ecu->serial }, err,
+	return settle_tell(s, (struct happening){ .what = "attack", .ecu = ecu->serial, .is_chatter = true },
+	    err,
 	    told->attacks[0] ? "ECU %s has detected an attack: %s" : "ECU %s tells of no attack any more%s",
 	    ecu->serial, told->attacks);
 }
@@ -93,8 +95,8 @@ tell_old(struct settling *s, const struct ecu *ecu, const struct told_ecu *told,
 		return 0;
 	if ((r = state_device_why(s->core->state, s->device->id, text, s->now, err)) != 0)
 		return r < 0 ? r : 0;
-	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = ecu->serial }, err,
-	    "ECU %s: report with counter %lld passed over, %lld was taken", ecu->serial,
+	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = ecu->serial, .is_chatter = true },
+	    err, "ECU %s: report with counter %lld passed over, %lld was taken", ecu->serial,
 	    (long long)told->counter, (long long)ecu->report_counter);
 }
 
@@ -219,7 +221,9 @@ tell_result(
 {
 	const char *correlation = s->told->correlation;
 
-	return settle_tell(s, (struct happening){ .what = "reported", .ecu = ecu, .correlation = correlation },
+	return settle_tell(s,
+	    (struct happening){
+		.what = "reported", .ecu = ecu, .correlation = correlation, .is_chatter = true },
 	    err, "reported %s%.64s%s%s %.64s: %.*s%s%.127s%s", ecu ? "for ECU " : "", ecu ? ecu : "",
 	    ecu ? " " : "", result->is_success ? "success" : "failure", *result->code ? result->code : "?",
 	    REPORT_TEXT_MAX, result->text, *correlation ? ", " : "", correlation, words);

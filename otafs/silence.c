@@ -80,7 +80,9 @@ silence_causes(const struct silence *facts, FILE *out)
 {
 	size_t i = progress_of(facts);
 
-	if (i < PROGRESS)
+	if (facts->refused[0])
+		fprintf(out, "its manifests are refused, so nobody hears what it runs: %s", facts->refused);
+	else if (i < PROGRESS)
 		fputs(progress[i].cause, out);
 	else if (facts->is_read)
 		refusals(facts, out);
@@ -154,15 +156,25 @@ look_at_expiry(struct core *core, int64_t now, json_t *problems)
 	return json_string_value(json_array_get(problems, 0));
 }
 
+const char *
+silence_refusal(const struct device *device)
+{
+	size_t n = strlen(SILENCE_REFUSED);
+
+	return strncmp(device->why, SILENCE_REFUSED, n) ? "" : device->why + n;
+}
+
 static int
 print_causes(struct core *core, const struct device *device, const struct assignment *open, size_t count,
     const struct last_event *last, int64_t now, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *problems = json_array();
 	char unheard[NAME_ECU_MAX + 1] = "", trap[NAME_TARGET_MAX + 1] = "";
-	struct silence facts = {
-		.event = last->type, .success = last->success, .unheard = unheard, .trap = trap
-	};
+	struct silence facts = { .event = last->type,
+		.success = last->success,
+		.refused = silence_refusal(device),
+		.unheard = unheard,
+		.trap = trap };
 	int r = look_at_ecus(core, device, open, count, unheard, trap, err);
 
 	if (r < 0)
@@ -224,6 +236,14 @@ silence_is_due(const struct core *core, const struct device *device, int64_t pol
 	int64_t limit = core->config->unresponsive_polls;
 
 	return limit > 0 && polls >= limit && strcmp(device->status, STANDING_UNRESPONSIVE) != 0;
+}
+
+bool
+silence_is_over(const struct core *core, const struct device *device, int64_t polls)
+{
+	int64_t limit = core->config->unresponsive_polls;
+
+	return (limit == 0 || polls < limit) && !strcmp(device->status, STANDING_UNRESPONSIVE);
 }
 
 static int

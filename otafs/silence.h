@@ -13,11 +13,18 @@
 
 #include "otafs/core.h"
 
+/** How the words in why begin when the last manifest was refused. */
+#define SILENCE_REFUSED "manifest refused: "
+
+/** Why the last manifest of @device was refused, as why has it; "" if it was not. */
+const char *silence_refusal(const struct device *device);
+
 /** What is known of an update under way. */
 struct silence {
 	bool is_read;        /**< the device has read director/targets.json since */
 	const char *event;   /**< type of the last event, if that is of this update; "" */
 	int success;         /**< that the event tells: 1, 0, -1: neither */
+	const char *refused; /**< why its last manifest was refused; "" */
 	const char *expired; /**< a sentence about metadata that has expired; "" */
 	const char *unheard; /**< an ECU that is registered and was never told of; "" */
 	const char *trap;    /**< a target that an ECU runs with other content; "" */
@@ -32,6 +39,9 @@ int silence_print(struct core *core, const struct device *device, const struct a
 
 /** Whether the alarm is to be given now that @device has polled @polls times. */
 bool silence_is_due(const struct core *core, const struct device *device, int64_t polls);
+
+/** Whether @device counts as unresponsive and should not, after @polls: unresponsive_polls was set higher. */
+bool silence_is_over(const struct core *core, const struct device *device, int64_t polls);
 
 /** Gives the alarm: in why, history and log. Within a transaction; standing_update() is the caller's. */
 int silence_tell(struct core *core, const struct device *device, const struct assignment *open, size_t count,

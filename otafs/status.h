@@ -13,9 +13,9 @@ int status_print_readme(struct core *core, FILE *out, struct err *err);
 /** Roles, key ids, thresholds and expiry of one repository; never a private key. */
 int status_print_keys(struct core *core, enum repository repository, FILE *out, struct err *err);
 
-/** The last refusals of writes, oldest first: "TIME WHO PATH: CAUSE". */
 /** Prints report/@name (gc, limits) as ota-watcher wrote it last; nothing when it has not yet. */
 int status_print_report(struct core *core, const char *name, FILE *out, struct err *err);
+/** The last refusals of writes, oldest first: "TIME WHO PATH: CAUSE". */
 int status_print_why(struct core *core, FILE *out, struct err *err);
 
 /** JSON: counts, the publication, the signer. */

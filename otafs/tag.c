@@ -5,10 +5,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/utc.h"
 #include "otafs/text.h"
-
-#define BLANKS " \t\r"
 
 int
 tag_check_name(const char *name, struct err *err)
@@ -45,10 +42,7 @@ tell(struct core *core, const char *device, const char *name, const char *value,
 		snprintf(text, sizeof(text), "tag %s set to \"%s\" by %s", name, shown, who);
 	else
 		snprintf(text, sizeof(text), "tag %s removed by %s", name, who);
-	return state_happened(core->state,
-	    &(struct happening){
-		.device = device, .at = utc_now(), .who = who, .what = "tagged", .text = text },
-	    err);
+	return core_tell(core, device, who, "tagged", text, err);
 }
 
 static int
@@ -88,22 +82,10 @@ tag_set(struct core *core, const char *device, const char *name, const char *val
 	return r < 0 ? r : 0;
 }
 
-/* Cuts blanks off both ends. */
-static char *
-trim(char *text)
-{
-	size_t n;
-
-	text += strspn(text, BLANKS);
-	for (n = strlen(text); n && strchr(BLANKS, text[n - 1]); n--)
-		text[n - 1] = '\0';
-	return text;
-}
-
 static int
 take_line(struct core *core, const char *device, char *line, const char *who, struct err *err)
 {
-	char *name = trim(line), *value = strchr(name, '=');
+	char *name = text_trim(line), *value = strchr(name, '=');
 
 	if (!*name)
 		return 0;
@@ -111,7 +93,7 @@ take_line(struct core *core, const char *device, char *line, const char *who, st
 		return err_set(
 		    err, EINVAL, "\"%.64s\": expected \"NAME=VALUE\", or \"NAME=\" to remove a tag", name);
 	*value++ = '\0';
-	return tag_set(core, device, trim(name), trim(value), who, err);
+	return tag_set(core, device, text_trim(name), text_trim(value), who, err);
 }
 
 int

@@ -38,6 +38,34 @@ text_check(const char *text, size_t max, const char *controls, const char *what,
 	return json ? 0 : err_set(err, EINVAL, "%s: is not UTF-8", what);
 }
 
+char *
+text_trim(char *text)
+{
+	size_t n;
+
+	text += strspn(text, TEXT_BLANKS);
+	for (n = strlen(text); n && strchr(TEXT_BLANKS, text[n - 1]); n--)
+		text[n - 1] = '\0';
+	return text;
+}
+
+const char *
+text_one_line(const char *text, char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (; *text && n + 3 < room; text++) {
+		if (*text == '\n')
+			out[n++] = ';';
+		if (*text != '\r')
+			out[n++] = (unsigned char)*text < 0x20 ? ' ' : *text;
+	}
+	while (n && strchr("; ", out[n - 1]))
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
 void
 text_duration(int64_t seconds, char out[static TEXT_DURATION_SIZE])
 {

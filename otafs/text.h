@@ -14,6 +14,15 @@ int text_line(const char *line, void *out);
  * moves a terminal. */
 int text_check(const char *text, size_t max, const char *controls, const char *what, struct err *err);
 
+/** What may stand around a word or a command. */
+#define TEXT_BLANKS " \t\r\n"
+/** Cuts them off both ends of @text, in place, and returns where it begins then. */
+char *text_trim(char *text);
+
+/** The lines of a command in one, "app 1.0; fw 2.0", for a line of something else; cut to @room. Returns @out.
+ */
+const char *text_one_line(const char *text, char *out, size_t room);
+
 /** "3 d 4 h" and its 0. */
 #define TEXT_DURATION_SIZE 48
 /** Writes a length of time in its two largest units: "12 s", "4 min 3 s", "2 h 10 min", "3 d 4 h". */

@@ -190,6 +190,7 @@ told_result(const struct told *told, struct told_result *out)
 	return true;
 }
 
+/* One for each ECU: what follows more would be looked through for each ECU anew. */
 bool
 told_item(const struct told *told, const char *serial, struct told_result *out)
 {
@@ -198,6 +199,8 @@ told_item(const struct told *told, const char *serial, struct told_result *out)
 
 	json_array_foreach(json_object_get(told->report, "items"), i, one)
 	{
+		if (i == STATE_ECUS_MAX)
+			break;
 		if (strcmp(text_or_none(one, "ecu"), serial) != 0)
 			continue;
 		read_result(json_object_get(one, "result"), "", out);

@@ -8,6 +8,8 @@ const struct table *const tree_tables[] = {
 	&tree_repo,
 	&tree_packages,
 	&tree_devices,
+	&tree_director,
+	&tree_gate,
 	&tree_csv,
 	&tree_events,
 	&tree_query,

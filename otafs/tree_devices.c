@@ -1,19 +1,15 @@
-/* devices/ of both views, and gate/, ota-gate's way to their transactions. */
+/* devices/ of both views. Below devices/ID/, in/ is in tree_gate.c, director/ in tree_director.c, and groups/
+ * in tree_groups.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/counter.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
-#include "otafs/director.h"
-#include "otafs/enroll.h"
 #include "otafs/label.h"
-#include "otafs/flight.h"
-#include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
@@ -220,21 +216,7 @@ print_ecu(const struct node *node, FILE *out, struct err *err)
 static int
 exists_ecu(const struct node *node, struct err *err)
 {
-	AUTO(free_p) char *text = NULL;
-	AUTO(fclose_p) FILE *out = NULL;
-	size_t bytes;
-
-	out = open_memstream(&text, &bytes);
-	return out ? print_ecu(node, out, err) : err_set(err, ENOMEM, "no memory");
-}
-
-/* The files that show what a device told, and the kinds they are stored under. */
-static const char *
-report_kind(const char *name)
-{
-	if (!strcmp(name, "hardware"))
-		return "system_info";
-	return strcmp(name, "packages") ? name : "installed";
+	return device_has_ecu(node->core, &node->device, node->args[1], err);
 }
 
 static int
@@ -244,184 +226,45 @@ print_report(const struct node *node, FILE *out, struct err *err)
 }
 
 static int
-print_events(const struct node *node, FILE *out, struct err *err)
+stream_events(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
 {
-	return report_events_print(node->core, &node->device, out, err);
-}
-
-/* ---- devices/ID/in/ */
-
-static int
-prepare_manifest(
-    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
-{
-	return manifest_prepare(node->core, &node->device, body, bytes, work, reply, err);
-}
-
-static int
-commit_manifest(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
-{
-	return node->work ? manifest_take(node->core, &node->device, node->work, reply, err)
-			  : manifest_commit(node->core, &node->device, body, bytes, reply, err);
-}
-
-static int
-commit_ecus(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
-{
-	return enroll_commit(node->core, &node->device, body, bytes, reply, err);
-}
-
-static int
-commit_events(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
-{
-	return report_events_commit(node->core, &node->device, body, bytes, reply, err);
-}
-
-static int
-commit_report(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
-{
-	return report_commit(node->core, &node->device, names_last(node), body, bytes, reply, err);
-}
-
-/* ---- director/ */
-
-static int
-exists_director(const struct node *node, struct err *err)
-{
-	int version = names_root_version(names_last(node));
-
-	/* A device that is told that there is no next root reads targets with the keys of this one. */
-	if (version > node->core->roots.count)
-		core_look_for_root(node->core);
-	if (names_role(names_last(node)) >= 0 || (version >= 0 && version <= node->core->roots.count))
-		return 0;
-	return err_set(err, ENOENT, "no such document");
-}
-
-static int
-list_director(const struct node *node, node_list_fn each, void *context, struct err *err)
-{
-	static const char *const names[] = { "root.json", "targets.json", "snapshot.json", "timestamp.json" };
-	char root[32];
-	int r = 0;
-
-	(void)err;
-	for (size_t i = 0; r == 0 && i < sizeof(names) / sizeof(names[0]); i++)
-		r = each(names[i], S_IFREG, context);
-	for (int i = 1; r == 0 && i <= node->core->roots.count; i++) {
-		snprintf(root, sizeof(root), "%d.root.json", i);
-		r = each(root, S_IFREG, context);
-	}
-	return r;
-}
-
-static int
-print_director(const struct node *node, FILE *out, struct err *err)
-{
-	int role = names_role(names_last(node)), version = names_root_version(names_last(node)), r;
-	AUTO(free_p) char *text = NULL;
-	size_t bytes;
-
-	if (role < 0 && node->core->roots.count == 0)
-		return err_set(err, EAGAIN, "the director's root is not known yet");
-	if (role < 0)
-		return fputs(node->core->roots.texts[(version ? version : node->core->roots.count) - 1], out) <
-		       0;
-	if ((r = director_document(node->core, &node->device, (enum role)role, &text, &bytes, err)) < 0)
-		return r;
-	fwrite(text, 1, bytes, out);
-	return 0;
-}
-
-static int64_t
-tag_director(const struct node *node)
-{
-	int version = names_root_version(names_last(node));
-	struct err err;
-	int64_t tag = 0;
-
-	if (version >= 0)
-		return version ? version : node->core->roots.count;
-	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
-}
-
-/* Devices read no other document of the director. */
-static bool
-is_noted_director(const struct node *node)
-{
-	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
-}
-
-static int
-note_director(const struct node *node, struct err *err)
-{
-	return flight_note(node->core, node->args[0], utc_now(), err);
+	return report_events_print(node->core, &node->device, cursor, out, err);
 }
 
 /* ---- the table */
 
 /* clang-format off */
-/* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
-#define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
-#define CONTROL(path, printer, writer, size)                                                                            \
-	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = printer,                \
-	    .write = writer, .room = size)
-#define TRANSACTION(name, committer, size, ...)                                                                            \
-	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
-	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
-	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
-	    .commit = committer, .room = size, __VA_ARGS__)
-
 static const struct row rows[] = {
 	OPEN_FOLDER("devices", NEEDS_NOTHING, .page = page_devices, .make = make_device),
 	FOLDER("devices/*", VIEW_FULL, NEEDS_DEVICE, .remove = remove_device),
-	ROW("devices/*/assign", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_assign,
-	    .write = write_assign, .room = ASSIGN_BYTES_MAX),
-	ROW("devices/*/assign.check", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_DEVICE, .print = print_trial,
-	    .write = write_trial, .room = ASSIGN_BYTES_MAX),
+	CONTROL("devices/*/assign", NEEDS_DEVICE, print_assign, write_assign, ASSIGN_BYTES_MAX),
+	CONTROL("devices/*/assign.check", NEEDS_DEVICE, print_trial, write_trial, ASSIGN_BYTES_MAX),
 	TEXT("devices/*/status", NEEDS_DEVICE, print_status),
 	TEXT("devices/*/history", NEEDS_DEVICE, print_history, .flags = ROW_GROWS),
 	TEXT("devices/*/log", NEEDS_DEVICE, print_log, .flags = ROW_GROWS),
 	TEXT("devices/*/why", NEEDS_DEVICE, print_why),
 	TEXT("devices/*/device.json", NEEDS_DEVICE, print_json),
 	TEXT("devices/*/installations", NEEDS_DEVICE, print_installations),
-	CONTROL("devices/*/counter", print_counter, write_counter, COUNTER_BYTES_MAX),
-	CONTROL("devices/*/name", print_name, write_name, LABEL_NAME_BYTES_MAX),
-	CONTROL("devices/*/notes", print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
-	CONTROL("devices/*/tags", print_tags, write_tags, TAG_BYTES_MAX),
+	CONTROL("devices/*/counter", NEEDS_DEVICE, print_counter, write_counter, COUNTER_BYTES_MAX),
+	CONTROL("devices/*/name", NEEDS_DEVICE, print_name, write_name, LABEL_NAME_BYTES_MAX),
+	CONTROL("devices/*/notes", NEEDS_DEVICE, print_notes, write_notes, STATE_DEVICE_NOTES_MAX),
+	CONTROL("devices/*/tags", NEEDS_DEVICE, print_tags, write_tags, TAG_BYTES_MAX),
 	TEXT("devices/*/hardware", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/network", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/packages", NEEDS_DEVICE, print_report),
 	TEXT("devices/*/config", NEEDS_DEVICE, print_report),
-	TEXT("devices/*/events", NEEDS_DEVICE, print_events),
+	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
-	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
-	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
-	ROW("devices/*/certificates/*/expires", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, SPEAKS, .flags = ROW_SHOWN,
-	    .print = print_expires, .write = write_expires, .room = DEVICE_EXPIRES_MAX),
-	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
-	GATE_FOLDER("gate", NEEDS_NOTHING),
-	GATE_FOLDER("gate/*", NEEDS_DEVICE),
-	GATE_FOLDER("gate/*/*", SPEAKS),
-	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
-	    .finish = manifest_finish),
-	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX),
-	TRANSACTION("system_info", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("network", commit_report, REPORT_NETWORK_BYTES_MAX),
-	TRANSACTION("installed", commit_report, REPORT_BYTES_MAX),
-	TRANSACTION("config", commit_report, REPORT_CONFIG_BYTES_MAX),
-	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX),
+	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX,
+	    .flags = ROW_SHOWN),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
 	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),
 	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
-	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
-	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

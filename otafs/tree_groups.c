@@ -9,30 +9,20 @@
 #include "otafs/rows.h"
 #include "otafs/trial.h"
 
-/** Members that are listed at a time. */
-#define MEMBERS_PAGE 1000
-
 /* ---- groups/ */
 
-struct listing {
-	node_list_fn each;
-	void *context;
-};
-
 static int
-list_group(const struct group *group, void *context)
+list_group(const struct group *group, void *names)
 {
-	const struct listing *listing = context;
-
-	return listing->each(group->name, S_IFDIR, listing->context);
+	return names_pass(group->name, names);
 }
 
 static int
 list_groups(const struct node *node, node_list_fn each, void *context, struct err *err)
 {
-	struct listing listing = { each, context };
+	struct names names = { each, context, S_IFDIR };
 
-	return state_groups(node->core->state, list_group, &listing, err);
+	return state_groups(node->core->state, list_group, &names, err);
 }
 
 static int
@@ -76,7 +66,7 @@ page_members(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_
 {
 	struct names names = { each, context, S_IFLNK };
 
-	return group_page(node->core, node->args[0], cursor, MEMBERS_PAGE, list_member, &names, err);
+	return group_page(node->core, node->args[0], cursor, NAMES_PAGE, list_member, &names, err);
 }
 
 static int
@@ -241,24 +231,22 @@ leave_group(const struct node *node, struct err *err)
 /* ---- the table */
 
 /* clang-format off */
-#define LINK(path, need, ...) ROW(path, VIEW_FULL, NODE_LINK, 0777, GROUP_ADMIN, need, __VA_ARGS__)
-#define CONTROL(path, printer, writer, bytes)                                                                           \
-	ROW(path, VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_SHOWN, .exists = exists_group, \
-	    .print = printer, .write = writer, .room = bytes)
-#define STREAM(path, streamer, more)                                                                                    \
-	ROW(path, VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_SHOWN | (more),                \
-	    .exists = exists_group, .stream = streamer)
+/* The files of a group. */
+#define GROUP_CONTROL(name, printer, writer, size)                                                                      \
+	CONTROL("groups/*/" name, NEEDS_NOTHING, printer, writer, size, .flags = ROW_SHOWN, .exists = exists_group)
+#define GROUP_STREAM(name, streamer, more)                                                                              \
+	STREAM("groups/*/" name, NEEDS_NOTHING, streamer, .flags = ROW_SHOWN | (more), .exists = exists_group)
 
 static const struct row rows[] = {
 	OPEN_FOLDER("groups", NEEDS_NOTHING, .list = list_groups, .make = make_group),
 	OPEN_FOLDER("groups/*", NEEDS_NOTHING, .flags = ROW_APART, .exists = exists_group, .page = page_members,
 	    .make_link = put_member, .remove = remove_group, .rename = rename_group),
-	CONTROL("groups/*/rule", print_rule, write_rule, STATE_GROUP_RULE_MAX),
-	CONTROL("groups/*/assign", print_order, write_order, ORDER_BYTES_MAX),
-	CONTROL("groups/*/assign.check", print_check, write_check, ORDER_BYTES_MAX),
-	CONTROL("groups/*/stop", print_nothing, write_stop, STATE_GROUP_RULE_MAX),
-	STREAM("groups/*/receipts", stream_receipts, 0),
-	STREAM("groups/*/count", stream_count, ROW_APART),
+	GROUP_CONTROL("rule", print_rule, write_rule, STATE_GROUP_RULE_MAX),
+	GROUP_CONTROL("assign", print_order, write_order, ORDER_BYTES_MAX),
+	GROUP_CONTROL("assign.check", print_check, write_check, ORDER_BYTES_MAX),
+	GROUP_CONTROL("stop", print_nothing, write_stop, STATE_GROUP_RULE_MAX),
+	GROUP_STREAM("receipts", stream_receipts, 0),
+	GROUP_STREAM("count", stream_count, ROW_APART),
 	LINK("groups/*/*", NEEDS_NOTHING, .exists = exists_member, .link = link_member, .unlink = take_member),
 
 	OPEN_FOLDER("devices/*/groups", NEEDS_DEVICE, .list = list_groups_of, .make_link = join_group),

@@ -93,8 +93,7 @@ static const struct row rows[] = {
 	FOLDER("packages", VIEW_FULL, NEEDS_NOTHING, .list = list_packages),
 	OPEN_FOLDER("packages/*", NEEDS_PACKAGE, .list = list_versions),
 	OPEN_FOLDER("packages/*/*", NEEDS_TARGET, .list = list_package_files, .remove = remove_target),
-	ROW("packages/*/*/retire", VIEW_FULL, NODE_CONTROL, 0660, GROUP_ADMIN, NEEDS_TARGET, .flags = ROW_SHOWN,
-	    .print = print_retire, .write = write_retire, .room = RETIRE_BYTES_MAX),
+	CONTROL("packages/*/*/retire", NEEDS_TARGET, print_retire, write_retire, RETIRE_BYTES_MAX, .flags = ROW_SHOWN),
 	TEXT("packages/*/*/*", NEEDS_TARGET, print_package, .flags = ROW_SHOWN, .exists = exists_package_file),
 };
 /* clang-format on */

@@ -77,8 +77,7 @@ link_device(const struct node *node, char *out, size_t room, struct err *err)
 static const struct row rows[] = {
 	FOLDER("prefix", VIEW_FULL, NEEDS_NOTHING, .list = list_first),
 	FOLDER("prefix/*", VIEW_FULL, NEEDS_NOTHING, .exists = exists_prefix, .page = page_prefix),
-	ROW("prefix/*/*", VIEW_FULL, NODE_LINK, 0777, GROUP_ADMIN, NEEDS_NOTHING, .exists = exists_link,
-	    .link = link_device),
+	LINK("prefix/*/*", NEEDS_NOTHING, .exists = exists_link, .link = link_device),
 };
 
 const struct table tree_prefix = TABLE(rows);

@@ -47,18 +47,15 @@ stream_count(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE 
 /* ---- the table */
 
 /* clang-format off */
-#define STREAM(path, streamer)                                                                                          \
-	ROW(path, VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_APART, .stream = streamer)
-
 static const struct row rows[] = {
 	FOLDER("query", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("query/README", NEEDS_NOTHING, print_readme),
 	FOLDER("query/text", VIEW_FULL, NEEDS_NOTHING),
 	FOLDER("query/json", VIEW_FULL, NEEDS_NOTHING),
 	FOLDER("query/count", VIEW_FULL, NEEDS_NOTHING),
-	STREAM("query/text/*", stream_text),
-	STREAM("query/json/*", stream_json),
-	STREAM("query/count/*", stream_count),
+	STREAM("query/text/*", NEEDS_NOTHING, stream_text, .flags = ROW_APART),
+	STREAM("query/json/*", NEEDS_NOTHING, stream_json, .flags = ROW_APART),
+	STREAM("query/count/*", NEEDS_NOTHING, stream_count, .flags = ROW_APART),
 };
 /* clang-format on */
 

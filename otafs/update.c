@@ -11,25 +11,33 @@
 #include "otafs/director.h"
 #include "otafs/fleet.h"
 #include "otafs/standing.h"
+#include "otafs/text.h"
 
 #define WORDS " \t\r"
 #define EXPECTED                                                                                               \
 	"expected \"PACKAGE VERSION [ECU]\", \"at TIME ...\", \"cancel\", \"cancel!\", \"follow PACKAGE\" or " \
 	"\"unfollow PACKAGE\""
 
+void
+update_correlation(const char *kind, char out[static STATE_CORRELATION_MAX])
+{
+	char uuid[UUID_SIZE];
+
+	uuid_make(uuid);
+	snprintf(out, STATE_CORRELATION_MAX, "urn:here-ota:%s:%s", kind, uuid);
+}
+
 int
 update_open(struct core *core, const struct device *device, const char *correlation, struct update *out,
     struct err *err)
 {
-	char uuid[UUID_SIZE];
 	int r;
 
 	*out = (struct update){ .core = core, .device = device, .now = utc_now() };
-	uuid_make(uuid);
 	if (correlation)
 		snprintf(out->correlation, sizeof(out->correlation), "%s", correlation);
 	else
-		snprintf(out->correlation, sizeof(out->correlation), "urn:here-ota:mtu:%s", uuid);
+		update_correlation(UPDATE_BY_HAND, out->correlation);
 	if ((r = state_ecus(core->state, device->id, &out->ecus, &out->ecu_count, err)) < 0)
 		return r;
 	out->list = calloc(out->ecu_count ? out->ecu_count : 1, sizeof(*out->list));
@@ -101,14 +109,8 @@ add_to_fitting(struct update *update, const struct target *target, struct err *e
 char *
 update_rest(char *rest)
 {
-	size_t n;
-
-	if (!rest)
-		return NULL;
-	rest += strspn(rest, WORDS);
-	for (n = strlen(rest); n && strchr(WORDS, rest[n - 1]); n--)
-		rest[n - 1] = '\0';
-	return *rest ? rest : NULL;
+	rest = rest ? text_trim(rest) : NULL;
+	return rest && *rest ? rest : NULL;
 }
 
 static int
@@ -151,15 +153,15 @@ update_parse(struct update *update, const char *text, struct err *err)
 /* -- storing -- */
 
 int
-update_note(struct core *core, const struct device *device, int64_t now, struct err *err)
+update_note(struct core *core, const char *device, int64_t now, struct err *err)
 {
-	int r = state_device_bump(core->state, device->id, now, err);
+	int r = state_device_bump(core->state, device, now, err);
 
 	if (r != 0)
-		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted meanwhile", device->id);
-	if ((r = standing_update(core, device->id, err)) < 0)
+		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted meanwhile", device);
+	if ((r = standing_update(core, device, err)) < 0)
 		return r;
-	return core_device_changed(core, device->id, err);
+	return core_device_changed(core, device, err);
 }
 
 static int
@@ -196,7 +198,7 @@ update_store(const struct update *update, const char *who, struct err *err)
 	for (size_t i = 0; i < update->count && r == 0; i++)
 		r = store_row(update, &update->list[i], who, err);
 	if (r == 0)
-		r = update_note(core, update->device, update->now, err);
+		r = update_note(core, update->device->id, update->now, err);
 	if (r == 0)
 		r = fleet_promise(core, update->list, update->count, err);
 	return state_end(core->state, r, err);

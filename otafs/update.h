@@ -28,6 +28,11 @@ struct update {
 	bool is_later; /**< it begins later: what runs now will maybe not run then */
 };
 
+/** Makes a new correlation id, "urn:here-ota:KIND:UUID": of an update by hand, or of one that was followed. */
+#define UPDATE_BY_HAND "mtu"
+#define UPDATE_FOLLOWED "auto-update"
+void update_correlation(const char *kind, char out[static STATE_CORRELATION_MAX]);
+
 /** Reads the device's ECUs, if it has told any. @correlation NULL: a new one of an update by hand. */
 int update_open(struct core *core, const struct device *device, const char *correlation, struct update *out,
     struct err *err);
@@ -70,6 +75,6 @@ char *update_rest(char *rest);
 
 /** Counter, status, history of the device's last change, and the names that are no longer true: whatever
  * changes what a device should install ends with this, within its transaction. */
-int update_note(struct core *core, const struct device *device, int64_t now, struct err *err);
+int update_note(struct core *core, const char *device, int64_t now, struct err *err);
 
 #endif

@@ -55,8 +55,6 @@ end_update(struct core *core, const char *device, const char *why, int64_t now, 
 	    (r = state_device_bump(core->state, device, now, err)) == 0)
 		r = standing_update(core, device, err);
 	if (r == 0)
-		r = standing_update(core, device, err);
-	if (r == 0)
 		log_line(LOG_WARNING, "update ended device=%s reason=\"%s\"", device, why);
 	return r;
 }

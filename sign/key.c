@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -74,6 +75,18 @@ make_id(struct public_key *key)
 	return 0;
 }
 
+/* With a long one each signature that is checked costs a hundred times as much: some milliseconds. */
+static bool
+is_quick(const EVP_PKEY *key)
+{
+	BIGNUM *exponent = NULL;
+	bool is_short = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 &&
+			BN_num_bits(exponent) <= KEY_EXPONENT_BITS_MAX;
+
+	BN_free(exponent);
+	return is_short;
+}
+
 static int
 read_rsa(const char *pem, const char *what, EVP_PKEY **out, struct err *err)
 {
@@ -83,12 +96,14 @@ read_rsa(const char *pem, const char *what, EVP_PKEY **out, struct err *err)
 
 	BIO_free(bio);
 	if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-	    (bits == 2048 || bits == 3072 || bits == 4096)) {
+	    (bits == 2048 || bits == 3072 || bits == 4096) && is_quick(key)) {
 		*out = key;
 		return 0;
 	}
 	EVP_PKEY_free(key);
-	return err_set(err, EBADMSG, "%s: RSA key is no SPKI PEM of 2048, 3072 or 4096 bits", what);
+	return err_set(err, EBADMSG,
+	    "%s: RSA key is no SPKI PEM of 2048, 3072 or 4096 bits, with an exponent of at most %d", what,
+	    KEY_EXPONENT_BITS_MAX);
 }
 
 int

@@ -19,6 +19,9 @@
 /** A signature of the largest RSA key in use, 4096 bit. */
 #define KEY_SIGNATURE_MAX 512
 
+/** Longest public exponent of an RSA key, as libcrypto has it for large ones; 65537, which all use, has 17. */
+#define KEY_EXPONENT_BITS_MAX 64
+
 /** What an Ed25519 pair is made from. */
 #define KEY_SEED_BYTES 32
 

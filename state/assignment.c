@@ -91,14 +91,10 @@ int
 state_assignments_unread(struct state *state, const char *device, struct err *err)
 {
 	struct rows *rows;
-	int r = db_query(state->db, UNREAD, &rows, err, "s", device), count;
+	int64_t count;
+	int r = db_query(state->db, UNREAD, &rows, err, "s", device);
 
-	if (r < 0)
-		return r;
-	r = db_next(rows, err);
-	count = r > 0 ? (int)db_number(rows, 0) : 0;
-	db_done(rows);
-	return r < 0 ? r : count;
+	return r < 0 || (r = state_number(rows, &count, err)) < 0 ? r : (int)count;
 }
 
 int

@@ -195,10 +195,7 @@ state_device_page(struct state *state, const char *prefix, const char *after, in
 	if ((r = db_query(state->db, is_first ? DEVICES_FROM : DEVICES_AFTER, &s, err, "ssi",
 		 is_first ? prefix : after, end, most)) < 0)
 		return r;
-	while ((r = db_next(s, err)) > 0 && (r = each(db_text(s, 0), context)) == 0)
-		;
-	db_done(s);
-	return r;
+	return state_each_name(s, each, context, err);
 }
 
 int

@@ -8,6 +8,7 @@
 #include "lib/digest.h"
 #include "lib/err.h"
 #include "lib/name.h"
+#include "state/standing.h"
 #include "state/state.h"
 
 /** Bytes of UTF-8 of a device's name. */
@@ -25,7 +26,7 @@ struct device {
 	char why[ERR_TEXT_MAX];             /**< the last refusal in words; empty: none */
 	int64_t why_at;
 	char failure[ERR_TEXT_MAX]; /**< how the last update failed; empty: it did not, or there was none */
-	char status[16];            /**< a name of otafs/standing.h */
+	char status[STATE_STANDING_SIZE];     /**< a name of otafs/standing.h */
 	char name[STATE_DEVICE_NAME_MAX + 1]; /**< what people call it; empty: nothing */
 	int64_t activated_at;                 /**< when it first handed something in; 0: never */
 	int64_t polls;                        /**< manifests since its open update was made or last moved on */

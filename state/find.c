@@ -209,31 +209,20 @@ int
 reader_ids(struct reader *reader, const struct find *find, const char *after, int64_t most, state_name_fn each,
     void *context, struct err *err)
 {
-	struct rows *s;
-	int r;
+	struct rows *rows;
+	int r = start(reader, find, finds[find->by].ids, after, most, &rows, err);
 
-	if ((r = start(reader, find, finds[find->by].ids, after, most, &s, err)) < 0)
-		return r;
-	while ((r = db_next(s, err)) > 0)
-		if ((r = each(db_text(s, 0), context)))
-			break;
-	db_done(s);
-	return r;
+	return r < 0 ? r : state_each_name(rows, each, context, err);
 }
 
 int64_t
 reader_count(struct reader *reader, const struct find *find, int64_t most, struct err *err)
 {
-	struct rows *s;
-	int64_t count = 0;
-	int r;
+	struct rows *rows;
+	int64_t count;
+	int r = start(reader, find, finds[find->by].count, "", most, &rows, err);
 
-	if ((r = start(reader, find, finds[find->by].count, "", most, &s, err)) < 0)
-		return r;
-	if ((r = db_next(s, err)) > 0)
-		count = db_number(s, 0);
-	db_done(s);
-	return r < 0 ? r : count;
+	return r < 0 || (r = state_number(rows, &count, err)) < 0 ? r : count;
 }
 
 static int

@@ -69,11 +69,5 @@ state_following(
 	struct rows *rows;
 	int r = db_query(state->db, FOLLOWING, &rows, err, "si", after, (int64_t)most);
 
-	if (r < 0)
-		return r;
-	while ((r = db_next(rows, err)) > 0)
-		if ((r = each(db_text(rows, 0), context)) != 0)
-			break;
-	db_done(rows);
-	return r;
+	return r < 0 ? r : state_each_name(rows, each, context, err);
 }

@@ -21,7 +21,6 @@ static const char MEMBERS_RENAME[] = "UPDATE member SET name = ?2 WHERE name = ?
 static const char MEMBER[] = "SELECT 1 FROM member WHERE name = ?1 AND device = ?2";
 static const char MEMBERS[] =
     "SELECT device FROM member WHERE name = ?1 AND device > ?2 ORDER BY device LIMIT ?3";
-static const char MEMBER_COUNT[] = "SELECT COUNT(*) FROM member WHERE name = ?1";
 
 int
 state_group_add(struct state *state, const char *name, int64_t now, struct err *err)
@@ -32,7 +31,7 @@ state_group_add(struct state *state, const char *name, int64_t now, struct err *
 int
 state_group_remove(struct state *state, const char *name, struct err *err)
 {
-	int r = state_members_remove(state, name, err);
+	int r = db_change(state->db, MEMBERS_REMOVE, err, "s", name);
 
 	return r < 0 ? r : state_answer(db_change(state->db, REMOVE, err, "s", name), STATE_NONE);
 }
@@ -102,24 +101,13 @@ state_groups(struct state *state, state_group_fn each, void *context, struct err
 	return r;
 }
 
-static int
-number(struct state *state, const char *sql, const char *argument, int64_t *out, struct err *err)
-{
-	struct rows *rows;
-	int r;
-
-	if ((r = db_query(state->db, sql, &rows, err, argument ? "s" : "", argument)) < 0)
-		return r;
-	r = db_next(rows, err);
-	*out = r > 0 ? db_number(rows, 0) : 0;
-	db_done(rows);
-	return r < 0 ? r : 0;
-}
-
 int
 state_group_count(struct state *state, int64_t *count, struct err *err)
 {
-	return number(state, GROUP_COUNT, NULL, count, err);
+	struct rows *rows;
+	int r = db_query(state->db, GROUP_COUNT, &rows, err, "");
+
+	return r < 0 ? r : state_number(rows, count, err);
 }
 
 int
@@ -132,12 +120,6 @@ int
 state_member_remove(struct state *state, const char *name, const char *device, struct err *err)
 {
 	return state_answer(db_change(state->db, MEMBER_REMOVE, err, "ss", name, device), STATE_NONE);
-}
-
-int
-state_members_remove(struct state *state, const char *name, struct err *err)
-{
-	return db_change(state->db, MEMBERS_REMOVE, err, "s", name);
 }
 
 int
@@ -158,19 +140,7 @@ state_members(struct state *state, const char *name, const char *after, int64_t 
     void *context, struct err *err)
 {
 	struct rows *rows;
-	int r;
+	int r = db_query(state->db, MEMBERS, &rows, err, "ssi", name, after, most);
 
-	if ((r = db_query(state->db, MEMBERS, &rows, err, "ssi", name, after, most)) < 0)
-		return r;
-	while ((r = db_next(rows, err)) > 0)
-		if ((r = each(db_text(rows, 0), context)) != 0)
-			break;
-	db_done(rows);
-	return r;
-}
-
-int
-state_member_count(struct state *state, const char *name, int64_t *count, struct err *err)
-{
-	return number(state, MEMBER_COUNT, name, count, err);
+	return r < 0 ? r : state_each_name(rows, each, context, err);
 }

@@ -38,13 +38,10 @@ int state_groups(struct state *state, state_group_fn each, void *context, struct
 int state_member_add(struct state *state, const char *name, const char *device, struct err *err);
 /** STATE_NONE. */
 int state_member_remove(struct state *state, const char *name, const char *device, struct err *err);
-/** Takes all out; returns how many there were, or -errno. */
-int state_members_remove(struct state *state, const char *name, struct err *err);
 /** 0, or STATE_NONE. */
 int state_member(struct state *state, const char *name, const char *device, struct err *err);
 /** The first @most members behind @after ("" for the start), in order. Returns 0, -errno, or what @each did. */
 int state_members(struct state *state, const char *name, const char *after, int64_t most, state_name_fn each,
     void *context, struct err *err);
-int state_member_count(struct state *state, const char *name, int64_t *count, struct err *err);
 
 #endif

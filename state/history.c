@@ -15,6 +15,9 @@ static const char HISTORY_ADD[] =
     "INSERT INTO history (device, number, at, text, who, start, line)"
     " SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM history WHERE device = ?1";
 static const char HISTORY[] = "SELECT at, text, who, line FROM history WHERE device = ?1 ORDER BY number";
+/* The ?2 last line of a device. */
+static const char HISTORY_BACK[] = "SELECT at, line FROM history WHERE device = ?1"
+				   " AND number = (SELECT MAX(number) FROM history WHERE device = ?1) - ?2";
 static const char LOG_LAST[] = "SELECT start, line FROM history WHERE start >= 0 ORDER BY start DESC LIMIT 1";
 /* From the line in which ?1 lies. */
 static const char LOG_FROM[] =
@@ -84,8 +87,8 @@ is_word(const char *what)
 	return what && *what && what[strspn(what, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
 }
 
-int
-state_happened(struct state *state, const struct happening *h, struct err *err)
+static int
+add(struct state *state, const struct happening *h, struct err *err)
 {
 	AUTO(free_p) char *line = write_line(h);
 	int r;
@@ -100,6 +103,62 @@ state_happened(struct state *state, const struct happening *h, struct err *err)
 	if (r > 0)
 		state->log_end += (int64_t)strlen(line) + 1;
 	return state_answer(r, STATE_NONE);
+}
+
+/* -- chatter: a device must not fill the disk with what it says of itself, nor the memory of who reads it -- */
+
+#define FLOODED "flooded"
+#define DAY_SECONDS 86400
+
+/* Whether the line so many back from the last is there, and younger than a day; and whether it tells that
+ * chatter is left out. */
+static int
+look_back(struct state *state, const struct happening *h, int64_t lines, bool *is_young, bool *is_told,
+    struct err *err)
+{
+	struct rows *s;
+	int r = db_query(state->db, HISTORY_BACK, &s, err, "si", h->device, lines);
+
+	if (r < 0)
+		return r;
+	r = db_next(s, err);
+	*is_young = r > 0 && db_number(s, 0) > h->at - DAY_SECONDS;
+	*is_told = r > 0 && strstr(db_text(s, 1), "\"what\":\"" FLOODED "\"");
+	db_done(s);
+	return r < 0 ? r : 0;
+}
+
+/* 1: it is not told. */
+static int
+pass_over(struct state *state, const struct happening *h, struct err *err)
+{
+	char text[128];
+	bool is_young, is_told, unused;
+	int r;
+
+	if ((r = look_back(state, h, STATE_CHATTER_MAX, &is_young, &unused, err)) < 0 || !is_young)
+		return r;
+	if ((r = look_back(state, h, 0, &unused, &is_told, err)) < 0)
+		return r;
+	snprintf(text, sizeof(text), "more than %d lines in a day: what the device says of itself is left out",
+	    STATE_CHATTER_MAX);
+	if (!is_told)
+		r = add(state,
+		    &(struct happening){ .device = h->device,
+			.at = h->at,
+			.who = STATE_WHO_OTAFS,
+			.what = FLOODED,
+			.text = text },
+		    err);
+	return r < 0 ? r : 1;
+}
+
+int
+state_happened(struct state *state, const struct happening *h, struct err *err)
+{
+	int r = h->is_chatter ? pass_over(state, h, err) : 0;
+
+	return r < 0 ? r : r > 0 ? 0 : add(state, h, err);
 }
 
 /* -- of one device -- */

@@ -8,6 +8,7 @@
 #ifndef STATE_HISTORY_H
 #define STATE_HISTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,7 +29,11 @@ struct happening {
 			     "failed", ... */
 	const char *text; /**< for people; control characters are escaped already */
 	const char *ecu, *target, *correlation;
+	bool is_chatter; /**< a device can make it happen as often as it likes */
 };
+
+/** So many lines of a device in a day, and its chatter is not told any more, which is told. */
+#define STATE_CHATTER_MAX 10000
 
 /** Adds one, within the transaction of what it tells. */
 int state_happened(struct state *state, const struct happening *happening, struct err *err);

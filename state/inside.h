@@ -38,11 +38,15 @@ int state_fleet_init(struct state *state, struct err *err);
 /** What a change of so many rows comes to: 0, @when_none, or the -errno. */
 int state_answer(int changed, int when_none);
 
-/** Hands column 0 of each row to @each; @argument is bound when it is not NULL. */
+/** Hands column 0 of each row to @each; the query has one parameter. */
 int state_each_text(struct state *state, const char *sql, const char *argument, state_name_fn each,
     void *context, struct err *err);
 
-/** Calls @each for each row, two texts and a number, until it returns other than 0, and ends the query. */
+/** These three end the query. Hands column 0 of each row to @each, until it returns other than 0. */
+int state_each_name(struct rows *rows, state_name_fn each, void *context, struct err *err);
+/** Column 0 of the only row; 0 when there is none. */
+int state_number(struct rows *rows, int64_t *out, struct err *err);
+/** Calls @each for each row, two texts and a number, until it returns other than 0. */
 int state_each_row(struct rows *rows, int (*each)(const char *, const char *, int64_t, void *), void *context,
     struct err *err);
 

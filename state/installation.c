@@ -98,14 +98,13 @@ state_installation_was_refused(struct state *state, const char *device, const ch
     const char *sha256, bool *was, struct err *err)
 {
 	struct rows *rows;
+	int64_t count;
 	int r = db_query(state->db, WAS_REFUSED, &rows, err, "ssss", device, ecu, target, sha256);
 
-	if (r < 0)
+	if (r < 0 || (r = state_number(rows, &count, err)) < 0)
 		return r;
-	r = db_next(rows, err);
-	*was = r > 0 && db_number(rows, 0) > 0;
-	db_done(rows);
-	return r < 0 ? r : 0;
+	*was = count > 0;
+	return 0;
 }
 
 int
@@ -113,12 +112,11 @@ state_installation_is_known(
     struct state *state, const char *device, const char *correlation, bool *is_known, struct err *err)
 {
 	struct rows *rows;
+	int64_t count;
 	int r = db_query(state->db, IS_KNOWN, &rows, err, "ss", device, correlation);
 
-	if (r < 0)
+	if (r < 0 || (r = state_number(rows, &count, err)) < 0)
 		return r;
-	r = db_next(rows, err);
-	*is_known = r > 0 && db_number(rows, 0) > 0;
-	db_done(rows);
-	return r < 0 ? r : 0;
+	*is_known = count > 0;
+	return 0;
 }

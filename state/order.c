@@ -16,7 +16,6 @@ static const char LAST[] = "SELECT " COLUMNS " FROM group_order WHERE name = ?1 
 			   " ORDER BY number DESC LIMIT 1";
 static const char NEXT[] =
     "SELECT " COLUMNS " FROM group_order WHERE phase = ?1 AND number > ?2 ORDER BY number LIMIT 1";
-static const char COUNT[] = "SELECT COUNT(*) FROM group_order WHERE phase = ?1";
 static const char STALE[] = "UPDATE group_order SET phase = 3 WHERE name = ?1 AND number <> ?2";
 static const char RENAME[] = "UPDATE group_order SET name = ?2 WHERE name = ?1";
 
@@ -32,16 +31,6 @@ static const char RECEIPTS_REMOVE[] =
     "DELETE FROM receipt WHERE number = ?1 AND device IN"
     " (SELECT device FROM receipt WHERE number = ?1 ORDER BY device LIMIT ?2)";
 
-static int
-number_of(struct rows *rows, int64_t *out, struct err *err)
-{
-	int r = db_next(rows, err);
-
-	*out = r > 0 ? db_number(rows, 0) : 0;
-	db_done(rows);
-	return r < 0 ? r : 0;
-}
-
 int
 state_order_add(struct state *state, struct group_order *order, struct err *err)
 {
@@ -49,7 +38,8 @@ state_order_add(struct state *state, struct group_order *order, struct err *err)
 	int64_t highest;
 	int r;
 
-	if ((r = db_query(state->db, HIGHEST, &rows, err, "")) < 0 || (r = number_of(rows, &highest, err)) < 0)
+	if ((r = db_query(state->db, HIGHEST, &rows, err, "")) < 0 ||
+	    (r = state_number(rows, &highest, err)) < 0)
 		return r;
 	order->number = highest + 1;
 	r = db_change(state->db, ADD, err, "issssiiiiii", order->number, order->name, order->text, order->who,
@@ -126,15 +116,6 @@ state_order_next(
 }
 
 int
-state_order_count(struct state *state, enum order_phase phase, int64_t *count, struct err *err)
-{
-	struct rows *rows;
-	int r = db_query(state->db, COUNT, &rows, err, "i", (int64_t)phase);
-
-	return r < 0 ? r : number_of(rows, count, err);
-}
-
-int
 state_orders_stale(struct state *state, const char *name, int64_t number, struct err *err)
 {
 	int r = db_change(state->db, STALE, err, "si", name, number);
@@ -179,13 +160,7 @@ state_receipts_waiting(
 	struct rows *rows;
 	int r = db_query(state->db, RECEIPTS_WAITING, &rows, err, "ii", number, most);
 
-	if (r < 0)
-		return r;
-	while ((r = db_next(rows, err)) > 0)
-		if ((r = each(db_text(rows, 0), context)) != 0)
-			break;
-	db_done(rows);
-	return r;
+	return r < 0 ? r : state_each_name(rows, each, context, err);
 }
 
 int

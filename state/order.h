@@ -45,7 +45,6 @@ int state_order_open(struct state *state, const char *name, struct group_order *
 int state_order_last(struct state *state, const char *name, struct group_order *out, struct err *err);
 int state_order_next(
     struct state *state, enum order_phase phase, int64_t after, struct group_order *out, struct err *err);
-int state_order_count(struct state *state, enum order_phase phase, int64_t *count, struct err *err);
 /** Makes all of the group but @number (0: none) stale. */
 int state_orders_stale(struct state *state, const char *name, int64_t number, struct err *err);
 int state_orders_rename(struct state *state, const char *name, const char *as, struct err *err);

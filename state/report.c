@@ -15,7 +15,10 @@ static const char EVENT_ADD[] =
     "INSERT INTO event (device, id, number, body, received_at)"
     " SELECT ?1, ?2, COALESCE(MAX(number), 0) + 1, ?3, ?4 FROM event WHERE device = ?1"
     " ON CONFLICT (device, id) DO NOTHING";
-static const char EVENTS[] = "SELECT body FROM event WHERE device = ?1 ORDER BY number";
+static const char EVENTS[] =
+    "SELECT body, '', number FROM event WHERE device = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+static const char EVENTS_TRIM[] = "DELETE FROM event WHERE device = ?1 AND number <="
+				  " (SELECT MAX(number) FROM event WHERE device = ?1) - ?2";
 static const char EVENT_LAST[] = "SELECT body FROM event WHERE device = ?1 ORDER BY number DESC LIMIT 1";
 
 int
@@ -74,9 +77,21 @@ state_event_add(
 }
 
 int
-state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
+state_events_trim(struct state *state, const char *device, struct err *err)
 {
-	return state_each_text(state, EVENTS, device, each, context, err);
+	int r = db_change(state->db, EVENTS_TRIM, err, "si", device, (int64_t)STATE_EVENTS_MAX);
+
+	return r < 0 ? r : 0;
+}
+
+int
+state_events(struct state *state, const char *device, int64_t after, int64_t most, state_event_fn each,
+    void *context, struct err *err)
+{
+	struct rows *s;
+	int r = db_query(state->db, EVENTS, &s, err, "sii", device, after, most);
+
+	return r < 0 ? r : state_each_row(s, each, context, err);
 }
 
 int

@@ -23,9 +23,19 @@ int state_reports(struct state *state, const char *device,
 /** STATE_EXISTS when an event of that id is there already. */
 int state_event_add(
     struct state *state, const char *device, const char *id, const char *body, int64_t now, struct err *err);
-int state_events(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 
-/** The same for the newest event only. */
+/** So many of a device are kept, the newest; a device may hand in as many as it likes. */
+#define STATE_EVENTS_MAX 10000
+/** Lets go of older ones. */
+int state_events_trim(struct state *state, const char *device, struct err *err);
+
+/** Calls @each with up to @most events behind number @after, oldest first, until it returns other than 0, which
+ * is passed on. */
+typedef int (*state_event_fn)(const char *body, const char *unused, int64_t number, void *context);
+int state_events(struct state *state, const char *device, int64_t after, int64_t most, state_event_fn each,
+    void *context, struct err *err);
+
+/** Calls @each with the newest event only. */
 int
 state_event_last(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 

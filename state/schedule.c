@@ -102,10 +102,5 @@ state_schedule_next(struct state *state, int64_t now, int64_t *at, struct err *e
 	struct rows *rows;
 	int r = db_query(state->db, SCHEDULE_NEXT, &rows, err, "i", now);
 
-	if (r < 0)
-		return r;
-	r = db_next(rows, err);
-	*at = r > 0 ? db_number(rows, 0) : 0;
-	db_done(rows);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : state_number(rows, at, err);
 }

@@ -182,8 +182,11 @@ state_manifest_noted(struct state *state, const char *device, int64_t polls, int
 	if (!note)
 		return 0;
 	note->polls = polls;
-	note->counter = counter;
-	snprintf(note->digest, sizeof(note->digest), "%s", digest);
+	/* A manifest without one takes back nothing. */
+	if (counter > note->counter)
+		note->counter = counter;
+	if (*digest)
+		snprintf(note->digest, sizeof(note->digest), "%s", digest);
 	return 0;
 }
 

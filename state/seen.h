@@ -23,7 +23,8 @@ int state_device_seen(struct state *state, const char *device, int64_t now, stru
 
 /**
  * Notes a manifest that told nothing new: how many polls there were since the device's open update moved on,
- * the report_counter of its primary (-1: it has none), and the SHA-256 of the body.
+ * the report_counter of its primary (-1: it has none), and the SHA-256 of the body. Of one that was refused
+ * only the polls are noted: -1 and "" leave what was noted before.
  */
 int state_manifest_noted(struct state *state, const char *device, int64_t polls, int64_t counter,
     const char *digest, int64_t now, struct err *err);

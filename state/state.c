@@ -63,21 +63,35 @@ state_answer(int changed, int when_none)
 }
 
 int
+state_each_name(struct rows *rows, state_name_fn each, void *context, struct err *err)
+{
+	int r;
+
+	while ((r = db_next(rows, err)) > 0)
+		if ((r = each(db_text(rows, 0), context)) != 0)
+			break;
+	db_done(rows);
+	return r;
+}
+
+int
 state_each_text(struct state *state, const char *sql, const char *argument, state_name_fn each, void *context,
     struct err *err)
 {
 	struct rows *rows;
-	int r;
+	int r = db_query(state->db, sql, &rows, err, "s", argument);
 
-	if ((r = db_query(state->db, sql, &rows, err, argument ? "s" : "", argument)) < 0)
-		return r;
-	while ((r = db_next(rows, err)) > 0) {
-		r = each(db_text(rows, 0), context);
-		if (r)
-			break;
-	}
+	return r < 0 ? r : state_each_name(rows, each, context, err);
+}
+
+int
+state_number(struct rows *rows, int64_t *out, struct err *err)
+{
+	int r = db_next(rows, err);
+
+	*out = r > 0 ? db_number(rows, 0) : 0;
 	db_done(rows);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int

@@ -59,15 +59,14 @@ state_tags(struct state *state, const char *device, state_tag_fn each, void *con
 int
 state_tag_count(struct state *state, const char *device, size_t *count, struct err *err)
 {
-	struct rows *s;
-	int r;
+	struct rows *rows;
+	int64_t number;
+	int r = db_query(state->db, TAG_COUNT, &rows, err, "s", device);
 
-	if ((r = db_query(state->db, TAG_COUNT, &s, err, "s", device)) < 0)
+	if (r < 0 || (r = state_number(rows, &number, err)) < 0)
 		return r;
-	r = db_next(s, err);
-	*count = r > 0 ? (size_t)db_number(s, 0) : 0;
-	db_done(s);
-	return r < 0 ? r : 0;
+	*count = (size_t)number;
+	return 0;
 }
 
 /* Writes the name after @tag over it. 1: there was one, 0, or -errno. */

@@ -340,6 +340,16 @@ ok "otafs starts over the dead mounts" start_otafs
 ok "the assignment is still there" says '^app-1.0 to ECU' cat "$car/assign"
 ok "the documents have the same bytes" cmp "$docs/targets.json" "$T/old.json"
 ok "and inode, mtime and size" is "$(stat -c '%i %Y %s' "$docs/targets.json")" "$(cat "$T/old.stat")"
+# The first look of the next one finds it alive, the second one dead.
+dies_meanwhile() {
+	old=$(cat "$T/otafs.pid")
+	start otafs strace -D -qq -o "$T/strace" -e trace=statfs -e inject=statfs:delay_exit=1000000 "$OTA_BIN/otafs" -c "$conf"
+	sleep 0.5
+	kill -9 "$old"
+	wait "$old" 2>/dev/null
+	wait_for 10 test -e "$m/README"
+}
+ok "one that dies while the next one starts is followed" dies_meanwhile
 kill -9 "$(worker)"
 wait "$(cat "$T/otafs.pid")"
 ok "a dead worker ends its parent with an error" is $? 1
@@ -349,9 +359,17 @@ ok "otafs starts again" start_otafs
 stop signd
 echo cancel! >"$car/assign"
 ok "without the signer a new document is an error" not cat "$docs/targets.json"
+in_flight() { grep -c 'in flight: the device may have read of' "$car/history"; }
+flights=$(in_flight)
+echo app 1.0 >"$car/assign"
+ok "one with an update too" not cat "$docs/targets.json"
+ok "which is not in flight then" is "$(in_flight)" "$flights"
+ok "and can be cancelled" sh -c "echo cancel >'$car/assign'"
+echo app 1.0 >"$car/assign"
 ok "health says so" says '"healthy": false' cat "$m/status/health.json"
 start_signd
 ok "and it is there when the signer is back" wait_for 5 test -e "$docs/targets.json"
+ok "and the update in flight" is "$(in_flight)" $((flights + 1))
 
 # -- end --
 pid=$(cat "$T/otafs.pid")

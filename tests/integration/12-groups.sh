@@ -196,6 +196,23 @@ stopped() {
 ok "stop passes over who waits" slowly stopped
 echo cancel >"$g/all/assign" || true
 
+# -- the end in the middle --
+begun() { cat "$g/all/assign" | tr '\n' ' ' | grep -q 'being worked off.*[1-9][0-9]* have taken it'; }
+ended() {
+	echo app 1.0 | tee "$g/all/assign" >/dev/null 2>"$T/ended" &
+	writer=$!
+	wait_for 20 begun || return 1
+	kill "$(cat "$T/otafs.pid")"
+	wait "$(cat "$T/otafs.pid")" || return 1
+	! wait $writer && has "$T/ended" 'endpoint shutdown'
+}
+ok "SIGTERM ends otafs in the middle of an order, which tells who has ordered" slowly ended
+ok "the log tells too" has "$T/otafs.log" 'order held up group=all reason="otafs is ending"'
+start_otafs
+ok "the order is carried on after the next start" wait_for 30 grep -q 'done at' "$g/all/assign"
+ok "all have it" is "$(counts all)" "$many 0 0 "
+echo cancel >"$g/all/assign"
+
 # -- kill -9 in the middle --
 killed() {
 	echo app 2.0 >"$g/all/assign" 2>/dev/null &

@@ -9,6 +9,9 @@ tags=$m/csv/tags.csv
 # table LINE...: a file of these lines
 table() { printf '%s\n' "$@" >"$T/table.csv"; }
 
+# cut_short COUNT: why has so many last lines without their end
+cut_short() { is "$(grep -c 'csv/tags.csv: line 3: has no line end and was not taken' "$m/why")" "$1"; }
+
 settings
 start_signd
 start_watcher
@@ -32,8 +35,8 @@ table 'DeviceID,color,region' 'car1,"dark, red",' 'car2,,US'
 ok "tags come alone, with commas too" cp "$T/table.csv" "$tags"
 ok "an empty field takes a tag away" is "$(cat "$m/devices/car1/tags")" "color=dark, red"
 ok "other columns stay" is "$(cat "$m/devices/car1/name")" Anna
-printf 'DeviceID;region\r\ncar1;ASIA' >"$T/table.csv"
-ok "a file from elsewhere, without a last line end" cp "$T/table.csv" "$tags"
+printf 'DeviceID;region\r\ncar1;ASIA\r\n' >"$T/table.csv"
+ok "a file from elsewhere" cp "$T/table.csv" "$tags"
 ok "is taken whole" is "$(tr '\n' ' ' <"$m/devices/car1/tags")" "color=dark, red region=ASIA "
 ok ">> is the same as >" sh -c "printf 'DeviceID;region\ncar1;EU\n' >>'$tags'"
 ok "and taken" has "$m/devices/car1/tags" 'region=EU'
@@ -49,6 +52,16 @@ ok "a device that is not there is no row of tags.csv" refuses "Invalid argument"
 ok "why names the line" has "$m/why" 'csv/tags.csv: line 3: there is no device "car9"'
 ok "what is before it was taken" has "$m/devices/car1/tags" 'region=A'
 ok "and nothing after it" has "$m/devices/car2/tags" 'region=US'
+printf 'DeviceID;region\ncar1;EU\ncar2;ASI' >"$T/table.csv"
+ok "a last line without its end is refused by close" refuses "failed to close .*Invalid argument" cp "$T/table.csv" "$tags"
+ok "in words" cut_short 1
+ok "what is before it was taken" has "$m/devices/car1/tags" 'region=EU'
+ok "and not what there is of it" has "$m/devices/car2/tags" 'region=US'
+printf 'DeviceID;region\ncar1;A\n' >"$T/table.csv"
+perl -e 'open my $f, ">", $ARGV[0]; syswrite $f, "DeviceID;region\ncar1;A\ncar2;U"; kill 9, $$' "$tags"
+ok "so is what a copy has left that was killed" wait_for 5 cut_short 2
+ok "which took the lines that were whole" has "$m/devices/car1/tags" 'region=A'
+ok "and no other" has "$m/devices/car2/tags" 'region=US'
 table 'Name;region' 'car1;A'
 ok "a table without ids is none" refuses "Invalid argument" cp "$T/table.csv" "$devices"
 ok "in words" has "$m/why" 'line 1: the first column is "Name", expected "DeviceID"'

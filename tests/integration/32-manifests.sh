@@ -17,6 +17,9 @@ load() { # load DEVICES THREADS COMMAND [OPTION...]
 	timeout 120 "$OTA_LOAD" -n "$n" -t "$t" "$@" "$T/mount" "$what"
 }
 
+seq 0 $((count - 1)) | sed '1i DeviceID;Name
+s/.*/load-&;/' >"$T/crowd.csv"
+ok "$count devices come from a table" cp "$T/crowd.csv" "$T/mount/csv/devices.csv"
 ok "$count devices register" load "$count" 64 register
 ok "$count manifests at once are taken" load "$count" 256 manifests -r 1 -a "$T/acks1"
 ok "each is answered once" is "$(wc -l <"$T/acks1")" "$count"

@@ -40,8 +40,7 @@ forget(void *context, struct changes *changes)
 	struct test *test = context;
 
 	/* Nobody else has the lock. */
-	assert_int_equal(pthread_mutex_trylock(test->f->core.lock), 0);
-	pthread_mutex_unlock(test->f->core.lock);
+	assert_false(test->f->core.lock->is_taken);
 	test->forgotten += changes->count > 0;
 	test->forgotten_before += changes->count > 0 && test->count == 0;
 	free(changes->names);
@@ -100,7 +99,7 @@ answer(struct batch_job *job, int r, struct err *err)
 static int
 setup(void **state)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct turns lock = TURNS_INITIALIZER;
 	static struct test test;
 	void *fixture = NULL;
 	struct err err = { 0 };
@@ -117,6 +116,14 @@ setup(void **state)
 	return batch_start(&test.f->core, forget, &test, &test.batch, &err);
 }
 
+static void
+end(struct test *test)
+{
+	batch_end(test->batch);
+	batch_free(test->batch);
+	test->batch = NULL;
+}
+
 static int
 teardown(void **state)
 {
@@ -124,7 +131,7 @@ teardown(void **state)
 	void *fixture = test->f;
 
 	if (test->batch)
-		batch_stop(test->batch);
+		end(test);
 	return fixture_teardown(&fixture);
 }
 
@@ -133,7 +140,7 @@ add(struct test *test, struct making *making, int number, int fails)
 {
 	*making = (struct making){ .test = test, .number = number, .fails = fails };
 	making->job = (struct batch_job){ .work = make, .done = answer };
-	batch_add(test->batch, &making->job);
+	assert_int_equal(batch_add(test->batch, &making->job, &making->err), 0);
 }
 
 /* Keeps the thread at a job of its own, so that what comes meanwhile comes together; that job makes a device.
@@ -143,7 +150,7 @@ hold(struct test *test, struct making *first)
 {
 	*first = (struct making){ .test = test, .is_waiting = true };
 	first->job = (struct batch_job){ .work = make, .done = answer };
-	batch_add(test->batch, &first->job);
+	assert_int_equal(batch_add(test->batch, &first->job, &first->err), 0);
 	sem_wait(&test->entered);
 }
 
@@ -279,10 +286,25 @@ finishes_what_it_was_given_before_it_ends(void **state)
 	for (int i = 0; i < BATCH_MAX + 5; i++)
 		add(test, &some[i], i + 1, 0);
 	sem_post(&test->go_on);
-	batch_stop(test->batch);
-	test->batch = NULL;
+	end(test);
 	assert_int_equal(test->count, BATCH_MAX + 6);
 	assert_int_equal(committed(test), BATCH_MAX + 6);
+}
+
+static void
+takes_nothing_after_its_end(void **state)
+{
+	struct test *test = *state;
+	struct making late = { .test = test };
+	struct err err = { 0 };
+
+	late.job = (struct batch_job){ .work = make, .done = answer };
+	batch_end(test->batch);
+	assert_int_equal(batch_add(test->batch, &late.job, &err), -ESHUTDOWN);
+	assert_reason(err, "otafs is ending");
+	batch_free(test->batch);
+	test->batch = NULL;
+	assert_int_equal(test->count, 0);
 }
 
 int
@@ -298,6 +320,7 @@ main(void)
 		TEST(makes_the_kernel_forget_before_it_answers),
 		TEST(tells_all_when_the_disk_takes_nothing),
 		TEST(finishes_what_it_was_given_before_it_ends),
+		TEST(takes_nothing_after_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,6 @@
 #define DAY 86400
 #define NOW 1900000000
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- an instance with files of its own */
 
@@ -119,7 +118,7 @@ look(struct fixture *f, int64_t now)
 	size_t bytes;
 
 	dup2(log, STDERR_FILENO);
-	expiry_look(&f->core, &lock, now);
+	expiry_look(&f->core, now);
 	dup2(before, STDERR_FILENO);
 	assert_int_equal(file_read(AT_FDCWD, path_of(f, "log"), 1 << 20, &text, &bytes, &err), 0);
 	return text;
@@ -583,7 +582,7 @@ looks_again_after_memory_ran_out(void **state)
 		int fds = fault_open_fds();
 
 		fault_after(i);
-		expiry_look(&f->core, &lock, NOW + 60 * (i + 1));
+		expiry_look(&f->core, NOW + 60 * (i + 1));
 		is_reached = fault_stop();
 		assert_int_equal(fault_open_fds(), fds);
 	}

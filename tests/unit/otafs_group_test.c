@@ -441,6 +441,31 @@ who_is_in_does_not_change_while_an_order_settles_that(void **state)
 	assert_int_equal(group_put(&f->core, "eu", "car7", "test", &err), 0);
 }
 
+/* On a full disk whoever has written it cannot even note that it is given up. */
+static void
+an_order_that_nobody_settles_any_more_is_given_up_without_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	make_eu(f);
+	leave_half_done(f, ORDER_COLLECTING);
+	refused(
+	    order_write(&f->core, "eu", "fw 1.0", "test", &err), EBUSY, "eu is busy with an order of uid 5");
+	orders_follow(&f->core, 1000);
+	assert_int_equal(order_write(&f->core, "eu", "fw 1.0", "test", &err), 0);
+}
+
+static void
+refuses_an_order_that_a_terminal_would_obey(void **state)
+{
+	struct fixture *f = *state;
+
+	make_eu(f);
+	refused(order_write(&f->core, "eu", "app\t1.0\n\033]0;x\007", "test", &err), EINVAL,
+	    "the order: byte 9 begins a control character");
+	refused(order_write(&f->core, "eu", "app \xff", "test", &err), EINVAL, "the order: is not UTF-8");
+}
+
 /* What a check of group eu tells. */
 static int
 checked(struct fixture *f, const char *text, char **told)
@@ -496,6 +521,8 @@ main(void)
 		group_test(many_members_are_worked_off_in_slices),
 		group_test(a_group_is_held_by_an_order_that_is_being_worked_off),
 		group_test(who_is_in_does_not_change_while_an_order_settles_that),
+		group_test(an_order_that_nobody_settles_any_more_is_given_up_without_a_restart),
+		group_test(refuses_an_order_that_a_terminal_would_obey),
 		group_test(a_check_tells_what_would_be_and_stores_nothing),
 	};
 

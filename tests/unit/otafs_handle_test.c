@@ -195,6 +195,35 @@ a_stream_that_fails_says_why_and_can_be_tried_again(void **state)
 	pieces_done(&pieces);
 }
 
+/* Otherwise whoever may hand in one could have the memory fill up. */
+static void
+bodies_that_nobody_hands_in_have_a_bound_together(void **state)
+{
+	const struct row row = { .kind = NODE_TRANSACTION, .room = HANDLE_BODIES_MAX };
+	struct node node = node_of(&row);
+	AUTO(free_p) char *large = calloc(1, HANDLE_BODIES_MAX / 2);
+	struct handle *handles[3];
+	struct err err = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(handle_open(&node, O_RDWR, &handles[i], &err), 0);
+	assert_int_equal(handle_write(handles[0], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	assert_int_equal(handle_write(handles[1], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	assert_int_equal(handle_write(handles[2], &node, "x", 1, 0, &err), -ENOBUFS);
+	assert_int_equal(handle_hand_in(handles[2], 0), -ENOBUFS);
+	handle_free(handles[2]);
+	/* Answered is as good as closed. */
+	assert_int_equal(handle_hand_in(handles[0], 0), 0);
+	handle_answer(handles[0], strdup("Status: 200"), 11);
+	assert_int_equal(handle_open(&node, O_RDWR, &handles[2], &err), 0);
+	assert_int_equal(handle_write(handles[2], &node, large, HANDLE_BODIES_MAX / 2, 0, &err), 0);
+	handle_free(handles[1]);
+	assert_int_equal(handle_write(handles[2], &node, "x", 1, HANDLE_BODIES_MAX / 2, &err), 0);
+	handle_free(handles[0]);
+	handle_free(handles[2]);
+}
+
 static void
 only_what_can_be_written_is_opened_for_it(void **state)
 {
@@ -250,7 +279,7 @@ write_lines(struct lines *lines, const char *text, size_t bytes, size_t room)
 
 	for (size_t at = 0; r == 0 && at < bytes; at += room) {
 		r = lines_add(lines, text + at, room < bytes - at ? room : bytes - at);
-		while (r == 0 && (r = lines_take(lines, &node, false, &err)) == LINES_AGAIN)
+		while (r == 0 && (r = lines_take(lines, &node, &err)) == LINES_AGAIN)
 			r = 0;
 	}
 	return r;
@@ -261,10 +290,8 @@ close_lines(struct lines *lines)
 {
 	struct node node = node_of(&lines_row);
 	struct err err = { 0 };
-	int r;
+	int r = lines_close(lines, &node, &err);
 
-	while ((r = lines_take(lines, &node, true, &err)) == LINES_AGAIN)
-		;
 	lines_done(lines);
 	return r;
 }
@@ -279,15 +306,34 @@ setup_lines(void **state)
 }
 
 static void
-whole_lines_are_taken_within_the_write_and_the_rest_at_the_end(void **state)
+whole_lines_are_taken_within_the_write(void **state)
 {
 	struct lines lines = { 0 };
 
 	(void)state;
 	assert_int_equal(write_lines(&lines, "head\na\nb\nc", 10, 100), 0);
 	assert_string_equal(taken, "2:a\nb\n");
+	assert_int_equal(write_lines(&lines, "d\n", 2, 100), 0);
+	assert_string_equal(taken, "2:a\nb\n4:cd\n");
 	assert_int_equal(close_lines(&lines), 0);
-	assert_string_equal(taken, "2:a\nb\n4:c");
+}
+
+/* It may be what there is of a longer one. */
+static void
+a_last_line_without_its_end_is_refused_and_not_taken(void **state)
+{
+	static const char refusal[] = "has no line end and was not taken: was the copy cut short?";
+	struct lines lines = { 0 };
+
+	(void)state;
+	assert_int_equal(write_lines(&lines, "head\na\nb", 8, 100), 0);
+	assert_int_equal(close_lines(&lines), -EINVAL);
+	assert_non_null(strstr(last_refusal(), refusal));
+	assert_non_null(strstr(last_refusal(), "line 3: "));
+	assert_string_equal(taken, "2:a\n");
+	assert_int_equal(write_lines(&lines, "head", 4, 100), 0);
+	assert_int_equal(close_lines(&lines), -EINVAL);
+	assert_non_null(strstr(last_refusal(), "line 1: "));
 }
 
 static void
@@ -310,7 +356,7 @@ a_header_that_means_nothing_is_refused_though_no_line_follows(void **state)
 	(void)state;
 	assert_int_equal(write_lines(&lines, "tail\n", 5, 100), -EINVAL);
 	assert_string_equal(last_refusal(), "line 1: no header");
-	assert_int_equal(close_lines(&lines), -EINVAL);
+	close_lines(&lines);
 }
 
 static void
@@ -323,7 +369,7 @@ after_a_refusal_nothing_more_is_taken(void **state)
 	assert_int_equal(write_lines(&lines, "bad\n", 4, 100), -EINVAL);
 	assert_string_equal(last_refusal(), "line 3: bad");
 	assert_int_equal(write_lines(&lines, "c\nd", 3, 100), -EINVAL);
-	assert_int_equal(close_lines(&lines), -EINVAL);
+	close_lines(&lines);
 	assert_string_equal(taken, "2:a\n");
 }
 
@@ -376,7 +422,7 @@ without_memory_a_write_is_refused_and_nothing_after_it_is_taken(void **state)
 	assert_int_equal(lines_add(&lines, "head\na\n", 7), -ENOMEM);
 	assert_true(fault_stop());
 	assert_int_equal(write_lines(&lines, "b\n", 2, 100), -ENOMEM);
-	assert_int_equal(close_lines(&lines), -ENOMEM);
+	close_lines(&lines);
 	assert_string_equal(taken, "");
 }
 
@@ -478,9 +524,10 @@ main(void)
 		cmocka_unit_test(a_stream_is_the_same_however_small_the_reads_are),
 		cmocka_unit_test(between_two_pieces_the_lock_is_given_back),
 		cmocka_unit_test(a_stream_that_fails_says_why_and_can_be_tried_again),
+		cmocka_unit_test(bodies_that_nobody_hands_in_have_a_bound_together),
 		cmocka_unit_test(only_what_can_be_written_is_opened_for_it),
-		cmocka_unit_test_setup(
-		    whole_lines_are_taken_within_the_write_and_the_rest_at_the_end, setup_lines),
+		cmocka_unit_test_setup(whole_lines_are_taken_within_the_write, setup_lines),
+		cmocka_unit_test_setup(a_last_line_without_its_end_is_refused_and_not_taken, setup_lines),
 		cmocka_unit_test_setup(lines_may_come_byte_by_byte, setup_lines),
 		cmocka_unit_test_setup(
 		    a_header_that_means_nothing_is_refused_though_no_line_follows, setup_lines),

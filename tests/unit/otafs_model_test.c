@@ -485,7 +485,7 @@ static void
 do_look(void)
 {
 	note("look at who follows\n");
-	while (follow_run(&f->core, utc_now()))
+	while (follow_run(&f->core))
 		;
 	model_follow();
 }

@@ -77,7 +77,7 @@ run_at(struct fixture *f, int64_t seconds)
 static void
 follow_all(struct fixture *f)
 {
-	while (follow_run(&f->core, utc_now()))
+	while (follow_run(&f->core))
 		;
 	fixture_load(f);
 }
@@ -237,6 +237,51 @@ cancels_what_is_scheduled_too(void **state)
 	shows_not(f, "open since");
 }
 
+/* The correlation id at the end of the first line of "assign" with @words. */
+static const char *
+correlation_of(struct fixture *f, const char *words, char out[static STATE_CORRELATION_MAX])
+{
+	AUTO(free_p) char *text = fixture_assign_text(f);
+	const char *line = strstr(text, words), *urn = line ? strstr(line, "urn:") : NULL;
+
+	if (!urn)
+		fail_msg("no \"%s\" in:\n%s", words, text);
+	snprintf(out, STATE_CORRELATION_MAX, "%.*s", (int)strcspn(urn, "\n"), urn);
+	return out;
+}
+
+static void
+cancels_one_update_and_no_other(void **state)
+{
+	struct fixture *f = *state;
+	char open[STATE_CORRELATION_MAX], command[STATE_CORRELATION_MAX + 16];
+	struct err err = { 0 };
+
+	accepted_at(f, HOUR, " app 2.0");
+	accepted_at(f, 2 * HOUR, " fw 2.0");
+	accepted(f, "app 1.0");
+	correlation_of(f, "open since", open);
+	assert_int_equal(state_assignments_in_flight(f->core.state, "car7", 1000, &err), 0);
+	refused(f, "cancel", EBUSY, "app-1.0 is in flight");
+	snprintf(command, sizeof(command), "cancel %s", open);
+	refused(f, command, EBUSY, "app-1.0 is in flight");
+	refused(f, "cancel urn:here-ota:mtu:x", ENODATA, "urn:here-ota:mtu:x is neither open nor scheduled");
+	refused(f, "cancel urn:x app", EINVAL, "after a correlation id nothing is expected");
+
+	/* What is scheduled is not in flight. */
+	strcpy(command, "cancel ");
+	correlation_of(f, ": app 2.0", command + 7);
+	accepted(f, command);
+	shows_not(f, ": app 2.0");
+	shows(f, ": fw 2.0");
+	shows(f, "open since");
+	snprintf(command, sizeof(command), "cancel! %s\n", open);
+	accepted(f, command);
+	shows_not(f, "open since");
+	shows(f, ": fw 2.0");
+	assert_string_equal(f->device.status, "UpdateScheduled");
+}
+
 /* ---- follow */
 
 static void
@@ -361,6 +406,7 @@ refuses_to_follow_what_it_could_not_install(void **state)
 	refused(f, "follow nothing", ENOENT, "nothing: not in the image repository");
 	refused(f, "follow app sec-9", ENOENT, "no ECU \"sec-9\"");
 	refused(f, "follow app sec-1", EINVAL, "no version of app fits sec-1");
+	refused(f, "follow app prim\nfollow fw sec-1", EINVAL, "ECU");
 	accepted(f, "follow app");
 	refused(f, "follow app", EEXIST, "follows app already");
 	refused(f, "follow duo", EINVAL,
@@ -538,6 +584,7 @@ main(void)
 		TEST(refuses_to_schedule_what_could_not_be_assigned),
 		TEST(has_room_for_so_many_plans_of_one_device),
 		TEST(cancels_what_is_scheduled_too),
+		TEST(cancels_one_update_and_no_other),
 		TEST(gets_the_newest_version_by_itself),
 		TEST(looks_at_all_who_follow_after_a_publication),
 		TEST(never_tries_again_what_failed_or_was_cancelled),

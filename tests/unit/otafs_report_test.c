@@ -30,6 +30,17 @@ send_events(struct fixture *f, const char *body, struct reply *reply)
 	return reply->status;
 }
 
+static int
+print_events(struct fixture *f, FILE *out, struct err *err)
+{
+	char cursor[NODE_CURSOR_MAX] = "";
+	int r;
+
+	while ((r = report_events_print(&f->core, &f->device, cursor, out, err)) > 0)
+		;
+	return r;
+}
+
 static char *
 shown(struct fixture *f, const char *kind)
 {
@@ -38,9 +49,8 @@ shown(struct fixture *f, const char *kind)
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 
-	assert_int_equal(kind ? report_print(&f->core, &f->device, kind, out, &err)
-			      : report_events_print(&f->core, &f->device, out, &err),
-	    0);
+	assert_int_equal(
+	    kind ? report_print(&f->core, &f->device, kind, out, &err) : print_events(f, out, &err), 0);
 	fclose(out);
 	return text;
 }
@@ -197,6 +207,62 @@ activates_a_device_with_what_it_hands_in_first(void **state)
 	assert_string_equal(car8.status, STANDING_NOT_REGISTERED);
 }
 
+/* Events @from to @to, as one batch; to be freed. */
+static char *
+batch_of(int from, int to)
+{
+	size_t bytes;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &bytes);
+
+	for (int i = from; i <= to; i++)
+		fprintf(out, "%c{\"id\":\"e%d\"}", i == from ? '[' : ',', i);
+	fputc(']', out);
+	fclose(out);
+	return text;
+}
+
+static void
+keeps_the_newest_events_and_shows_them_piece_by_piece(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	struct reply reply;
+
+	for (int i = 0; i < 11; i++) {
+		AUTO(free_p) char *batch = batch_of(1000 * i + 1, 1000 * i + 1000);
+
+		assert_int_equal(send_events(f, batch, &reply), 200);
+	}
+	text = shown(f, NULL);
+	assert_true(!strncmp(text, "{\"id\":\"e1001\"}\n{\"id\":\"e1002\"}\n", 30));
+	assert_string_equal(text + strlen(text) - 16, "{\"id\":\"e11000\"}\n");
+}
+
+static int
+check_short(const char *line, void *unused)
+{
+	(void)unused;
+	assert_true(strlen(line) < 300);
+	return 0;
+}
+
+static void
+a_line_of_history_is_short_whatever_stands_in_an_event(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *batch = NULL;
+	struct err err = { 0 };
+	struct reply reply;
+
+	assert_true(
+	    asprintf(&batch, "[{\"id\":\"e1\",\"event\":{\"ecu\":\"%0*d\",\"correlationId\":\"%0*d\"}}]", 5000,
+		1, 5000, 1) > 0);
+	assert_int_equal(send_events(f, batch, &reply), 200);
+	assert_int_equal(fixture_told(f, "event of no type of ECU 0000"), 1);
+	assert_int_equal(state_history_json(f->core.state, "car7", check_short, NULL, &err), 0);
+}
+
 /* A flood: too many at once, and too deep. Both stay cheap, and are told in words. */
 static void
 bounds_what_a_device_can_make_it_do(void **state)
@@ -277,6 +343,8 @@ main(void)
 		TEST(asks_for_fewer_events_when_it_cannot_read_them),
 		TEST(takes_the_events_around_one_with_odd_bytes),
 		TEST(activates_a_device_with_what_it_hands_in_first),
+		TEST(keeps_the_newest_events_and_shows_them_piece_by_piece),
+		TEST(a_line_of_history_is_short_whatever_stands_in_an_event),
 		TEST(bounds_what_a_device_can_make_it_do),
 		TEST(shows_nothing_that_a_terminal_obeys),
 		TEST(stores_all_events_of_a_batch_or_none_whatever_fails),

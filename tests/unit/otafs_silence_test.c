@@ -95,6 +95,7 @@ causes(struct silence facts, const char *expected)
 	size_t bytes;
 
 	facts.event = facts.event ? facts.event : "";
+	facts.refused = facts.refused ? facts.refused : "";
 	facts.expired = facts.expired ? facts.expired : "";
 	facts.unheard = facts.unheard ? facts.unheard : "";
 	facts.trap = facts.trap ? facts.trap : "";
@@ -132,6 +133,11 @@ names_a_cause_for_everything_that_is_known(void **state)
 	causes((struct silence){ .is_read = true, .event = "DevicePaused", .success = -1 }, "it was paused");
 	causes((struct silence){ .is_read = true, .event = "DeviceResumed", .success = -1 },
 	    "it was to go on after a pause");
+	/* Events come, and manifests are not taken. */
+	causes(
+	    (struct silence){
+		.is_read = true, .event = "DeviceResumed", .success = -1, .refused = "it is old" },
+	    "its manifests are refused, so nobody hears what it runs: it is old");
 	/* What is not known of events says nothing. */
 	causes((struct silence){ .is_read = true, .event = "campaign_accepted", .success = -1 },
 	    "its clock is wrong");
@@ -259,6 +265,92 @@ a_new_update_is_counted_from_its_beginning(void **state)
 	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
 }
 
+static void
+follows_the_setting_when_that_is_changed(void **state)
+{
+	struct fixture *f = *state;
+
+	assign(f, "app 1.0");
+	poll(f, LIMIT);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	f->config.unresponsive_polls = LIMIT + 5;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
+	poll(f, 4);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	f->config.unresponsive_polls = 0;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UPDATE_PENDING);
+	f->config.unresponsive_polls = 3;
+	poll(f, 1);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+}
+
+/* A manifest that is signed by the wrong ECU. */
+static void
+hand_in_a_bad_one(struct fixture *f)
+{
+	AUTO(json_decref_p) json_t *good = fixture_manifest_of(f, PRIM, "unknown", NOTHING);
+	struct reply reply;
+
+	assert_int_equal(
+	    fixture_send(f, fixture_sign(f->keys[SEC_1], json_incref(json_object_get(good, "signed"))), &reply),
+	    400);
+}
+
+static void
+is_given_to_a_device_whose_manifests_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assign(f, "app 1.0");
+	read_targets(f);
+	for (int i = 1; i < LIMIT; i++)
+		hand_in_a_bad_one(f);
+	assert_int_equal(f->device.polls, LIMIT - 1);
+	assert_string_equal(f->device.status, STANDING_IN_FLIGHT);
+	in_why(f, "manifest refused: signature_not_valid: car7: ");
+	hand_in_a_bad_one(f);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	in_status(f, "its manifests are refused, so nobody hears what it runs: signature_not_valid: car7: ");
+	hand_in_a_bad_one(f);
+	assert_int_equal(fixture_told(f, "no sign of app-1.0 in 10 polls: its manifests are refused"), 1);
+	assert_int_equal(fixture_told(f, "manifest refused: signature_not_valid"), 1);
+	in_why(f, "manifest refused: signature_not_valid");
+
+	/* The next that is taken ends what was said, and begins it anew. */
+	poll(f, 1);
+	assert_string_equal(f->device.why, "");
+	hand_in_a_bad_one(f);
+	assert_int_equal(fixture_told(f, "manifest refused: signature_not_valid"), 2);
+}
+
+static void
+is_given_to_a_device_whose_manifests_are_old(void **state)
+{
+	struct fixture *f = *state;
+	json_t *reports,
+	    *body = json_pack("{s:s,s:s,s:{s:s,s:{s:i,s:{s:s}}}}", "ecu_serial", "prim", "report_counter", "5",
+		"installed_image", "filepath", "unknown", "fileinfo", "length", 0, "hashes", "sha256", NOTHING);
+	AUTO(json_decref_p) json_t *manifest = NULL;
+	struct reply reply;
+
+	reports = json_pack("{s:o}", "prim", fixture_sign(f->keys[PRIM], json_incref(body)));
+	assert_int_equal(fixture_send(f, fixture_manifest(f, reports, NULL), &reply), 200);
+	json_object_set_new(body, "report_counter", json_string("4"));
+	reports = json_pack("{s:o}", "prim", fixture_sign(f->keys[PRIM], body));
+	manifest = fixture_manifest(f, reports, NULL);
+	assign(f, "app 1.0");
+	for (int i = 0; i < LIMIT; i++)
+		assert_int_equal(fixture_send(f, json_incref(manifest), &reply), 409);
+	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
+	in_status(
+	    f, "its manifests are refused, so nobody hears what it runs: its report_counter is not above 5");
+	assert_int_equal(fixture_told(f, "replayed manifest refused"), 1);
+	/* None of them counts. */
+	assert_int_equal(fixture_send(f, json_incref(manifest), &reply), 409);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -273,6 +365,9 @@ main(void)
 		TEST(an_event_of_the_update_is_a_sign),
 		TEST(ends_with_the_update),
 		TEST(a_new_update_is_counted_from_its_beginning),
+		TEST(follows_the_setting_when_that_is_changed),
+		TEST(is_given_to_a_device_whose_manifests_are_refused),
+		TEST(is_given_to_a_device_whose_manifests_are_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -385,6 +385,27 @@ takes_rsa_keys_of_three_sizes_with_any_salt(void **state)
 		}
 }
 
+/* 65537 is what is in use; with one as long as the modulus a signature costs milliseconds to check. */
+static void
+refuses_an_rsa_key_that_is_slow_to_check(void **state)
+{
+	AUTO(public_key_freep) struct public_key *key = NULL;
+	unsigned char modulus[384], exponent[384];
+	struct err err;
+
+	(void)state;
+	memset(modulus, 0xd7, sizeof(modulus));
+	memset(exponent, 0xa5, sizeof(exponent));
+	assert_int_equal(
+	    public_key_of_rsa(modulus, sizeof(modulus), exponent, sizeof(exponent), "ECU x", &key, &err),
+	    -EBADMSG);
+	assert_string_equal(err.text,
+	    "ECU x: RSA key is no SPKI PEM of 2048, 3072 or 4096 bits, with an exponent of at most 64");
+	assert_int_equal(
+	    public_key_of_rsa(modulus, sizeof(modulus), exponent, 9, "ECU x", &key, &err), -EBADMSG);
+	assert_int_equal(public_key_of_rsa(modulus, sizeof(modulus), exponent, 8, "ECU x", &key, &err), 0);
+}
+
 static void
 refuses_a_short_rsa_key_and_other_key_types(void **state)
 {
@@ -744,6 +765,7 @@ main(void)
 		cmocka_unit_test(refuses_a_document_with_any_byte_changed),
 		cmocka_unit_test(refuses_documents_of_the_other_repository_and_of_another_role),
 		SCENE(takes_rsa_keys_of_three_sizes_with_any_salt),
+		cmocka_unit_test(refuses_an_rsa_key_that_is_slow_to_check),
 		SCENE(refuses_a_short_rsa_key_and_other_key_types),
 		SCENE(compares_key_types_and_methods_without_case),
 		SCENE(refuses_unknown_methods_whoever_signed),

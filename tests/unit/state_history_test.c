@@ -222,6 +222,61 @@ shows_what_was_noted_before_there_was_a_log(void **unused)
 	assert_null(strstr(text, "old"));
 }
 
+static void
+chat(struct state *state, int64_t at, const char *text)
+{
+	struct err err = { 0 };
+
+	assert_int_equal(state_happened(state,
+			     &(struct happening){ .device = "car7",
+				 .at = at,
+				 .who = "device",
+				 .what = "event",
+				 .text = text,
+				 .is_chatter = true },
+			     &err),
+	    0);
+}
+
+static int
+count(const char *line, void *lines)
+{
+	(void)line;
+	++*(int *)lines;
+	return 0;
+}
+
+/* It could fill the disk, and the memory of who reads it. What is done about the device is told all the same.
+ */
+static void
+leaves_out_what_a_device_says_ten_thousand_times_a_day(void **unused)
+{
+	struct err err = { 0 };
+	char text[2 * 1024 * 1024] = "";
+	int lines = 0;
+
+	state_begin(*unused, &err);
+	for (int i = 0; i <= STATE_CHATTER_MAX + 100; i++)
+		chat(*unused, 1000, "x");
+	note(*unused, "car7", "otafs", "failed", "the update failed");
+	chat(*unused, 1000, "y");
+	chat(*unused, 1000, "y");
+	note(*unused, "car8", "device", "event", "another device");
+	state_end(*unused, 0, &err);
+	assert_int_equal(state_history(*unused, "car7", count, &lines, &err), 0);
+	assert_int_equal(lines, STATE_CHATTER_MAX + 1 + 3);
+	assert_int_equal(state_history(*unused, "car7", gather, text, &err), 0);
+	assert_non_null(strstr(text,
+	    "1970-01-01T00:16:40Z x\n1970-01-01T00:16:40Z more than 10000 lines in a day: what the device says "
+	    "of itself is left out\n1970-01-01T00:00:01Z the update failed\n"));
+	assert_null(strstr(text, " y\n"));
+	/* The next day. */
+	chat(*unused, 1000 + 86400, "z");
+	text[0] = '\0';
+	assert_int_equal(state_history(*unused, "car7", gather, text, &err), 0);
+	assert_non_null(strstr(text, " z\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -233,6 +288,7 @@ main(void)
 		TEST(gives_the_log_of_all_from_any_byte),
 		TEST(leaves_no_gap_when_a_transaction_is_taken_back),
 		TEST(goes_on_after_a_restart),
+		TEST(leaves_out_what_a_device_says_ten_thousand_times_a_day),
 		TEST(shows_what_was_noted_before_there_was_a_log),
 	};
 

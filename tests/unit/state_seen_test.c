@@ -148,6 +148,20 @@ a_counter_never_goes_back_but_for_a_reset(void **context)
 	assert_int_equal(counter_of(p->other), -1);
 }
 
+/* A device that counts may hand in what does not: what it handed in before stays old. */
+static void
+a_manifest_without_a_counter_takes_none_back(void **context)
+{
+	struct place *p = *context;
+	struct err err = { 0 };
+
+	assert_int_equal(state_manifest_noted(p->state, "car7", 0, 17, DIGEST, 100, &err), 0);
+	assert_int_equal(state_manifest_noted(p->state, "car7", 0, -1, DIGEST, 100, &err), 0);
+	assert_int_equal(counter_of(p->state), 17);
+	assert_int_equal(state_seen_flush(p->state, &err), 0);
+	assert_int_equal(counter_of(p->other), 17);
+}
+
 static void
 polls_that_are_stored_are_newer_than_the_notes(void **context)
 {
@@ -184,6 +198,7 @@ main(void)
 		TEST(is_due_some_seconds_after_the_first_note),
 		TEST(is_written_when_there_is_no_room_and_at_the_end),
 		TEST(a_counter_never_goes_back_but_for_a_reset),
+		TEST(a_manifest_without_a_counter_takes_none_back),
 		TEST(polls_that_are_stored_are_newer_than_the_notes),
 		TEST(a_device_of_the_same_id_inherits_no_sign_of_life),
 	};

@@ -1,0 +1,97 @@
+/* director/ of a device, in both views: what it should install, signed when it is read. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "lib/cleanup.h"
+#include "lib/utc.h"
+#include "otafs/director.h"
+#include "otafs/flight.h"
+#include "otafs/names.h"
+#include "otafs/rows.h"
+
+static int
+exists_director(const struct node *node, struct err *err)
+{
+	int version = names_root_version(names_last(node));
+
+	/* A device that is told that there is no next root reads targets with the keys of this one. */
+	if (version > node->core->roots.count)
+		core_look_for_root(node->core);
+	if (names_role(names_last(node)) >= 0 || (version >= 0 && version <= node->core->roots.count))
+		return 0;
+	return err_set(err, ENOENT, "no such document");
+}
+
+static int
+list_director(const struct node *node, node_list_fn each, void *context, struct err *err)
+{
+	static const char *const names[] = { "root.json", "targets.json", "snapshot.json", "timestamp.json" };
+	char root[32];
+	int r = 0;
+
+	(void)err;
+	for (size_t i = 0; r == 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		r = each(names[i], S_IFREG, context);
+	for (int i = 1; r == 0 && i <= node->core->roots.count; i++) {
+		snprintf(root, sizeof(root), "%d.root.json", i);
+		r = each(root, S_IFREG, context);
+	}
+	return r;
+}
+
+static int
+print_director(const struct node *node, FILE *out, struct err *err)
+{
+	int role = names_role(names_last(node)), version = names_root_version(names_last(node)), r;
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+
+	if (role < 0 && node->core->roots.count == 0)
+		return err_set(err, EAGAIN, "the director's root is not known yet");
+	if (role < 0)
+		return fputs(node->core->roots.texts[(version ? version : node->core->roots.count) - 1], out) <
+		       0;
+	if ((r = director_document(node->core, &node->device, (enum role)role, &text, &bytes, err)) < 0)
+		return r;
+	fwrite(text, 1, bytes, out);
+	return 0;
+}
+
+static int64_t
+tag_director(const struct node *node)
+{
+	int version = names_root_version(names_last(node));
+	struct err err;
+	int64_t tag = 0;
+
+	if (version >= 0)
+		return version ? version : node->core->roots.count;
+	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
+}
+
+/* Devices read no other document of the director. */
+static bool
+is_noted_director(const struct node *node)
+{
+	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
+}
+
+static int
+note_director(const struct node *node, struct err *err)
+{
+	return flight_note(node->core, node->args[0], utc_now(), err);
+}
+
+/* ---- the table */
+
+/* clang-format off */
+static const struct row rows[] = {
+	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
+	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
+	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
+	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
+	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
+};
+/* clang-format on */
+
+const struct table tree_director = TABLE(rows);

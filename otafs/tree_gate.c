@@ -1,0 +1,98 @@
+/* devices/ID/in/ and gate/: what devices hand in, and ota-gate's way to it. */
+#include "otafs/enroll.h"
+#include "otafs/manifest.h"
+#include "otafs/names.h"
+#include "otafs/report.h"
+#include "otafs/rows.h"
+
+static int
+prepare_manifest(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return manifest_prepare(node->core, &node->device, body, bytes, work, reply, err);
+}
+
+static int
+commit_manifest(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	return node->work ? manifest_take(node->core, &node->device, node->work, reply, err)
+			  : manifest_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_ecus(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return enroll_prepare(body, bytes, work, reply, err);
+}
+
+static int
+commit_ecus(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	return node->work ? enroll_take(node->core, &node->device, node->work, reply, err)
+			  : enroll_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_events(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	(void)node;
+	return report_events_prepare(body, bytes, work, reply, err);
+}
+
+static int
+commit_events(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	return node->work ? report_events_take(node->core, &node->device, node->work, err)
+			  : report_events_commit(node->core, &node->device, body, bytes, reply, err);
+}
+
+static int
+prepare_report(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return report_prepare(names_last(node), body, bytes, work, reply, err);
+}
+
+static int
+commit_report(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	const char *kind = names_last(node);
+
+	return node->work ? report_take(node->core, &node->device, kind, body, bytes, node->work, err)
+			  : report_commit(node->core, &node->device, kind, body, bytes, reply, err);
+}
+
+/* ---- the table */
+
+/* clang-format off */
+/* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
+#define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
+#define TRANSACTION(name, committer, size, ...)                                                                            \
+	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
+	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
+	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
+	    .commit = committer, .room = size, __VA_ARGS__)
+
+#define REPORT(name, size)                                                                                              \
+	TRANSACTION(name, commit_report, size, .prepare = prepare_report, .finish = report_finish)
+
+static const struct row rows[] = {
+	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
+	GATE_FOLDER("gate", NEEDS_NOTHING),
+	GATE_FOLDER("gate/*", NEEDS_DEVICE),
+	GATE_FOLDER("gate/*/*", SPEAKS),
+	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
+	    .finish = manifest_finish),
+	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX, .prepare = prepare_ecus, .finish = enroll_finish),
+	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX, .prepare = prepare_events, .finish = report_finish),
+	REPORT("system_info", REPORT_BYTES_MAX),
+	REPORT("network", REPORT_NETWORK_BYTES_MAX),
+	REPORT("installed", REPORT_BYTES_MAX),
+	REPORT("config", REPORT_CONFIG_BYTES_MAX),
+};
+/* clang-format on */
+
+const struct table tree_gate = TABLE(rows);
