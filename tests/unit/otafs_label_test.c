@@ -89,12 +89,27 @@ keeps_the_last_notes(void **state)
 	assert_int_equal(fixture_told(f, "notes removed by uid 0"), 1);
 }
 
+/* An administrator's terminal must not obey what another wrote. */
+static void
+shows_a_refused_command_without_its_control_characters(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct node node;
+
+	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car7/counter", 0, &node, &err), 0);
+	assert_int_equal(node_write(&node, "\033]0;x", 5, &err), -EINVAL);
+	fixture_load(f);
+	assert_string_equal(f->device.why, "\"\\x1b]0;x\" is no command: \"reset\" is");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(shows_a_refused_command_without_its_control_characters),
 		TEST(keeps_the_last_name),
 		TEST(refuses_a_name_that_is_no_line),
 		TEST(keeps_the_last_notes),
