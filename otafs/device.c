@@ -320,6 +320,9 @@ print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
 	    ecu->installed_at ? since : "", ecu->key);
 	if (ecu->attacks[0])
 		fprintf(out, "attacks detected: %s\n", ecu->attacks);
+	utc_format(ecu->absent_at, since);
+	if (ecu->absent_at)
+		fprintf(out, "not in manifests since: %s\n", since);
 }
 
 static int
