@@ -12,6 +12,7 @@
 #include "otafs/report.h"
 #include "state/follow.h"
 #include "state/installation.h"
+#include "state/schedule.h"
 #include "state/tag.h"
 
 static json_t *
