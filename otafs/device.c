@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
-#include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/silence.h"
 #include "otafs/past.h"

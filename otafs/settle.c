@@ -9,7 +9,6 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "otafs/assign.h"
-#include "otafs/director.h"
 #include "otafs/follow.h"
 #include "otafs/outcome.h"
 
