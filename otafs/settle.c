@@ -292,22 +292,27 @@ tell_operations(struct settling *s, struct err *err)
 
 /* -- open assignments -- */
 
-/* The device's own words about an assignment: those of its ECU, else of the whole. */
+/* The device's own words about an assignment that has ended: those of its ECU, else of the whole, if they speak
+ * of that end. An ECU that says OK in an update that failed has not failed with "OK". */
 static void
-find_result(const struct settling *s, const struct assignment *a, struct told_result *out)
+find_result(const struct settling *s, const struct assignment *a, bool is_installed, struct told_result *out)
 {
 	const struct told_ecu *told = told_of(s->told, a->ecu);
-	const char *file;
+	const char *file = "";
+	struct told_result one;
 
 	*out = (struct told_result){ .code = "", .text = "" };
-	if (s->told->report) {
-		if (strcmp(s->told->correlation, a->correlation) != 0)
-			return;
-		told_result(s->told, out);
-		told_item(s->told, a->ecu, out);
-	} else if (told && told->operation) {
-		told_operation(told->operation, out, &file);
-	}
+	if (s->told->report && strcmp(s->told->correlation, a->correlation) != 0)
+		return;
+	if (told_item(s->told, a->ecu, &one) && one.is_success == is_installed)
+		*out = one;
+	else if (told_result(s->told, &one) && one.is_success == is_installed)
+		*out = one;
+	if (s->told->report || !told || !told->operation)
+		return;
+	told_operation(told->operation, &one, &file);
+	if (!strcmp(file, a->target) && one.is_success == is_installed)
+		*out = one;
 }
 
 static void
@@ -362,7 +367,7 @@ end_assignment(struct settling *s, struct assignment *a, enum outcome outcome, s
 	const char *state = INSTALLATION_INSTALLED, *what = "installed";
 	int r;
 
-	find_result(s, a, &result);
+	find_result(s, a, outcome == OUTCOME_INSTALLED, &result);
 	if (outcome == OUTCOME_FAILED) {
 		state = INSTALLATION_FAILED, what = "failed";
 		add_failure(s, a, "failed", &result);
