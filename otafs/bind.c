@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/rule.h"
 #include "state/group.h"

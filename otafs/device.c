@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "lib/cleanup.h"
-#include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/silence.h"
 #include "otafs/past.h"
@@ -321,6 +320,9 @@ print_ecu(const struct device *device, const struct ecu *ecu, FILE *out)
 	    ecu->installed_at ? since : "", ecu->key);
 	if (ecu->attacks[0])
 		fprintf(out, "attacks detected: %s\n", ecu->attacks);
+	utc_format(ecu->absent_at, since);
+	if (ecu->absent_at)
+		fprintf(out, "not in manifests since: %s\n", since);
 }
 
 static int

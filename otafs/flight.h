@@ -2,9 +2,9 @@
  * In flight is what a device may have read of.  (DESIGN 5.6)
  *
  * That is: its director/targets.json was looked up in the www view after the update was made. The kernel
- * answers later reads alone, so the first one that can be served is noted, on disk before it is answered: an update that is not in
- * flight can be taken back without the device ever knowing. What administrators read in the full view does not
- * count.
+ * answers later reads alone, so the first one that can be served is noted, on disk before it is answered: an
+ * update that is not in flight can be taken back without the device ever knowing. What administrators read in
+ * the full view does not count.
  */
 #ifndef OTAFS_FLIGHT_H
 #define OTAFS_FLIGHT_H

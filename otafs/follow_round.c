@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/follow.h"
+#include "otafs/ids.h"
 
 /** Looked at in one transaction, so that nobody waits long for the lock. */
 #define DEVICES_AT_ONCE 100
@@ -63,30 +64,20 @@ look_at(struct core *core, const char *id, struct err *err)
 	return r == -EINVAL || r == -EFBIG ? refuse(core, &device, why.text, err) : r;
 }
 
-struct names {
-	char list[DEVICES_AT_ONCE][NAME_DEVICE_MAX + 1];
-	size_t count;
-};
-
 static int
-add_name(const char *name, void *context)
+take_noted(struct plans *plans, struct ids *ids)
 {
-	struct names *names = context;
+	int r = 0;
 
-	snprintf(names->list[names->count++], sizeof(names->list[0]), "%s", name);
-	return 0;
-}
-
-static void
-take_noted(struct plans *plans, struct names *names)
-{
-	while (plans->noted_count && names->count < DEVICES_AT_ONCE)
-		add_name(plans->noted[--plans->noted_count], names);
+	while (r == 0 && plans->noted_count && ids->count < DEVICES_AT_ONCE)
+		if ((r = ids_add(plans->noted[plans->noted_count - 1], ids)) == 0)
+			plans->noted_count--;
+	return r;
 }
 
 /* The next of the round. */
 static int
-take_next(struct core *core, struct names *names, struct err *err)
+take_next(struct core *core, struct ids *ids, struct err *err)
 {
 	struct plans *plans = &core->plans;
 	int r;
@@ -99,25 +90,25 @@ take_next(struct core *core, struct names *names, struct err *err)
 	}
 	if (!plans->is_in_round)
 		return 0;
-	if ((r = state_following(core->state, plans->cursor, DEVICES_AT_ONCE, add_name, names, err)) < 0)
+	if ((r = state_following(core->state, plans->cursor, DEVICES_AT_ONCE, ids_add, ids, err)) < 0)
 		return r;
-	plans->is_in_round = names->count == DEVICES_AT_ONCE;
-	if (names->count)
-		strcpy(plans->cursor, names->list[names->count - 1]);
+	plans->is_in_round = ids->count == DEVICES_AT_ONCE;
+	if (ids->count)
+		strcpy(plans->cursor, ids->list[ids->count - 1]);
 	return 0;
 }
 
 static int
-look_at_all(struct core *core, const struct names *names, struct err *err)
+look_at_all(struct core *core, const struct ids *ids, struct err *err)
 {
 	int r;
 
-	if (names->count == 0)
+	if (ids->count == 0)
 		return 0;
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < names->count; i++)
-		r = look_at(core, names->list[i], err);
+	for (size_t i = 0; r == 0 && i < ids->count; i++)
+		r = look_at(core, ids->list[i], err);
 	return state_end(core->state, r, err);
 }
 
@@ -125,14 +116,14 @@ bool
 follow_run(struct core *core)
 {
 	struct plans *plans = &core->plans;
-	struct names names = { .count = 0 };
 	struct err err = { 0 };
-	int r = 0;
+	AUTO(ids_done) struct ids ids = { .err = &err };
+	int r;
 
-	take_noted(plans, &names);
-	if (names.count == 0)
-		r = take_next(core, &names, &err);
-	if (r == 0 && (r = look_at_all(core, &names, &err)) == 0)
+	r = take_noted(plans, &ids);
+	if (r == 0 && ids.count == 0)
+		r = take_next(core, &ids, &err);
+	if (r == 0 && (r = look_at_all(core, &ids, &err)) == 0)
 		return plans->noted_count > 0 || plans->is_in_round;
 	log_line(LOG_ERR, "nobody who follows was looked at reason=\"%s\"", err.text);
 	plans->is_round_due = true;

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/group.h"
+#include "otafs/ids.h"
 #include "otafs/order_run.h"
 #include "otafs/text.h"
 #include "otafs/update.h"
@@ -19,22 +20,8 @@
 
 /* ---- who is a member */
 
-struct members {
-	char (*list)[NAME_DEVICE_MAX + 1];
-	size_t count;
-};
-
 static int
-add_member(const char *device, void *context)
-{
-	struct members *members = context;
-
-	snprintf(members->list[members->count++], sizeof(members->list[0]), "%s", device);
-	return 0;
-}
-
-static int
-store_members(struct core *core, struct group_order *order, const struct members *members, struct err *err)
+store_members(struct core *core, struct group_order *order, const struct ids *members, struct err *err)
 {
 	int r;
 
@@ -51,17 +38,14 @@ store_members(struct core *core, struct group_order *order, const struct members
 static int
 collect(struct core *core, struct group_order *order, struct err *err)
 {
-	struct members members = { calloc(COLLECT_PAGE, NAME_DEVICE_MAX + 1), 0 };
-	AUTO(free_p) void *list = members.list;
+	AUTO(ids_done) struct ids members = { .err = err };
 	char cursor[NODE_CURSOR_MAX] = "";
 	int r = 1, stored;
 
-	if (!list)
-		return err_set(err, ENOMEM, "no memory for the members");
 	while (r > 0) {
 		members.count = 0;
 		core_unlock(core);
-		r = group_page(core, order->name, cursor, COLLECT_PAGE, add_member, &members, err);
+		r = group_page(core, order->name, cursor, COLLECT_PAGE, ids_add, &members, err);
 		core_lock(core);
 		if (r >= 0 && (stored = store_members(core, order, &members, err)) < 0)
 			r = stored;

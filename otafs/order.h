@@ -4,8 +4,8 @@
  *
  * Who is a member is settled first: each gets a receipt that waits. Then they are worked off, ORDER_SLICE in a
  * transaction, in turn with the reports of devices, which are held up no longer than that. All updates of an
- * order have one correlation id. An order that was begun is carried on after a crash; one whose members were
- * still being settled has done nothing, and is forgotten.
+ * order have one correlation id, but those of what is followed. An order that was begun is carried on after a
+ * crash; one whose members were still being settled has done nothing, and is forgotten.
  *
  * A group has one order at a time; its receipts stay until the next one has settled its members, or the group
  * is deleted.

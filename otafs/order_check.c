@@ -8,24 +8,14 @@
 
 #include "lib/cleanup.h"
 #include "otafs/group.h"
+#include "otafs/ids.h"
 
 struct checking {
 	struct core *core;
 	struct group_order order;
-	char (*list)[NAME_DEVICE_MAX + 1];
-	size_t count; /* of list */
 	FILE *out;
 	struct err first;
 };
-
-static int
-add_member(const char *device, void *context)
-{
-	struct checking *checking = context;
-
-	snprintf(checking->list[checking->count++], sizeof(checking->list[0]), "%s", device);
-	return 0;
-}
 
 static int
 check_one(struct checking *checking, const char *device, struct err *err)
@@ -55,17 +45,18 @@ check_one(struct checking *checking, const char *device, struct err *err)
 static int
 check_all(struct checking *checking, struct err *err)
 {
+	AUTO(ids_done) struct ids members = { .err = err };
 	char cursor[NODE_CURSOR_MAX] = "";
 	int r = 1;
 
 	while (r > 0) {
-		checking->count = 0;
+		members.count = 0;
 		core_unlock(checking->core);
 		r = group_page(
-		    checking->core, checking->order.name, cursor, ORDER_SLICE, add_member, checking, err);
+		    checking->core, checking->order.name, cursor, ORDER_SLICE, ids_add, &members, err);
 		core_lock(checking->core);
-		for (size_t i = 0; r >= 0 && i < checking->count; i++) {
-			int one = check_one(checking, checking->list[i], err);
+		for (size_t i = 0; r >= 0 && i < members.count; i++) {
+			int one = check_one(checking, members.list[i], err);
 
 			r = one < 0 ? one : r;
 		}
@@ -92,11 +83,8 @@ order_check(
 {
 	struct checking checking = { .core = core, .out = told };
 	struct group_order *order = &checking.order;
-	AUTO(free_p) void *list = checking.list = calloc(ORDER_SLICE, NAME_DEVICE_MAX + 1);
 	int r;
 
-	if (!list)
-		return err_set(err, ENOMEM, "no memory for a check");
 	if ((r = order_check_text(text, err)) < 0 || (r = order_check_waiting(core, err)) < 0)
 		return r;
 	snprintf(order->name, sizeof(order->name), "%s", group);

@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/assign.h"
+#include "otafs/ids.h"
 
 /** Receipts that are removed in a transaction. */
 #define REMOVED_SLICE 1000
@@ -20,20 +21,6 @@
 /** At the end it is looked so often, so far apart, whether all who wait for an order have answered. */
 #define ANSWER_LOOKS 200
 #define ANSWER_US 10000
-
-struct ids {
-	char list[ORDER_SLICE][NAME_DEVICE_MAX + 1];
-	size_t count;
-};
-
-static int
-add_id(const char *device, void *context)
-{
-	struct ids *ids = context;
-
-	snprintf(ids->list[ids->count++], sizeof(ids->list[0]), "%s", device);
-	return 0;
-}
 
 bool
 order_is_failure(int r)
@@ -121,12 +108,12 @@ static int
 work_slice(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct run *run = (struct run *)job;
-	struct ids ids = { .count = 0 };
+	AUTO(ids_done) struct ids ids = { .err = err };
 	int r;
 
 	if ((r = read_again(run, err)) < 0 || run->is_over)
 		return r;
-	r = state_receipts_waiting(core->state, run->order.number, ORDER_SLICE, add_id, &ids, err);
+	r = state_receipts_waiting(core->state, run->order.number, ORDER_SLICE, ids_add, &ids, err);
 	for (size_t i = 0; r == 0 && i < ids.count; i++)
 		r = work_one(run, ids.list[i], err);
 	if (r == 0 && ids.count < ORDER_SLICE)

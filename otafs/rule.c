@@ -77,12 +77,6 @@ struct page {
 	struct err *err;
 };
 
-static void
-free_ids(struct source_ids *ids)
-{
-	free(ids->list);
-}
-
 static int
 give_one(const struct page *page, const char *id, struct found *found, size_t *given)
 {
@@ -98,7 +92,7 @@ give_one(const struct page *page, const char *id, struct found *found, size_t *g
 
 /* Goes through the candidates: 1 when @most were given before the last of them. */
 static int
-give(const struct page *page, const struct source_ids *ids, char cursor[static NODE_CURSOR_MAX])
+give(const struct page *page, const struct ids *ids, char cursor[static NODE_CURSOR_MAX])
 {
 	AUTO(found_done) struct found found = { .id = "" };
 	size_t given = 0;
@@ -117,7 +111,7 @@ give(const struct page *page, const struct source_ids *ids, char cursor[static N
 static int
 look(struct page *page, char cursor[static NODE_CURSOR_MAX])
 {
-	AUTO(free_ids) struct source_ids ids = { .list = NULL };
+	AUTO(ids_done) struct ids ids = { .err = page->err };
 	AUTO(source_done) struct source source = { .count = 0 };
 	int r;
 
@@ -163,23 +157,17 @@ rule_page_found(struct core *core, const struct rule *rule, unsigned what, char 
 static int
 keep_id(const struct found *found, void *context)
 {
-	struct source_ids *ids = context;
-
-	snprintf(ids->list[ids->count++], sizeof(ids->list[0]), "%s", found->id);
-	return 0;
+	return ids_add(found->id, context);
 }
 
 int
 rule_page(struct core *core, const struct rule *rule, char cursor[static NODE_CURSOR_MAX], size_t most,
     state_name_fn each, void *context, struct err *err)
 {
-	AUTO(free_ids) struct source_ids ids = { .list = NULL };
+	AUTO(ids_done) struct ids ids = { .err = err };
 	char end[NODE_CURSOR_MAX];
 	int r, told;
 
-	ids.list = malloc(RULE_SLICE * sizeof(*ids.list));
-	if (!ids.list)
-		return err_set(err, ENOMEM, "no memory for a query");
 	snprintf(end, sizeof(end), "%s", cursor);
 	if ((r = rule_page_found(core, rule, 0, end, most, keep_id, &ids, err)) < 0)
 		return r;

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/standing.h"

@@ -9,7 +9,6 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "otafs/assign.h"
-#include "otafs/director.h"
 #include "otafs/follow.h"
 #include "otafs/outcome.h"
 
@@ -100,6 +99,21 @@ tell_old(struct settling *s, const struct ecu *ecu, const struct told_ecu *told,
 	    (long long)told->counter, (long long)ecu->report_counter);
 }
 
+/* A device should tell of all its ECUs, and leaves out those that it cannot reach. What it tells of the others
+ * is taken all the same; who has never been told of has nothing that could be missed.  (Uptane 2.1, 5.4.2.1) */
+static int
+take_absence(struct settling *s, struct ecu *ecu, bool is_absent, struct err *err)
+{
+	if (is_absent == (ecu->absent_at > 0) || (is_absent && !ecu->installed[0]))
+		return 0;
+	ecu->absent_at = is_absent ? s->now : 0;
+	return settle_tell(s,
+	    (struct happening){
+		.what = is_absent ? "absent" : "present", .ecu = ecu->serial, .is_chatter = true },
+	    err, "ECU %s is %s the manifest%s", ecu->serial, is_absent ? "not in" : "in",
+	    is_absent ? ": the device does not reach it" : " again");
+}
+
 /* Counters are stored with what they belong to: that alone must not come back. */
 static int
 take_ecu(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
@@ -108,7 +122,8 @@ take_ecu(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struc
 	int r;
 
 	s->is_changed = false;
-	if ((r = take_installed(s, ecu, told, err)) < 0 || (r = take_attacks(s, ecu, told, err)) < 0)
+	if ((r = take_installed(s, ecu, told, err)) < 0 || (r = take_attacks(s, ecu, told, err)) < 0 ||
+	    (r = take_absence(s, ecu, false, err)) < 0)
 		return r;
 	if (s->is_changed) {
 		if (told->counter > ecu->report_counter)
@@ -116,6 +131,17 @@ take_ecu(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struc
 		r = state_ecu_told(s->core->state, s->device->id, ecu, err);
 	}
 	s->is_changed |= was_changed;
+	return r < 0 ? r : 0;
+}
+
+static int
+lose_ecu(struct settling *s, struct ecu *ecu, struct err *err)
+{
+	int64_t was = ecu->absent_at;
+	int r = take_absence(s, ecu, true, err);
+
+	if (r == 0 && ecu->absent_at != was)
+		r = state_ecu_told(s->core->state, s->device->id, ecu, err);
 	return r < 0 ? r : 0;
 }
 
@@ -139,9 +165,11 @@ take_ecus(struct settling *s, struct err *err)
 	for (size_t i = 0; r == 0 && i < s->ecu_count; i++) {
 		const struct told_ecu *told = told_of(s->told, s->ecus[i].serial);
 
-		if (told && is_old(s, &s->ecus[i], told))
+		if (!told)
+			r = lose_ecu(s, &s->ecus[i], err);
+		else if (is_old(s, &s->ecus[i], told))
 			r = tell_old(s, &s->ecus[i], told, err);
-		else if (told)
+		else
 			r = take_ecu(s, &s->ecus[i], told, err);
 	}
 	return r;

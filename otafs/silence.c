@@ -82,6 +82,8 @@ silence_causes(const struct silence *facts, FILE *out)
 
 	if (facts->refused[0])
 		fprintf(out, "its manifests are refused, so nobody hears what it runs: %s", facts->refused);
+	else if (facts->absent[0])
+		fprintf(out, "ECU %s is not in its manifests: the device does not reach it", facts->absent);
 	else if (i < PROGRESS)
 		fputs(progress[i].cause, out);
 	else if (facts->is_read)
@@ -122,10 +124,25 @@ read_event(const char *body, void *context)
 	return 0;
 }
 
-/* An ECU that was never told of, and a target that is run with other content. */
+/* What is odd about the ECUs of an update; "" where nothing is. */
+struct odd {
+	char unheard[NAME_ECU_MAX + 1], absent[NAME_ECU_MAX + 1], trap[NAME_TARGET_MAX + 1];
+};
+
+static void
+look_at_ecu(const struct ecu *ecu, const struct assignment *open, struct odd *out)
+{
+	if (strcmp(open->ecu, ecu->serial) != 0)
+		return;
+	if (ecu->absent_at)
+		strcpy(out->absent, ecu->serial);
+	if (!strcmp(open->target, ecu->installed) && strcmp(open->sha256, ecu->installed_sha256) != 0)
+		strcpy(out->trap, open->target);
+}
+
 static int
 look_at_ecus(struct core *core, const struct device *device, const struct assignment *open, size_t count,
-    char unheard[static NAME_ECU_MAX + 1], char trap[static NAME_TARGET_MAX + 1], struct err *err)
+    struct odd *out, struct err *err)
 {
 	AUTO(free_p) struct ecu *ecus = NULL;
 	size_t ecu_count;
@@ -133,12 +150,9 @@ look_at_ecus(struct core *core, const struct device *device, const struct assign
 
 	for (size_t i = 0; r == 0 && i < ecu_count; i++) {
 		if (!ecus[i].installed[0])
-			strcpy(unheard, ecus[i].serial);
+			strcpy(out->unheard, ecus[i].serial);
 		for (size_t k = 0; k < count; k++)
-			if (!strcmp(open[k].ecu, ecus[i].serial) &&
-			    !strcmp(open[k].target, ecus[i].installed) &&
-			    strcmp(open[k].sha256, ecus[i].installed_sha256) != 0)
-				strcpy(trap, open[k].target);
+			look_at_ecu(&ecus[i], &open[k], out);
 	}
 	return r;
 }
@@ -169,13 +183,14 @@ print_causes(struct core *core, const struct device *device, const struct assign
     const struct last_event *last, int64_t now, FILE *out, struct err *err)
 {
 	AUTO(json_decref_p) json_t *problems = json_array();
-	char unheard[NAME_ECU_MAX + 1] = "", trap[NAME_TARGET_MAX + 1] = "";
+	struct odd odd = { "", "", "" };
 	struct silence facts = { .event = last->type,
 		.success = last->success,
 		.refused = silence_refusal(device),
-		.unheard = unheard,
-		.trap = trap };
-	int r = look_at_ecus(core, device, open, count, unheard, trap, err);
+		.unheard = odd.unheard,
+		.absent = odd.absent,
+		.trap = odd.trap };
+	int r = look_at_ecus(core, device, open, count, &odd, err);
 
 	if (r < 0)
 		return r;

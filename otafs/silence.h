@@ -27,6 +27,7 @@ struct silence {
 	const char *refused; /**< why its last manifest was refused; "" */
 	const char *expired; /**< a sentence about metadata that has expired; "" */
 	const char *unheard; /**< an ECU that is registered and was never told of; "" */
+	const char *absent;  /**< an ECU that should be updated and is not in the manifests; "" */
 	const char *trap;    /**< a target that an ECU runs with other content; "" */
 };
 

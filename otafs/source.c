@@ -237,31 +237,13 @@ source_choose(struct reader *reader, const struct bound *bound, struct source *o
 /* ---- ids */
 
 static int
-add_id(const char *id, void *context)
-{
-	struct source_ids *ids = context;
-
-	if (ids->count == ids->room) {
-		size_t room = ids->room ? 2 * ids->room : 64;
-		void *more = realloc(ids->list, room * sizeof(*ids->list));
-
-		if (!more)
-			return -ENOMEM;
-		ids->list = more;
-		ids->room = room;
-	}
-	snprintf(ids->list[ids->count++], sizeof(ids->list[0]), "%s", id);
-	return 0;
-}
-
-static int
 compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
 static void
-merge(struct source_ids *ids, size_t most)
+merge(struct ids *ids, size_t most)
 {
 	size_t kept = 0;
 
@@ -277,15 +259,15 @@ merge(struct source_ids *ids, size_t most)
 }
 
 int
-source_next(struct reader *reader, const struct source *source, const char *after, size_t most,
-    struct source_ids *out, struct err *err)
+source_next(struct reader *reader, const struct source *source, const char *after, size_t most, struct ids *out,
+    struct err *err)
 {
 	int r = 0;
 
 	out->count = 0;
 	for (size_t i = 0; r == 0 && i < source->count; i++) {
-		r = reader_ids(reader, &source->finds[i], after, (int64_t)most, add_id, out, err);
+		r = reader_ids(reader, &source->finds[i], after, (int64_t)most, ids_add, out, err);
 		merge(out, most);
 	}
-	return r == -ENOMEM ? err_set(err, ENOMEM, "no memory for a query") : r;
+	return r;
 }

@@ -3,6 +3,7 @@
 #ifndef OTAFS_SOURCE_H
 #define OTAFS_SOURCE_H
 
+#include "otafs/ids.h"
 #include "otafs/term.h"
 
 /** Values of a tag, or files of a package, that are looked for one beside the other. */
@@ -15,19 +16,13 @@ struct source {
 	struct found_pairs values;     /* of tags and hardware, what the finds point into */
 };
 
-/** Ids in order, each once. */
-struct source_ids {
-	char (*list)[NAME_DEVICE_MAX + 1];
-	size_t count, room;
-};
-
 /** Between reader_begin() and reader_end(). @bound has to live as long as @out, which the caller ends by
  * source_done() either way. */
 int source_choose(struct reader *reader, const struct bound *bound, struct source *out, struct err *err);
 void source_done(struct source *source);
 
-/** The first @most ids behind @after; the caller frees @out->list. Fewer: there are no more. */
+/** The first @most ids behind @after, in order, each once. Fewer: there are no more. */
 int source_next(struct reader *reader, const struct source *source, const char *after, size_t most,
-    struct source_ids *out, struct err *err);
+    struct ids *out, struct err *err);
 
 #endif

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/json.h"
 #include "lib/utc.h"
 #include "lib/uuid.h"
-#include "otafs/director.h"
 #include "otafs/fleet.h"
 #include "otafs/standing.h"
 #include "otafs/text.h"

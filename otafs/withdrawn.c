@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "otafs/assign.h"
+#include "otafs/ids.h"
 #include "otafs/standing.h"
 
 /** With more devices than that all names are forgotten instead of each. */
@@ -73,34 +74,16 @@ withdrawn_end(struct core *core, const char *device, const char *why, int64_t no
 
 /* -- one target -- */
 
-struct names {
-	char (*list)[NAME_DEVICE_MAX + 1];
-	size_t count;
-};
-
 static int
-add_name(const char *name, void *context)
+end_all(struct core *core, const struct ids *ids, const char *why, int64_t now, struct err *err)
 {
-	struct names *names = context;
-	void *more = realloc(names->list, (names->count + 1) * sizeof(*names->list));
-
-	if (!more)
-		return -ENOMEM;
-	names->list = more;
-	snprintf(names->list[names->count++], sizeof(*names->list), "%s", name);
-	return 0;
-}
-
-static int
-end_all(struct core *core, const struct names *names, const char *why, int64_t now, struct err *err)
-{
-	bool is_many = names->count > DEVICES_NAMED_MAX;
+	bool is_many = ids->count > DEVICES_NAMED_MAX;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < names->count; i++) {
-		r = end_update(core, names->list[i], why, now, err);
+	for (size_t i = 0; r == 0 && i < ids->count; i++) {
+		r = end_update(core, ids->list[i], why, now, err);
 		if (r == 0 && !is_many)
-			r = core_device_changed(core, names->list[i], err);
+			r = core_device_changed(core, ids->list[i], err);
 	}
 	core->changes.is_all |= is_many;
 	return r;
@@ -109,18 +92,15 @@ end_all(struct core *core, const struct names *names, const char *why, int64_t n
 static int
 end_target(struct core *core, const char *target, const char *why, int64_t now, struct err *err)
 {
-	struct names names = { 0 };
+	AUTO(ids_done) struct ids ids = { .err = err };
 	int r;
 
 	/* One transaction, however many they are. */
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	r = state_assigned_devices(core->state, target, add_name, &names, err);
-	if (r == -ENOMEM)
-		err_set(err, ENOMEM, "no memory for names of devices");
+	r = state_assigned_devices(core->state, target, ids_add, &ids, err);
 	if (r == 0)
-		r = end_all(core, &names, why, now, err);
-	free(names.list);
+		r = end_all(core, &ids, why, now, err);
 	return state_end(core->state, r, err);
 }
 

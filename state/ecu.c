@@ -7,7 +7,7 @@
 #include "state/notes.h"
 
 static const char ECUS[] = "SELECT serial, hardware, key, installed, installed_sha256, installed_at,"
-			   " report_counter, attacks FROM ecu WHERE device = ?1"
+			   " report_counter, attacks, absent_at FROM ecu WHERE device = ?1"
 			   " ORDER BY position, serial";
 static const char ECU_PUT[] =
     "INSERT INTO ecu (device, serial, position, hardware, key, installed, installed_sha256, "
@@ -18,8 +18,8 @@ static const char ECU_REMOVE[] = "DELETE FROM ecu WHERE device = ?1 AND serial =
 static const char ECU_INSTALLED[] = "UPDATE ecu SET installed = ?3, installed_sha256 = ?4, installed_at = ?5"
 				    " WHERE device = ?1 AND serial = ?2";
 
-static const char ECU_TOLD[] =
-    "UPDATE ecu SET attacks = ?3, report_counter = ?4 WHERE device = ?1 AND serial = ?2";
+static const char ECU_TOLD[] = "UPDATE ecu SET attacks = ?3, report_counter = ?4, absent_at = ?5"
+			       " WHERE device = ?1 AND serial = ?2";
 
 int
 state_ecus(struct state *state, const char *device, struct ecu **out, size_t *count, struct err *err)
@@ -47,6 +47,7 @@ state_ecus(struct state *state, const char *device, struct ecu **out, size_t *co
 		ecu->installed_at = db_number(s, 5);
 		ecu->report_counter = db_number(s, 6);
 		db_copy(s, 7, ecu->attacks, sizeof(ecu->attacks));
+		ecu->absent_at = db_number(s, 8);
 		(*count)++;
 	}
 	db_done(s);
@@ -86,7 +87,7 @@ state_ecu_installed(struct state *state, const char *device, const struct ecu *e
 int
 state_ecu_told(struct state *state, const char *device, const struct ecu *ecu, struct err *err)
 {
-	return state_answer(
-	    db_change(state->db, ECU_TOLD, err, "sssi", device, ecu->serial, ecu->attacks, ecu->report_counter),
+	return state_answer(db_change(state->db, ECU_TOLD, err, "sssii", device, ecu->serial, ecu->attacks,
+				ecu->report_counter, ecu->absent_at),
 	    STATE_NONE);
 }

@@ -27,6 +27,7 @@ struct ecu {
 	int64_t installed_at;                /**< when that was first reported */
 	int64_t report_counter;              /**< the highest that was taken; -1: none */
 	char attacks[STATE_ATTACKS_MAX + 1]; /**< attacks_detected, as it last told, printable; empty: none */
+	int64_t absent_at; /**< its device hands in manifests without it since then; 0: with it */
 };
 
 /** All ECUs of a device, the primary first; the caller frees @out. */
@@ -36,7 +37,7 @@ int
 state_ecu_put(struct state *state, const char *device, const struct ecu *ecu, int position, struct err *err);
 int state_ecu_remove(struct state *state, const char *device, const char *serial, struct err *err);
 int state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
-/** Stores what it said of attacks, and its counter. */
+/** Stores what it said of attacks, its counter, and absent_at. */
 int state_ecu_told(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
 
 #endif

@@ -64,6 +64,7 @@ static const char *const steps[] = {
 	 "CREATE INDEX device_seen ON device (seen_at, id);"
 	 "ALTER TABLE ecu ADD COLUMN report_counter BIGINT NOT NULL DEFAULT -1;"
 	 "ALTER TABLE ecu ADD COLUMN attacks TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE ecu ADD COLUMN absent_at BIGINT NOT NULL DEFAULT 0;"
 	 "ALTER TABLE assignment ADD COLUMN in_flight_at BIGINT NOT NULL DEFAULT 0;"
 	 /* The device may have read of it already. */
 	 "UPDATE assignment SET in_flight_at = created_at;"

@@ -11,6 +11,8 @@
 #include "otafs/enroll.h"
 #include "otafs/group.h"
 #include "otafs/order.h"
+#include "state/follow.h"
+#include "state/schedule.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 
@@ -337,6 +339,45 @@ an_order_that_begins_takes_the_place_of_the_last_one(void **state)
 }
 
 static void
+what_begins_later_or_by_itself_is_an_order_too(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct follow *followed = NULL;
+	AUTO(free_p) char *receipts = NULL;
+	struct group_order order;
+	struct schedule *scheduled;
+	char command[STATE_CORRELATION_MAX + 16];
+	size_t count;
+
+	make_eu(f);
+	assert_int_equal(order_write(&f->core, "eu", "follow app", "test", &err), 0);
+	assert_int_equal(state_follows(f->core.state, "car2", &followed, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(followed[0].package, "app");
+	refused(order_write(&f->core, "eu", "follow app", "test", &err), ENXIO,
+	    "none of 4 members has taken it, see groups/eu/receipts; bare: has not registered its ECUs");
+	receipts = printed(f, print_receipts, "eu");
+	assert_non_null(strstr(receipts, "car1 refused: follows app already\n"));
+	assert_int_equal(order_write(&f->core, "eu", "unfollow app", "test", &err), 0);
+
+	assert_int_equal(order_write(&f->core, "eu", "at 2090-01-01T00:00:00Z fw 1.0", "test", &err), 0);
+	assert_int_equal(state_order_last(f->core.state, "eu", &order, &err), 0);
+	assert_int_equal(order_write(&f->core, "eu", "at 2091-01-01T00:00:00Z fw 2.0", "test", &err), 0);
+	assert_int_equal(state_schedules(f->core.state, "car3", &scheduled, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(scheduled[0].correlation, order.correlation);
+	state_schedules_free(scheduled, count);
+
+	/* What one order made is taken back, and nothing else. */
+	snprintf(command, sizeof(command), "cancel %s", order.correlation);
+	assert_int_equal(order_write(&f->core, "eu", command, "test", &err), 0);
+	assert_int_equal(state_schedules(f->core.state, "car3", &scheduled, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(scheduled[0].text, "fw 2.0");
+	state_schedules_free(scheduled, count);
+}
+
+static void
 an_order_goes_to_those_who_are_in_by_the_rule(void **state)
 {
 	struct fixture *f = *state;
@@ -517,6 +558,7 @@ main(void)
 		group_test(each_member_takes_or_refuses_an_order_by_itself),
 		group_test(what_nobody_takes_is_refused_and_has_its_receipts),
 		group_test(an_order_that_begins_takes_the_place_of_the_last_one),
+		group_test(what_begins_later_or_by_itself_is_an_order_too),
 		group_test(an_order_goes_to_those_who_are_in_by_the_rule),
 		group_test(many_members_are_worked_off_in_slices),
 		group_test(a_group_is_held_by_an_order_that_is_being_worked_off),

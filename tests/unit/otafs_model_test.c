@@ -141,6 +141,8 @@ model_line(char *line, bool is_later, struct lines *out)
 	sscanf(line, "%7s %d.0 %7s", package, &version, serial);
 	if (version > 2 && !m.is_3_published)
 		return -ENOENT;
+	if (m.ecus == 0)
+		return -ENXIO;
 	for (int i = 0; i < m.ecus; i++) {
 		if (*serial && strcmp(serial, fixture_serials[i]))
 			continue;
@@ -164,8 +166,6 @@ model_lines(const char *command, bool is_later, struct lines *out)
 
 	snprintf(copy, sizeof(copy), "%s", command);
 	*out = (struct lines){ 0 };
-	if (m.ecus == 0)
-		return -ENXIO;
 	if (!is_later && !is_idle())
 		return -EBUSY;
 	while ((line = strsep(&rest, "\n"))) {

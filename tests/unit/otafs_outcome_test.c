@@ -1,12 +1,9 @@
 /* What becomes of an open assignment, against the table of docs/STATES.md: every state with every event. */
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-
-#include "lib/cleanup.h"
 #include "otafs/outcome.h"
+#include "tests/unit/states.h"
 
-#define PAGE "docs/STATES.md"
 #define LINES_MAX 32
 enum { RUNS, NEW, UPDATE, ECU, OLD, IN_FLIGHT, FIELDS };
 
@@ -36,47 +33,16 @@ value_of(const char *const *list, const char *text)
 	return -1;
 }
 
-static char *
-trim(char *text)
-{
-	size_t n;
-
-	text += strspn(text, " ");
-	for (n = strlen(text); n && strchr(" \n", text[n - 1]); n--)
-		text[n - 1] = '\0';
-	return text;
-}
-
 static void
-read_line(char *text, struct line *out)
+read_line(char *const *fields, size_t number, void *context)
 {
-	char *field;
+	struct line *out = context;
 
-	strsep(&text, "|");
-	for (int i = 0; i < FIELDS; i++) {
-		field = trim(strsep(&text, "|"));
-		out->fields[i] = *field ? value_of(words[i], field) : -1;
-	}
-	out->outcome = value_of(outcomes, trim(strsep(&text, "|")));
-}
-
-static size_t
-read_table(struct line lines[LINES_MAX])
-{
-	AUTO(fclose_p) FILE *page = fopen(PAGE, "re");
-	bool is_inside = false;
-	char text[1024];
-	size_t count = 0;
-
-	assert_non_null(page);
-	while (fgets(text, sizeof(text), page)) {
-		is_inside = is_inside ? text[0] == '|' : !strcmp(text, "<!-- outcome -->\n");
-		if (is_inside && text[0] == '<')
-			assert_true(fgets(text, sizeof(text), page) && fgets(text, sizeof(text), page));
-		else if (is_inside && count < LINES_MAX)
-			read_line(text, &lines[count++]);
-	}
-	return count;
+	assert_true(number < LINES_MAX);
+	out += number;
+	for (int i = 0; i < FIELDS; i++)
+		out->fields[i] = *fields[i] ? value_of(words[i], fields[i]) : -1;
+	out->outcome = value_of(outcomes, fields[FIELDS]);
 }
 
 static bool
@@ -129,7 +95,7 @@ is_what_the_table_says_for_every_state_and_event(void **state)
 {
 	struct line lines[LINES_MAX];
 	bool is_used[LINES_MAX] = { 0 };
-	size_t count = read_table(lines);
+	size_t count = states_read("outcome", read_line, lines);
 	int values[FIELDS] = { 0 };
 
 	(void)state;

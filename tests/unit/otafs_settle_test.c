@@ -359,6 +359,32 @@ tells_of_an_attack_once(void **state)
 	assert_int_equal(fixture_told(f, "ECU prim tells of no attack any more"), 1);
 }
 
+/* -- all ECUs -- */
+
+static void
+tells_once_of_an_ecu_that_is_not_in_the_manifest(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) struct ecu *ecus = NULL;
+	struct err err = { 0 };
+	size_t count;
+
+	/* Of whom nothing is known yet nothing is missed. */
+	send(f, one_report(f, PRIM, "x", NOTHING, NULL), NULL);
+	assert_int_equal(fixture_told(f, "is not in the manifest"), 0);
+	send(f, one_report(f, SEC_1, "y", NOTHING, NULL), NULL);
+	assert_int_equal(fixture_told(f, "ECU prim is not in the manifest: the device does not reach it"), 1);
+	for (int i = 0; i < 3; i++)
+		send(f, one_report(f, PRIM, "x", NOTHING, NULL), NULL);
+	assert_int_equal(fixture_told(f, "ECU sec-1 is not in the manifest"), 1);
+	assert_int_equal(fixture_told(f, "ECU prim is in the manifest again"), 1);
+	fixture_reopen(f);
+	assert_int_equal(state_ecus(f->core.state, "car7", &ecus, &count, &err), 0);
+	assert_int_equal(ecus[PRIM].absent_at, 0);
+	assert_true(ecus[SEC_1].absent_at > 0);
+	assert_int_equal(ecus[SEC_2].absent_at, 0);
+}
+
 /* -- counters -- */
 
 static void
@@ -566,6 +592,7 @@ main(void)
 		TEST(takes_a_repeated_report_once),
 		TEST(keeps_control_characters_of_a_device_out),
 		TEST(tells_of_an_attack_once),
+		TEST(tells_once_of_an_ecu_that_is_not_in_the_manifest),
 		TEST(refuses_a_manifest_whose_counter_was_taken_and_tells_it_once),
 		TEST(answers_the_same_body_again_and_does_nothing),
 		TEST(counts_anew_after_a_registration),

@@ -98,6 +98,7 @@ causes(struct silence facts, const char *expected)
 	facts.refused = facts.refused ? facts.refused : "";
 	facts.expired = facts.expired ? facts.expired : "";
 	facts.unheard = facts.unheard ? facts.unheard : "";
+	facts.absent = facts.absent ? facts.absent : "";
 	facts.trap = facts.trap ? facts.trap : "";
 	out = open_memstream(&text, &bytes);
 	silence_causes(&facts, out);
@@ -133,6 +134,10 @@ names_a_cause_for_everything_that_is_known(void **state)
 	causes((struct silence){ .is_read = true, .event = "DevicePaused", .success = -1 }, "it was paused");
 	causes((struct silence){ .is_read = true, .event = "DeviceResumed", .success = -1 },
 	    "it was to go on after a pause");
+	causes(
+	    (struct silence){
+		.is_read = true, .event = "EcuDownloadStarted", .success = -1, .absent = "sec-9" },
+	    "ECU sec-9 is not in its manifests");
 	/* Events come, and manifests are not taken. */
 	causes(
 	    (struct silence){
@@ -197,6 +202,19 @@ names_ecus_that_never_reported(void **state)
 	poll(f, LIMIT + 1);
 	assert_string_equal(f->device.status, STANDING_UNRESPONSIVE);
 	in_why(f, "since its ECUs are not those that it registered (sec-2 never reported)");
+}
+
+static void
+names_an_ecu_that_the_device_does_not_reach(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply;
+
+	assert_int_equal(fixture_send(f, fixture_manifest_of(f, SEC_1, "fw-0", NOTHING), &reply), 200);
+	assign(f, "app 1.0\nfw 1.0 sec-1");
+	read_targets(f);
+	poll(f, LIMIT + 1);
+	in_why(f, "no sign of app-1.0 in 10 polls: ECU sec-1 is not in its manifests");
 }
 
 static void
@@ -361,6 +379,7 @@ main(void)
 		TEST(is_given_once_after_so_many_polls),
 		TEST(is_remembered_over_a_restart),
 		TEST(names_ecus_that_never_reported),
+		TEST(names_an_ecu_that_the_device_does_not_reach),
 		TEST(names_a_file_that_is_run_with_other_content),
 		TEST(an_event_of_the_update_is_a_sign),
 		TEST(ends_with_the_update),

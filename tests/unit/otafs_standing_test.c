@@ -12,8 +12,8 @@
 #include "otafs/status.h"
 #include "state/standing.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/states.h"
 
-#define PAGE "docs/STATES.md"
 #define FIELDS 7
 #define LINES_MAX 32
 
@@ -23,48 +23,18 @@ struct line {
 	char status[STATE_STANDING_SIZE];
 };
 
-static char *
-trim(char *text)
-{
-	size_t n;
-
-	text += strspn(text, " ");
-	for (n = strlen(text); n && strchr(" \n", text[n - 1]); n--)
-		text[n - 1] = '\0';
-	return text;
-}
-
 static void
-read_line(char *text, struct line *out)
+read_line(char *const *fields, size_t number, void *context)
 {
-	char *field;
+	struct line *out = context;
 
-	strsep(&text, "|");
+	assert_true(number < LINES_MAX);
+	out += number;
 	for (int i = 0; i < FIELDS; i++) {
-		field = trim(strsep(&text, "|"));
-		out->fields[i] = !strcmp(field, "yes") ? 1 : !strcmp(field, "no") ? 0 : -1;
-		assert_true(out->fields[i] >= 0 || !*field);
+		out->fields[i] = !strcmp(fields[i], "yes") ? 1 : !strcmp(fields[i], "no") ? 0 : -1;
+		assert_true(out->fields[i] >= 0 || !*fields[i]);
 	}
-	snprintf(out->status, sizeof(out->status), "%s", trim(strsep(&text, "|")));
-}
-
-static size_t
-read_table(struct line lines[LINES_MAX])
-{
-	AUTO(fclose_p) FILE *page = fopen(PAGE, "re");
-	bool is_inside = false;
-	char text[1024];
-	size_t count = 0;
-
-	assert_non_null(page);
-	while (fgets(text, sizeof(text), page)) {
-		is_inside = is_inside ? text[0] == '|' : !strcmp(text, "<!-- standing -->\n");
-		if (is_inside && text[0] == '<')
-			assert_true(fgets(text, sizeof(text), page) && fgets(text, sizeof(text), page));
-		else if (is_inside && count < LINES_MAX)
-			read_line(text, &lines[count++]);
-	}
-	return count;
+	snprintf(out->status, sizeof(out->status), "%s", fields[FIELDS]);
 }
 
 static bool
@@ -81,7 +51,7 @@ is_what_the_table_says_for_all_facts(void **state)
 {
 	struct line lines[LINES_MAX];
 	bool is_used[LINES_MAX] = { 0 };
-	size_t count = read_table(lines);
+	size_t count = states_read("standing", read_line, lines);
 
 	(void)state;
 	assert_int_equal(count, 8);
