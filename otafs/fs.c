@@ -174,7 +174,8 @@ fs_start(struct fs *fs, struct core *core, struct err *err)
 
 	fs->core = core;
 	if ((r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
-	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0)
+	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0 ||
+	    (r = fs_apart_start(&fs->apart, err)) < 0)
 		return r;
 	core->batch = fs->transactions;
 	if (pthread_create(&thread, NULL, serve, &fs->full) != 0 ||

@@ -34,6 +34,16 @@ struct fs {
 	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so
 	 * who makes it forget must not be who answers lookups. */
 	struct batch *notes;
+	struct apart *apart;
+};
+
+/** A read of an open file or folder that is answered piece by piece. */
+struct piece {
+	fuse_req_t request;
+	fuse_ino_t id;
+	size_t size;
+	off_t offset;
+	struct handle *handle; /* lives until the read is answered */
 };
 
 /* ---- fs_www.c, fs_full.c */
@@ -76,6 +86,12 @@ void fs_close(fuse_req_t request, struct fuse_file_info *info);
 
 /** Answers a read of a transaction, later if need be; the first one from the start hands it in. */
 void fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle);
+
+/* ---- fs_apart.c */
+
+int fs_apart_start(struct apart **out, struct err *err);
+/** Calls @answer in another thread, with a copy of @piece, in its turn. */
+void fs_apart(const struct piece *piece, void (*answer)(const struct piece *piece));
 
 /* ---- fs_note.c */
 

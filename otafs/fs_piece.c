@@ -96,23 +96,38 @@ put_names(fuse_req_t request, const struct pieces *pieces, off_t offset, char *o
 	return used;
 }
 
-void
-fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
+static void
+answer_names(const struct piece *piece)
 {
-	struct handle *handle = fs_handle_of(info);
-	AUTO(free_p) char *out = malloc(room);
+	AUTO(free_p) char *out = malloc(piece->size);
+	struct handle *handle = piece->handle;
 	size_t used = 0;
 	int r;
 
 	pthread_mutex_lock(&handle->lock);
-	r = out ? fetch(request, id, handle, offset) : -ENOMEM;
+	r = out ? fetch(piece->request, piece->id, handle, piece->offset) : -ENOMEM;
 	if (r == 0)
-		used = put_names(request, &handle->pieces, offset, out, room);
+		used = put_names(piece->request, &handle->pieces, piece->offset, out, piece->size);
 	pthread_mutex_unlock(&handle->lock);
 	if (r < 0)
-		fs_fail(request, r);
+		fs_fail(piece->request, r);
 	else
-		fuse_reply_buf(request, out, used);
+		fuse_reply_buf(piece->request, out, used);
+}
+
+static void
+answer_piece(const struct piece *piece, void (*answer)(const struct piece *piece))
+{
+	if (piece->handle->is_apart)
+		fs_apart(piece, answer);
+	else
+		answer(piece);
+}
+
+void
+fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
+{
+	answer_piece(&(struct piece){ request, id, room, offset, fs_handle_of(info) }, answer_names);
 }
 
 void
@@ -180,25 +195,31 @@ read_growing(fuse_req_t request, fuse_ino_t id, struct handle *handle, char *out
 	return copy(handle->data + offset, handle->bytes - (size_t)offset, out, room);
 }
 
-void
-fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info)
+static void
+answer_bytes(const struct piece *piece)
 {
-	struct handle *handle = fs_handle_of(info);
-	AUTO(free_p) char *out = malloc(size);
+	AUTO(free_p) char *out = malloc(piece->size);
+	struct handle *handle = piece->handle;
 	ssize_t n = -ENOMEM;
 
 	pthread_mutex_lock(&handle->lock);
 	if (out && handle->kind == NODE_LOG)
-		n = read_log(request, id, out, size, offset);
+		n = read_log(piece->request, piece->id, out, piece->size, piece->offset);
 	else if (out && handle->is_growing)
-		n = read_growing(request, id, handle, out, size, offset);
+		n = read_growing(piece->request, piece->id, handle, out, piece->size, piece->offset);
 	else if (out)
-		n = read_stream(request, id, handle, out, size, offset);
+		n = read_stream(piece->request, piece->id, handle, out, piece->size, piece->offset);
 	pthread_mutex_unlock(&handle->lock);
 	if (n < 0)
-		fs_fail(request, (int)n);
+		fs_fail(piece->request, (int)n);
 	else
-		fuse_reply_buf(request, out, (size_t)n);
+		fuse_reply_buf(piece->request, out, (size_t)n);
+}
+
+void
+fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info)
+{
+	answer_piece(&(struct piece){ request, id, size, offset, fs_handle_of(info) }, answer_bytes);
 }
 
 /* ---- lines */

@@ -32,6 +32,7 @@ handle_new(const struct node *node)
 	if (!handle)
 		return NULL;
 	handle->kind = node_kind(node);
+	handle->is_apart = node_is_apart(node);
 	handle->fd = -1;
 	pthread_mutex_init(&handle->lock, NULL);
 	return handle;

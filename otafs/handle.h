@@ -22,8 +22,9 @@ struct handle {
 	enum node_kind kind;
 	int fd;     /**< a file on disk; -1: none */
 	char *data; /**< the text as it was at open, or a transaction's body and then its reply; may be NULL */
-	size_t bytes; /**< of data */
-	size_t held;  /**< of these, what counts as a body */
+	size_t bytes;  /**< of data */
+	size_t held;   /**< of these, what counts as a body */
+	bool is_apart; /**< the node is (node_is_apart()) */
 	bool is_transaction;
 	_Atomic enum handle_stage stage; /**< of a transaction; between stages data is nobody's to change */
 	int refused;                     /**< of a transaction: -errno of the write that was refused; 0: none */

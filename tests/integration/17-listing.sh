@@ -64,6 +64,15 @@ ok "what comes meanwhile is in it" grep -q car99999 "$T/changed"
 ok "what goes before it was reached is not" not grep -q car03999 "$T/changed"
 ok "and what stays is there once" sh -c \
 	"grep -vx 'car00001\|car03999\|car99999' '$T/ids' >'$T/stay'; grep -vx 'car00001\|car99999' '$T/changed' | cmp - '$T/stay'"
+# overtaken: 60 queries, each through all devices, and how many are answered while a text is read three times
+overtaken() {
+	perl -MPOSIX=WNOHANG -e 'sub slurp { open my $f, "<", $_[0] or die "$_[0]: $!"; my @lines = <$f> }
+		sub done { my $n = 0; $n++ while waitpid(-1, WNOHANG) > 0; $n }
+		for (1 .. 60) { fork or do { slurp "$ARGV[0]/query/count/tag(x) is y$_ or hardware contains z or name contains z"; exit } }
+		select undef, undef, undef, 0.3; done; slurp "$ARGV[0]/devices/car00002/status" for 1 .. 3; print done; 1 while wait > 0' "$1"
+}
+ok "queries do not take the threads that devices need" test "$(overtaken "$m")" -lt 10
+
 ok "otafs goes on" grep -q ^otafs "$m/status/version"
 
 finish
