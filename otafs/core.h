@@ -45,7 +45,7 @@ struct changes {
 /** A write that was refused, for the file "why" at the top. */
 struct refusal {
 	int64_t at;
-	char who[USER_WHO_MAX];
+	char who[STATE_WHO_MAX];
 	char path[256];
 	char text[ERR_TEXT_MAX];
 };

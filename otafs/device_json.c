@@ -12,6 +12,7 @@
 #include "otafs/report.h"
 #include "state/follow.h"
 #include "state/installation.h"
+#include "state/schedule.h"
 #include "state/tag.h"
 
 static json_t *
@@ -46,12 +47,13 @@ ecu_json(const struct core *core, const struct device *device, const struct ecu 
 
 	if (json_read(ecu->key, strlen(ecu->key), ecu->serial, &key, &err) < 0)
 		key = json_null();
-	return json_pack("{s:s,s:s,s:b,s:o,s:I,s:o,s:o,s:{s:o,s:o,s:o,s:o,s:o}}", "serial", ecu->serial,
+	return json_pack("{s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o,s:o}}", "serial", ecu->serial,
 	    "hardwareId", ecu->hardware, "primary", !strcmp(ecu->serial, device->primary_ecu), "publicKey", key,
-	    "reportCounter", (json_int_t)ecu->report_counter, "attacksDetected", text_json(ecu->attacks),
-	    "absentSince", time_json(ecu->absent_at), "installed", "file", text_json(ecu->installed), "sha256",
-	    text_json(ecu->installed_sha256), "package", text_json(target ? target->package : NULL), "version",
-	    text_json(target ? target->version : NULL), "since", time_json(ecu->installed_at));
+	    "reportCounter", ecu->report_counter >= 0 ? json_integer(ecu->report_counter) : json_null(),
+	    "attacksDetected", text_json(ecu->attacks), "absentSince", time_json(ecu->absent_at), "installed",
+	    "file", text_json(ecu->installed), "sha256", text_json(ecu->installed_sha256), "package",
+	    text_json(target ? target->package : NULL), "version", text_json(target ? target->version : NULL),
+	    "since", time_json(ecu->installed_at));
 }
 
 static int

@@ -77,8 +77,23 @@ find_newest(const struct update *update, const char *package, const struct ecu *
 
 /* -- one device -- */
 
+/* What an ECU cannot have is no reason to keep the others waiting: the first refusal goes to @refused. */
 static int
-add_package(struct update *update, const struct follow *f, bool claimed[static STATE_ECUS_MAX], struct err *err)
+add_one(struct update *update, const struct ecu *ecu, const struct target *target, struct err *refused,
+    struct err *err)
+{
+	int r = update_add(update, ecu, target, err);
+
+	if (r != -EINVAL)
+		return r;
+	if (!refused->code)
+		*refused = *err;
+	return 0;
+}
+
+static int
+add_package(struct update *update, const struct follow *f, bool claimed[static STATE_ECUS_MAX],
+    struct err *refused, struct err *err)
 {
 	for (size_t i = 0; i < update->ecu_count && i < STATE_ECUS_MAX; i++) {
 		const struct ecu *ecu = &update->ecus[i];
@@ -92,23 +107,30 @@ add_package(struct update *update, const struct follow *f, bool claimed[static S
 		if (!ecu->installed[0])
 			continue;
 		if ((r = find_newest(update, f->package, ecu, &target, err)) < 0 ||
-		    (target && (r = update_add(update, ecu, target, err)) < 0))
+		    (target && (r = add_one(update, ecu, target, refused, err)) < 0))
 			return r;
 	}
 	return 0;
 }
 
+/* Refused when nothing is left. Else the refusal comes again when this update is over, and is told then. */
 static int
 add_all(struct update *update, const struct follow *more, struct err *err)
 {
 	AUTO(free_p) struct follow *list = NULL;
 	bool claimed[STATE_ECUS_MAX] = { false };
+	struct err refused = { 0 };
 	size_t count;
 	int r = state_follows(update->core->state, update->device->id, &list, &count, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = add_package(update, &list[i], claimed, err);
-	return r == 0 && more ? add_package(update, more, claimed, err) : r;
+		r = add_package(update, &list[i], claimed, &refused, err);
+	if (r == 0 && more)
+		r = add_package(update, more, claimed, &refused, err);
+	if (r < 0 || update->count || !refused.code)
+		return r;
+	*err = refused;
+	return -EINVAL;
 }
 
 int

@@ -5,7 +5,8 @@
  * older than what the ECU runs is left alone, and so is for ever what failed or was cancelled on that ECU. It
  * converges: a version that came while another update was open is not missed. An ECU that has not told what it
  * runs yet gets nothing; one that runs a version which is not published any more only gets what is made after
- * that was heard of. Updates have correlation ids urn:here-ota:auto-update:UUID.
+ * that was heard of. What one ECU cannot have is told, and keeps no other waiting. Updates have correlation ids
+ * urn:here-ota:auto-update:UUID.
  */
 #ifndef OTAFS_FOLLOW_H
 #define OTAFS_FOLLOW_H

@@ -19,12 +19,12 @@
 #define LINES_SLICE 25
 
 struct lines {
-	char who[USER_WHO_MAX]; /**< who opened it; what is open may be handed on */
-	char *header;           /**< without its newline; NULL: it has not come yet */
-	char *rest;             /**< what has come and was not taken */
-	size_t bytes;           /**< of rest */
-	int64_t number;         /**< of the first line of rest; the header is number 1 */
-	int refused;            /**< -errno: nothing more is taken */
+	char who[STATE_WHO_MAX]; /**< who opened it; what is open may be handed on */
+	char *header;            /**< without its newline; NULL: it has not come yet */
+	char *rest;              /**< what has come and was not taken */
+	size_t bytes;            /**< of rest */
+	int64_t number;          /**< of the first line of rest; the header is number 1 */
+	int refused;             /**< -errno: nothing more is taken */
 };
 
 /** Adds what was written. What is refused before is refused again. */

@@ -51,7 +51,7 @@ struct node {
 	const struct row *row;
 	char path[NODE_PATH_MAX];
 	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
-	char who[USER_WHO_MAX];          /**< who acts, for the history: "uid 1000 (anna)" */
+	char who[STATE_WHO_MAX];         /**< who acts, for the history: "uid 1000 (anna)" */
 	struct device device;            /**< below devices/ID */
 	const struct target *target;     /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
 	char parts[NODE_PATH_MAX];       /**< what @args points into */

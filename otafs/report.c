@@ -7,8 +7,9 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
-#include "otafs/silence.h"
+#include "otafs/event.h"
 #include "otafs/mask.h"
+#include "otafs/silence.h"
 #include "otafs/standing.h"
 
 /** What is larger is shown without indentation, which could make it many times as large. */
@@ -60,7 +61,7 @@ report_prepare(
     const char *kind, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
+	AUTO(work_freep) struct work *ready = calloc(1, sizeof(*ready));
 	bool is_config = !strcmp(kind, "config");
 
 	reply->status = 200;
@@ -68,11 +69,11 @@ report_prepare(
 		reply_refuse(reply, 400, "invalid_report", err->text);
 		return 1;
 	}
-	if (new &&is_config)
-		new->masked = mask_secrets(body, bytes);
-	if (!new || (is_config && !new->masked))
+	if (ready && is_config)
+		ready->masked = mask_secrets(body, bytes);
+	if (!ready || (is_config && !ready->masked))
 		return err_set(err, ENOMEM, "%s: no memory", kind);
-	*work = MOVE(new);
+	*work = MOVE(ready);
 	return 0;
 }
 
@@ -107,47 +108,46 @@ note(struct core *core, struct happening *happening, struct err *err)
 	return state_happened(core->state, happening, err);
 }
 
-/* Called within a transaction; 1 when the event was left out. */
 static int
-store_event(struct core *core, const struct device *device, const json_t *event, int64_t now, struct err *err)
+tell_event(
+    struct core *core, const struct device *device, const struct event *event, int64_t now, struct err *err)
 {
-	AUTO(free_p) char *text = json_write_as(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-	const char *id = json_text(event, "id"), *type = json_text(json_object_get(event, "eventType"), "id");
-	const char *ecu = json_text(json_object_get(event, "event"), "ecu");
-	const char *correlation;
-	const json_t *success;
+	bool is_ours = event->ecu && strlen(event->ecu) <= NAME_ECU_MAX;
 	char line[512], shown[512];
-	int r;
 
-	if (!text)
-		return err_set(err, ENOMEM, "no memory for an event");
-	if (!id || !*id || strlen(id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
-		return 1;
-	if ((r = state_event_add(core->state, device->id, id, text, now, err)) != 0)
-		return r < 0 ? r : 0;
-	success = json_object_get(json_object_get(event, "event"), "success");
-	snprintf(line, sizeof(line), "event %.64s%s%.64s%s", type ? type : "of no type", ecu ? " of ECU " : "",
-	    ecu ? ecu : "",
-	    json_is_false(success)  ? ", failed"
-	    : json_is_true(success) ? ", succeeded"
-				    : "");
-	name_printable(line, shown, sizeof(shown));
-	correlation = json_text(json_object_get(event, "event"), "correlationId");
-	/* What is longer is none of ours, and a line of history is no place for it. */
-	if (correlation && strlen(correlation) >= STATE_CORRELATION_MAX)
-		correlation = NULL;
-	if (ecu && strlen(ecu) > NAME_ECU_MAX)
-		ecu = NULL;
-	if (correlation && (r = silence_end(core, device, correlation, err)) < 0)
-		return r;
+	snprintf(line, sizeof(line), "event %.64s%s%.64s%s", event->type ? event->type : "of no type",
+	    event->ecu ? " of ECU " : "", event->ecu ? event->ecu : "",
+	    event->success == 0   ? ", failed"
+	    : event->success == 1 ? ", succeeded"
+				  : "");
 	return note(core,
 	    &(struct happening){ .device = device->id,
 		.at = now,
 		.what = "event",
-		.text = shown,
-		.ecu = ecu,
-		.correlation = correlation },
+		.text = name_printable(line, shown, sizeof(shown)),
+		.ecu = is_ours ? event->ecu : NULL,
+		.correlation = event->correlation },
 	    err);
+}
+
+/* Called within a transaction; 1 when the event was left out. */
+static int
+store_event(struct core *core, const struct device *device, const json_t *json, int64_t now, struct err *err)
+{
+	AUTO(free_p) char *text = json_write_as(json, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	struct event event;
+	int r;
+
+	if (!text)
+		return err_set(err, ENOMEM, "no memory for an event");
+	event_read(json, &event);
+	if (!event.id || !*event.id || strlen(event.id) > 128 || strlen(text) > REPORT_EVENT_BYTES_MAX)
+		return 1;
+	if ((r = state_event_add(core->state, device->id, event.id, text, now, err)) != 0)
+		return r < 0 ? r : 0;
+	if (event.correlation && (r = silence_end(core, device, event.correlation, err)) < 0)
+		return r;
+	return tell_event(core, device, &event, now, err);
 }
 
 static int
@@ -214,21 +214,21 @@ read_events(const char *body, size_t bytes, json_t **events, struct reply *reply
 int
 report_events_prepare(const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
 {
-	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
+	AUTO(work_freep) struct work *ready = calloc(1, sizeof(*ready));
 	int r;
 
-	if (!new)
+	if (!ready)
 		return err_set(err, ENOMEM, "no memory for events");
 	reply->status = 200;
-	if ((r = read_events(body, bytes, &new->events, reply, err)) != 0)
+	if ((r = read_events(body, bytes, &ready->events, reply, err)) != 0)
 		return r;
-	if (json_array_size(new->events) > REPORT_EVENTS_MAX) {
-		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(new->events),
+	if (json_array_size(ready->events) > REPORT_EVENTS_MAX) {
+		err_set(err, EFBIG, "events: %zu at once, at most %d are taken", json_array_size(ready->events),
 		    REPORT_EVENTS_MAX);
 		reply_refuse(reply, 413, "too_many_events", err->text);
 		return 1;
 	}
-	*work = MOVE(new);
+	*work = MOVE(ready);
 	return 0;
 }
 

@@ -220,7 +220,7 @@ note(
 static int
 ask_as(struct core *core, const char *file, bool is_forced, const char *who, struct err *err)
 {
-	char text[NAME_TARGET_MAX + USER_WHO_MAX + 64];
+	char text[NAME_TARGET_MAX + STATE_WHO_MAX + 64];
 	int r;
 
 	snprintf(text, sizeof(text), "%s is to be retired%s, says %s", file, is_forced ? " by force" : "", who);

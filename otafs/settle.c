@@ -9,7 +9,6 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "otafs/assign.h"
-#include "otafs/follow.h"
 #include "otafs/outcome.h"
 
 /** Free text of a device that is kept in the history. */
@@ -31,148 +30,6 @@ settle_tell(struct settling *s, struct happening about, struct err *err, const c
 	about.text = shown;
 	s->is_changed = true;
 	return state_happened(s->core->state, &about, err);
-}
-
-/* -- what the ECUs run -- */
-
-static int
-take_installed(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
-{
-	int r;
-
-	if (!strcmp(ecu->installed, told->file) && !strcmp(ecu->installed_sha256, told->sha256))
-		return 0;
-	snprintf(ecu->installed, sizeof(ecu->installed), "%s", told->file);
-	snprintf(ecu->installed_sha256, sizeof(ecu->installed_sha256), "%s", told->sha256);
-	ecu->installed_at = s->now;
-	if ((r = state_ecu_installed(s->core->state, s->device->id, ecu, err)) != 0)
-		return r < 0 ? r : 0;
-	follow_note(s->core, s->device->id);
-	return settle_tell(s,
-	    (struct happening){ .what = "runs", .ecu = ecu->serial, .target = told->file, .is_chatter = true },
-	    err, "ECU %s runs %s, sha256 %s", ecu->serial, told->file, told->sha256);
-}
-
-/* Told once, and again when it says something else. */
-static int
-take_attacks(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
-{
-	if (!strcmp(ecu->attacks, told->attacks))
-		return 0;
-	snprintf(ecu->attacks, sizeof(ecu->attacks), "%s", told->attacks);
-	return settle_tell(s, (struct happening){ .what = "attack", .ecu = ecu->serial, .is_chatter = true },
-	    err,
-	    told->attacks[0] ? "ECU %s has detected an attack: %s" : "ECU %s tells of no attack any more%s",
-	    ecu->serial, told->attacks);
-}
-
-static bool
-is_primary(const struct settling *s, const struct ecu *ecu)
-{
-	return !strcmp(ecu->serial, s->device->primary_ecu);
-}
-
-/* A secondary that is out of reach is told of with its last report. An older one than that was taken tells what
- * is not true any more. (The primary's counter was held against the whole manifest.) */
-static bool
-is_old(const struct settling *s, const struct ecu *ecu, const struct told_ecu *told)
-{
-	return !is_primary(s, ecu) && told->counter >= 0 && told->counter < ecu->report_counter;
-}
-
-static int
-tell_old(struct settling *s, const struct ecu *ecu, const struct told_ecu *told, struct err *err)
-{
-	char text[ERR_TEXT_MAX];
-	int r;
-
-	snprintf(text, sizeof(text),
-	    "ECU %s: a report with a counter below %lld, which was taken, is passed over; if the ECU was set "
-	    "back, write \"reset\" into devices/%s/counter",
-	    ecu->serial, (long long)ecu->report_counter, s->device->id);
-	if (!strcmp(s->device->why, text))
-		return 0;
-	if ((r = state_device_why(s->core->state, s->device->id, text, s->now, err)) != 0)
-		return r < 0 ? r : 0;
-	return settle_tell(s, (struct happening){ .what = "replayed", .ecu = ecu->serial, .is_chatter = true },
-	    err, "ECU %s: report with counter %lld passed over, %lld was taken", ecu->serial,
-	    (long long)told->counter, (long long)ecu->report_counter);
-}
-
-/* A device should tell of all its ECUs, and leaves out those that it cannot reach. What it tells of the others
- * is taken all the same; who has never been told of has nothing that could be missed.  (Uptane 2.1, 5.4.2.1) */
-static int
-take_absence(struct settling *s, struct ecu *ecu, bool is_absent, struct err *err)
-{
-	if (is_absent == (ecu->absent_at > 0) || (is_absent && !ecu->installed[0]))
-		return 0;
-	ecu->absent_at = is_absent ? s->now : 0;
-	return settle_tell(s,
-	    (struct happening){
-		.what = is_absent ? "absent" : "present", .ecu = ecu->serial, .is_chatter = true },
-	    err, "ECU %s is %s the manifest%s", ecu->serial, is_absent ? "not in" : "in",
-	    is_absent ? ": the device does not reach it" : " again");
-}
-
-/* Counters are stored with what they belong to: that alone must not come back. */
-static int
-take_ecu(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
-{
-	bool was_changed = s->is_changed;
-	int r;
-
-	s->is_changed = false;
-	if ((r = take_installed(s, ecu, told, err)) < 0 || (r = take_attacks(s, ecu, told, err)) < 0 ||
-	    (r = take_absence(s, ecu, false, err)) < 0)
-		return r;
-	if (s->is_changed) {
-		if (told->counter > ecu->report_counter)
-			ecu->report_counter = told->counter;
-		r = state_ecu_told(s->core->state, s->device->id, ecu, err);
-	}
-	s->is_changed |= was_changed;
-	return r < 0 ? r : 0;
-}
-
-static int
-lose_ecu(struct settling *s, struct ecu *ecu, struct err *err)
-{
-	int64_t was = ecu->absent_at;
-	int r = take_absence(s, ecu, true, err);
-
-	if (r == 0 && ecu->absent_at != was)
-		r = state_ecu_told(s->core->state, s->device->id, ecu, err);
-	return r < 0 ? r : 0;
-}
-
-/* What is told of @serial and is to be believed; NULL: nothing. */
-static const struct told_ecu *
-believed(const struct settling *s, const char *serial)
-{
-	const struct told_ecu *told = told_of(s->told, serial);
-
-	for (size_t i = 0; told && i < s->ecu_count; i++)
-		if (!strcmp(s->ecus[i].serial, serial) && is_old(s, &s->ecus[i], told))
-			return NULL;
-	return told;
-}
-
-static int
-take_ecus(struct settling *s, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < s->ecu_count; i++) {
-		const struct told_ecu *told = told_of(s->told, s->ecus[i].serial);
-
-		if (!told)
-			r = lose_ecu(s, &s->ecus[i], err);
-		else if (is_old(s, &s->ecus[i], told))
-			r = tell_old(s, &s->ecus[i], told, err);
-		else
-			r = take_ecu(s, &s->ecus[i], told, err);
-	}
-	return r;
 }
 
 /* -- reports -- */
@@ -292,28 +149,33 @@ tell_operations(struct settling *s, struct err *err)
 
 /* -- open assignments -- */
 
-/* The device's own words about an assignment: those of its ECU, else of the whole. */
+/* The device's own words about an assignment that has ended: those of its ECU, else of the whole, if they speak
+ * of that end. An ECU that says OK in an update that failed has not failed with "OK". */
 static void
-find_result(const struct settling *s, const struct assignment *a, struct told_result *out)
+find_result(const struct settling *s, const struct assignment *a, bool is_installed, struct told_result *out)
 {
 	const struct told_ecu *told = told_of(s->told, a->ecu);
-	const char *file;
+	const char *file = "";
+	struct told_result one;
 
 	*out = (struct told_result){ .code = "", .text = "" };
-	if (s->told->report) {
-		if (strcmp(s->told->correlation, a->correlation) != 0)
-			return;
-		told_result(s->told, out);
-		told_item(s->told, a->ecu, out);
-	} else if (told && told->operation) {
-		told_operation(told->operation, out, &file);
-	}
+	if (s->told->report && strcmp(s->told->correlation, a->correlation) != 0)
+		return;
+	if (told_item(s->told, a->ecu, &one) && one.is_success == is_installed)
+		*out = one;
+	else if (told_result(s->told, &one) && one.is_success == is_installed)
+		*out = one;
+	if (s->told->report || !told || !told->operation)
+		return;
+	told_operation(told->operation, &one, &file);
+	if (!strcmp(file, a->target) && one.is_success == is_installed)
+		*out = one;
 }
 
 static void
 find_facts(const struct settling *s, const struct assignment *a, struct outcome_facts *out)
 {
-	const struct told_ecu *told = believed(s, a->ecu);
+	const struct told_ecu *told = settle_believed(s, a->ecu);
 	struct told_result result;
 	const char *file;
 
@@ -362,7 +224,7 @@ end_assignment(struct settling *s, struct assignment *a, enum outcome outcome, s
 	const char *state = INSTALLATION_INSTALLED, *what = "installed";
 	int r;
 
-	find_result(s, a, &result);
+	find_result(s, a, outcome == OUTCOME_INSTALLED, &result);
 	if (outcome == OUTCOME_FAILED) {
 		state = INSTALLATION_FAILED, what = "failed";
 		add_failure(s, a, "failed", &result);
@@ -429,7 +291,7 @@ settle(struct settling *s, struct err *err)
 {
 	int r;
 
-	if ((r = make_digest(s, err)) < 0 || (r = take_ecus(s, err)) < 0)
+	if ((r = make_digest(s, err)) < 0 || (r = settle_ecus(s, err)) < 0)
 		return r;
 	if (is_new(s) && ((r = tell_report(s, err)) < 0 || (r = tell_operations(s, err)) < 0 ||
 			     (r = state_device_report(s->core->state, s->device->id, s->digest, err)) < 0))

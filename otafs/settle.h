@@ -30,6 +30,12 @@ struct settling {
 /** Within a transaction. Stores all but counter, polls, and that the device was seen. 0 or -errno. */
 int settle(struct settling *settling, struct err *err);
 
+/** The part of settle() that is about what each ECU runs (settle_ecus.c). 0 or -errno. */
+int settle_ecus(struct settling *settling, struct err *err);
+
+/** What is told of ECU @serial and is to be believed; NULL: nothing. */
+const struct told_ecu *settle_believed(const struct settling *settling, const char *serial);
+
 /** Adds a line to the history of the settling's device, about what @about says; control characters are escaped.
  */
 int settle_tell(struct settling *settling, struct happening about, struct err *err, const char *format, ...)

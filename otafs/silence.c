@@ -9,6 +9,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/event.h"
 #include "otafs/expiry.h"
 #include "otafs/standing.h"
 
@@ -108,19 +109,16 @@ read_event(const char *body, void *context)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	struct last_event *last = context;
-	const json_t *event, *success;
-	const char *type, *correlation;
+	struct event event;
 	struct err err;
 
 	if (json_read(body, strlen(body), "event", &json, &err) < 0)
 		return 0;
-	event = json_object_get(json, "event");
-	type = json_text(json_object_get(json, "eventType"), "id");
-	correlation = json_text(event, "correlationId");
-	success = json_object_get(event, "success");
-	snprintf(last->type, sizeof(last->type), "%s", type ? type : "");
-	snprintf(last->correlation, sizeof(last->correlation), "%s", correlation ? correlation : "");
-	last->success = json_is_boolean(success) ? json_is_true(success) : -1;
+	event_read(json, &event);
+	snprintf(last->type, sizeof(last->type), "%s", event.type ? event.type : "");
+	snprintf(
+	    last->correlation, sizeof(last->correlation), "%s", event.correlation ? event.correlation : "");
+	last->success = event.success;
 	return 0;
 }
 

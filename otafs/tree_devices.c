@@ -258,8 +258,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
-	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX,
-	    .flags = ROW_SHOWN),
+	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),

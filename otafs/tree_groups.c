@@ -121,6 +121,18 @@ write_rule(const struct node *node, const char *text, struct err *err)
 	return group_write_rule(node->core, node->args[0], text, node->who, err);
 }
 
+/* Who removes it wants to be rid of the rule; rm -r of a group without one means the group. */
+static int
+keep_rule(const struct node *node, struct err *err)
+{
+	struct group group;
+	int r = group_find(node->core, node->args[0], &group, err);
+
+	if (r < 0 || !group.rule[0])
+		return r;
+	return err_set(err, EPERM, "cannot be removed: an empty line, written into it, takes the rule away");
+}
+
 static int
 print_order(const struct node *node, FILE *out, struct err *err)
 {
@@ -241,7 +253,8 @@ static const struct row rows[] = {
 	OPEN_FOLDER("groups", NEEDS_NOTHING, .list = list_groups, .make = make_group),
 	OPEN_FOLDER("groups/*", NEEDS_NOTHING, .flags = ROW_APART, .exists = exists_group, .page = page_members,
 	    .make_link = put_member, .remove = remove_group, .rename = rename_group),
-	GROUP_CONTROL("rule", print_rule, write_rule, STATE_GROUP_RULE_MAX),
+	CONTROL("groups/*/rule", NEEDS_NOTHING, print_rule, write_rule, STATE_GROUP_RULE_MAX, .exists = exists_group,
+	    .unlink = keep_rule),
 	GROUP_CONTROL("assign", print_order, write_order, ORDER_BYTES_MAX),
 	GROUP_CONTROL("assign.check", print_check, write_check, ORDER_BYTES_MAX),
 	GROUP_CONTROL("stop", print_nothing, write_stop, STATE_GROUP_RULE_MAX),

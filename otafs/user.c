@@ -10,16 +10,16 @@
 #define ENTRY_MAX 4096
 
 static void
-look_up(uid_t uid, char who[static USER_WHO_MAX])
+look_up(uid_t uid, char who[static STATE_WHO_MAX])
 {
-	char room[ENTRY_MAX], shown[USER_WHO_MAX - sizeof("uid 4294967295 ()") + 1];
+	char room[ENTRY_MAX], shown[STATE_WHO_MAX - sizeof("uid 4294967295 ()") + 1];
 	struct passwd entry, *found = NULL;
 
 	if (getpwuid_r(uid, &entry, room, sizeof(room), &found) == 0 && found)
-		snprintf(
-		    who, USER_WHO_MAX, "uid %u (%s)", uid, name_printable(entry.pw_name, shown, sizeof(shown)));
+		snprintf(who, STATE_WHO_MAX, "uid %u (%s)", uid,
+		    name_printable(entry.pw_name, shown, sizeof(shown)));
 	else
-		snprintf(who, USER_WHO_MAX, "uid %u", uid);
+		snprintf(who, STATE_WHO_MAX, "uid %u", uid);
 }
 
 const char *

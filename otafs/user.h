@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** "uid 4294967295 (NAME)"; a longer name is cut. */
-#define USER_WHO_MAX 64
+#include "state/state.h"
+
 /** More administrators than that at once are looked up again and again. */
 #define USER_NAMES_MAX 16
 /** A user who gets another name is called by the old one for so long. */
@@ -17,7 +17,7 @@ struct user_names {
 	struct {
 		uid_t uid;
 		int64_t until; /**< of the clock that nobody sets; 0: nothing is here */
-		char who[USER_WHO_MAX];
+		char who[STATE_WHO_MAX];
 	} list[USER_NAMES_MAX];
 	unsigned next; /**< is replaced next */
 };

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "state/schedule.h"
+#include "lib/name.h"
+#include "state/state.h"
 
 struct follow {
 	char package[NAME_PACKAGE_MAX + 1];

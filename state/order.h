@@ -24,7 +24,7 @@ struct group_order {
 	int64_t number; /**< grows from order to order of all groups */
 	char name[NAME_GROUP_MAX + 1];
 	char text[STATE_ORDER_TEXT_MAX + 1];
-	char who[64];
+	char who[STATE_WHO_MAX];
 	char correlation[STATE_CORRELATION_MAX];
 	enum order_phase phase;
 	int64_t started_at, finished_at; /**< finished_at is 0 until it is */

@@ -8,9 +8,6 @@
 #include "lib/name.h"
 #include "state/assignment.h"
 
-/** A user's number and name. */
-#define STATE_WHO_MAX 64
-
 struct schedule {
 	char device[NAME_DEVICE_MAX + 1];
 	char correlation[STATE_CORRELATION_MAX]; /**< that the update will have */

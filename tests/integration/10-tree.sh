@@ -113,6 +113,8 @@ readme_names() {
 		tr '{,}' '   ' <"$m/README" | grep -qw -e "$name" || { echo "README does not name $name" && return 1; }
 	done
 }
+ok "rm -r is no way to delete a device" refuses "not permitted" rm -r "$car"
+ok "and revokes no certificate" test -e "$expires"
 ok "README names all that administrators find at the top and of a device" readme_names
 ok "texts belong to otafs and the administrators" is "$(mode "$car/status")" "-rw-r----- 64102 64106"
 ok "control files are written by administrators" is "$(mode "$car/assign")" "-rw-rw---- 64102 64106"

@@ -84,6 +84,10 @@ ok "what is not in it is not found" not test -L "$g/us/car2"
 ok "nobody is put in by hand" refuses "not permitted" ln -s ../../devices/car2 "$g/us/"
 ok "in words" has "$m/why" 'us: its rule says who is in it: deviceid contains car'
 ok "nor taken out" refuses "not permitted" rm "$g/us/car1"
+ok "nor the rule" refuses "not permitted" rm "$g/us/rule"
+ok "but as why says" has "$m/why" 'groups/us/rule: cannot be removed: an empty line'
+ok "nor the whole group bit by bit" refuses "not permitted" rm -r "$g/us"
+ok "so all is as it was" is "$(ls "$g/us" | grep car | tr '\n' ' ')" "car1 car3 car4 "
 ok "a rule that is none is refused" refuses "I/O error" sh -c "echo 'deviceid resembles x' >'$g/us/rule'"
 ok "with the place" has "$m/why" 'groups/us/rule: .*resembles'
 ok "and the old one stays" says 'deviceid contains car' cat "$g/us/rule"
@@ -96,6 +100,7 @@ ok "in words" has "$m/why" 'eu: the rule of group us needs it: group is eu'
 ok "nor can it need that group" refuses "I/O error" sh -c "echo 'group is us' >'$g/eu/rule'"
 ok "without a rule it is empty again" sh -c "echo >'$g/us/rule' && ! ls '$g/us' | grep car"
 ok "rmdir deletes a group" rmdir "$g/us"
+ok "rm -r one without a rule" sh -c "mkdir '$g/few' && ln -s ../../devices/car1 '$g/few/' && rm -r '$g/few' && ! test -e '$g/few'"
 
 # -- orders --
 ok "a check says what would be" sh -c "echo app 1.0 >'$g/eu/assign.check'"

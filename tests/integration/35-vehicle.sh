@@ -169,6 +169,7 @@ ok "and can be made again" says "installed fw-1.1 on brake" vehicle poll
 rm -rf "$T/car1/state"
 cp -r "$T/kept" "$T/car1/state"
 ok "the old keys sign nothing any more" not says "PUT /director/manifest 200" vehicle poll
+ok "which why tells" has "$dev/why" "manifest refused: signature_not_valid: car1: "
 flash
 vehicle poll >/dev/null 2>&1
 

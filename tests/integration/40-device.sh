@@ -136,7 +136,8 @@ bad "ECUs without a key" 400 invalid_ecus /director/ecus -X POST \
 bad "ECUs without the primary" 400 primary_is_not_listed_for_device /director/ecus -X POST \
 	-d "$(jq -c '.primary_ecu_serial="z"' "$top/tests/vectors/device/ecus.json")"
 bad "events that are none" 400 invalid_events /events -X POST -d '{}'
-ok "none of it changed anything" is "$(cat "$dev/history")" "$before"
+ok "none of it changed anything, and refused manifests are told" is "$(grep -v ' manifest refused: ' "$dev/history")" "$before"
+ok "in words" has "$dev/history" "manifest refused: invalid_manifest: manifest: not JSON"
 ok "an event that is not known is taken" is "$(fetch car7 /events -X POST -d '[{"id":"e1","eventType":{"id":"New","version":9}}]')" 200
 ok "and taken once" is "$(fetch car7 /events -X POST -d '[{"id":"e1","eventType":{"id":"New","version":9}}]')$(grep -c '"e1"' "$dev/events")" 2001
 

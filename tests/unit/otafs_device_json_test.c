@@ -88,6 +88,8 @@ tells_all_of_a_device_in_use(void **state)
 	assert_string_equal(text_at(json, "certificates", "serial"), "AB");
 	ecu = json_array_get(json_object_get(json, "ecus"), 0);
 	assert_string_equal(json_text(ecu, "serial"), "prim");
+	assert_true(json_is_null(json_object_get(ecu, "reportCounter")));
+	assert_true(json_is_null(json_object_get(ecu, "absentSince")));
 	assert_true(json_is_true(json_object_get(ecu, "primary")));
 	assert_string_equal(json_text(json_object_get(ecu, "installed"), "version"), "1.0");
 	assert_string_equal(json_text(json_object_get(ecu, "publicKey"), "keytype"), "ED25519");

@@ -21,7 +21,6 @@
 #define DAY 86400
 #define NOW 1900000000
 
-
 /* ---- an instance with files of its own */
 
 static const char *

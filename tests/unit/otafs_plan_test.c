@@ -311,6 +311,33 @@ gets_the_newest_version_by_itself(void **state)
 }
 
 static void
+goes_on_for_the_others_when_one_ecu_cannot_have_it(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *reports = json_object();
+	char path[256];
+	struct reply reply;
+
+	json_object_set_new(reports, "prim", fixture_runs(f, PRIM, "app-1.0", APP_1));
+	json_object_set_new(reports, "sec-1", fixture_runs(f, SEC_1, "fw-1.0", FW_1));
+	assert_int_equal(fixture_send(f, fixture_manifest(f, json_incref(reports), NULL), &reply), 200);
+	snprintf(path, sizeof(path), "%s/binaries/%.2s/%s", f->path, FW_2, FW_2 + 2);
+	assert_int_equal(unlink(path), 0);
+	refused(f, "follow fw", EINVAL, "fw-2.0: its bytes are not here");
+	runs(f, SEC_1, "fw-2.0", FW_1);
+	accepted(f, "follow fw");
+	runs(f, SEC_1, "fw-1.0", FW_1);
+	follow_all(f);
+	assert_int_equal(fixture_told(f, "cannot have the newest of what it follows: fw-2.0: its bytes"), 1);
+	accepted(f, "follow app");
+	shows(f, "app-2.0 to ECU prim, open since");
+	runs(f, PRIM, "app-2.0", APP_2);
+	follow_all(f);
+	shows_not(f, "open since");
+	assert_non_null(strstr(f->device.why, "cannot have the newest of what it follows: fw-2.0: its bytes"));
+}
+
+static void
 looks_at_all_who_follow_after_a_publication(void **state)
 {
 	struct fixture *f = *state;
@@ -586,6 +613,7 @@ main(void)
 		TEST(cancels_what_is_scheduled_too),
 		TEST(cancels_one_update_and_no_other),
 		TEST(gets_the_newest_version_by_itself),
+		TEST(goes_on_for_the_others_when_one_ecu_cannot_have_it),
 		TEST(looks_at_all_who_follow_after_a_publication),
 		TEST(never_tries_again_what_failed_or_was_cancelled),
 		TEST(leaves_alone_who_has_not_told_what_it_runs),

@@ -227,6 +227,28 @@ tells_a_failed_update_for_each_ecu(void **state)
 }
 
 static void
+keeps_no_words_that_speak_of_another_end(void **state)
+{
+	struct fixture *f = *state;
+	char correlation[STATE_CORRELATION_MAX];
+
+	/* sec-1 says OK and runs something else; sec-2 says nothing and runs it; an ECU that nobody knows. */
+	begin(f, "fw 1.0", correlation);
+	send(f, one_report(f, SEC_2, "fw-1.0", FW_1, NULL),
+	    report(correlation, result(false, "INSTALL_FAILED", "not all"),
+		json_pack("{s:o,s:o}", "sec-1", result(true, "OK", "done"), "sec-9", result(false, "X", "y"))));
+	assert_int_equal(open_count(f), 0);
+	ended(f, "sec-1", "failed", "INSTALL_FAILED", "not all");
+	ended(f, "sec-2", "installed", "", "");
+	assert_int_equal(fixture_told(f, "sec-9"), 0);
+
+	/* An old client tells of what it did before. */
+	begin(f, "app 1.0", correlation);
+	send(f, one_report(f, PRIM, "app-1.0", APP_1, operation("app-0.9", 0, "of another")), NULL);
+	ended(f, "prim", "installed", "", "");
+}
+
+static void
 ends_one_ecu_of_an_update_that_went_well_otherwise(void **state)
 {
 	struct fixture *f = *state;
@@ -584,6 +606,7 @@ main(void)
 		TEST(reads_the_form_with_an_array),
 		TEST(takes_an_old_clients_failure_of_what_it_has_read),
 		TEST(tells_a_failed_update_for_each_ecu),
+		TEST(keeps_no_words_that_speak_of_another_end),
 		TEST(ends_one_ecu_of_an_update_that_went_well_otherwise),
 		TEST(doubts_a_success_of_an_ecu_that_runs_something_else),
 		TEST(says_when_somebody_in_the_vehicle_did_not_want_it),

@@ -19,7 +19,7 @@ static void
 keeps_apart_more_than_it_remembers(void **unused)
 {
 	struct user_names names = { 0 };
-	char who[USER_WHO_MAX];
+	char who[STATE_WHO_MAX];
 
 	(void)unused;
 	for (int round = 0; round < 2; round++)
