@@ -48,10 +48,15 @@ int
 device_remove(struct core *core, const struct device *device, const char *who, struct err *err)
 {
 	struct certified certified = { core, device };
-	char text[128];
+	AUTO(free_p) struct assignment *open = NULL;
+	char text[512];
+	size_t count;
 	int r;
 
-	snprintf(text, sizeof(text), "device deleted by %s", who);
+	if ((r = state_assignments(core->state, device->id, &open, &count, err)) < 0)
+		return r;
+	snprintf(text, sizeof(text), "device deleted by %s%s%s", who, count ? ", with an open update: " : "",
+	    count ? open[0].correlation : "");
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&

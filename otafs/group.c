@@ -36,6 +36,16 @@ check_room(struct core *core, struct err *err)
 	    err, ENOSPC, "there are %lld groups, at most %d are possible", (long long)count, GROUPS_MAX);
 }
 
+static int
+tell(struct core *core, const char *device, const char *group, const char *who, const char *what,
+    const char *text, struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){
+		.device = device, .at = utc_now(), .who = who, .what = what, .text = text, .group = group },
+	    err);
+}
+
 int
 group_add(struct core *core, const char *name, const char *who, struct err *err)
 {
@@ -47,7 +57,7 @@ group_add(struct core *core, const char *name, const char *who, struct err *err)
 		return r;
 	snprintf(text, sizeof(text), "group %s made", name);
 	if ((r = state_group_add(core->state, name, utc_now(), err)) == 0)
-		r = core_tell(core, "", who, "group_made", text, err);
+		r = tell(core, "", name, who, "group_made", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a group", name) : r;
 }
@@ -120,7 +130,7 @@ group_remove(struct core *core, const char *name, const char *who, struct err *e
 	snprintf(text, sizeof(text), "group %s deleted", name);
 	if ((r = state_group_remove(core->state, name, err)) == 0 && (r = check_rules(core, name, err)) == 0 &&
 	    (r = state_orders_stale(core->state, name, 0, err)) == 0)
-		r = core_tell(core, "", who, "group_deleted", text, err);
+		r = tell(core, "", name, who, "group_deleted", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: there is no such group", name) : r;
 }
@@ -149,7 +159,7 @@ group_rename(struct core *core, const char *name, const char *as, const char *wh
 	if ((r = state_group_rename(core->state, name, as, err)) == 0 &&
 	    (r = check_rules(core, name, err)) == 0 && (r = state_orders_stale(core->state, as, 0, err)) == 0 &&
 	    (r = state_orders_rename(core->state, name, as, err)) == 0)
-		r = core_tell(core, "", who, "group_renamed", text, err);
+		r = tell(core, "", name, who, "group_renamed", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: there is no such group", name) : r;
 }
@@ -200,7 +210,7 @@ store_rule(struct core *core, const char *name, const char *rule, const char *wh
 		snprintf(text, sizeof(text), "group %s has the rule: %s", name, rule);
 	else
 		snprintf(text, sizeof(text), "group %s has no rule any more", name);
-	return core_tell(core, "", who, "group_rule", text, err);
+	return tell(core, "", name, who, "group_rule", text, err);
 }
 
 int
@@ -279,7 +289,7 @@ group_put(struct core *core, const char *name, const char *device, const char *w
 		return r;
 	snprintf(text, sizeof(text), "put into group %s", name);
 	if ((r = state_member_add(core->state, name, device, err)) == 0)
-		r = core_tell(core, device, who, "group_joined", text, err);
+		r = tell(core, device, name, who, "group_joined", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s is in group %s", device, name) : r;
 }
@@ -295,7 +305,7 @@ group_take(struct core *core, const char *name, const char *device, const char *
 		return r;
 	snprintf(text, sizeof(text), "taken out of group %s", name);
 	if ((r = state_member_remove(core->state, name, device, err)) == 0)
-		r = core_tell(core, device, who, "group_left", text, err);
+		r = tell(core, device, name, who, "group_left", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%.64s is not in group %s", device, name) : r;
 }

@@ -66,6 +66,7 @@ tell(struct core *core, const struct group_order *order, const char *what, const
 		.who = order->who,
 		.what = what,
 		.text = text,
+		.group = order->name,
 		.correlation = order->correlation },
 	    err);
 }

@@ -85,6 +85,7 @@ finish(struct run *run, struct err *err)
 		.who = order->who,
 		.what = "order_finished",
 		.text = text,
+		.group = order->name,
 		.correlation = order->correlation },
 	    err);
 }

@@ -52,7 +52,8 @@ write_line(const struct happening *h)
 	if (!line || add_member(line, "at", at) || add_member(line, "device", h->device) ||
 	    add_member(line, "what", h->what) || add_member(line, "who", h->who) ||
 	    add_member(line, "text", h->text) || add_member(line, "ecu", h->ecu) ||
-	    add_member(line, "target", h->target) || add_member(line, "correlation", h->correlation))
+	    add_member(line, "target", h->target) || add_member(line, "group", h->group) ||
+	    add_member(line, "correlation", h->correlation))
 		return NULL;
 	return json_write_as(line, JSON_COMPACT | JSON_ENSURE_ASCII);
 }

@@ -20,7 +20,7 @@
 #define STATE_WHO_DEVICE "device"
 #define STATE_WHO_OTAFS "otafs"
 
-/** One thing that happened. ecu, target and correlation may be NULL or empty: they are not told then. */
+/** One thing that happened. ecu, target, group and correlation may be NULL or empty: they are not told then. */
 struct happening {
 	const char *device; /**< "" when it is about no single device */
 	int64_t at;
@@ -28,7 +28,7 @@ struct happening {
 	const char *what; /**< one word for programs, of a to z and _: "assigned", "cancelled", "installed",
 			     "failed", ... */
 	const char *text; /**< for people; control characters are escaped already */
-	const char *ecu, *target, *correlation;
+	const char *ecu, *target, *group, *correlation;
 	bool is_chatter; /**< a device can make it happen as often as it likes */
 };
 

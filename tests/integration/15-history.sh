@@ -107,6 +107,7 @@ ok "a member one of its device" lines "car1 group_joined $root - -" ln -s ../../
 ok "an order two, and those of the members" lines "- ordered $root - -
 car1 scheduled $root - -
 - order_finished $root - -" write 'at 2046-01-01T00:00:00Z app 1.0' "$group/assign"
+ok "which name the group" is "$(jq -r 'select(.what | startswith("order")) | .group' "$T/new" | sort | uniq -c | tr -s ' ')" " 2 vans"
 ok "all of one correlation id" is "$(jq -r .correlation "$T/new" | sort -u | wc -l)" 1
 ok "leaving one" lines "car1 group_left $root - -" rm "$group/car1"
 ok "another name one" lines "- group_renamed $root - -" mv "$group" "$group-2"

@@ -128,4 +128,10 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 	assigns cancel
 done
 ok "one of two wins, and the other is told" is "$both" 0
+# ---- a device that goes
+assigns "app 1.0"
+correlation=$(sed -n 's/.*open since.*, //p' "$dev/assign")
+ok "a device with an open update is deleted" rmdir "$dev"
+mkdir "$dev"
+ok "which is told with the update's id" has "$dev/history" "device deleted by uid 0.*, with an open update: urn:here-ota:mtu:${correlation#urn:here-ota:mtu:}\$"
 finish
