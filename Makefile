@@ -177,6 +177,7 @@ lint: packages
 	shellcheck -x $$(git ls-files '*.sh') $$(git grep -lI '^#!/bin/sh' -- scripts gateway .ci)
 	mandoc -T lint -W warning docs/*.[1-8]
 	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
+	$(MAKE) CC=clang VARIANT=fuzz fuzzers
 
 # tests/bench/NN-what.sh prints figures; a C program beside it does what has to be done in one process.
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))

@@ -58,7 +58,7 @@ body_fuzz(const uint8_t *data, size_t bytes, body_commit_fn commit)
 	body[bytes] = '\0';
 	assert(state_device(core->state, "car7", &device, &err) == 0);
 	assert(commit(core, &device, body, bytes, &reply, &err) == 0);
-	assert(reply.status == 200 || (reply.status == 400 && reply.code && *reply.description));
+	assert(reply.status == 200 || (reply.status / 100 == 4 && reply.code && *reply.description));
 	assert(reply_write(&reply, &answer, &n, &err) == 0);
 	assert(!strncmp(answer, "Status: ", 8) && strlen(answer) == n);
 }

@@ -26,6 +26,8 @@ print(int count)
 	return line;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {

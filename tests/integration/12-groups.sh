@@ -202,7 +202,7 @@ ok "stop passes over who waits" slowly stopped
 echo cancel >"$g/all/assign" || true
 
 # -- the end in the middle --
-begun() { cat "$g/all/assign" | tr '\n' ' ' | grep -q 'being worked off.*[1-9][0-9]* have taken it'; }
+begun() { tr '\n' ' ' <"$g/all/assign" | grep -q 'being worked off.*[1-9][0-9]* have taken it'; }
 ended() {
 	echo app 1.0 | tee "$g/all/assign" >/dev/null 2>"$T/ended" &
 	writer=$!
