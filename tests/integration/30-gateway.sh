@@ -103,7 +103,7 @@ ok "and knows its ECUs" test -e "$other/ecus/ecu-sensor-0007"
 s_client() {
 	who=$1
 	shift
-	openssl s_client -connect "localhost:$port" -cert "$T/$who/client.pem" -key "$T/$who/pkey.pem" -CAfile "$T/pki/server-ca.pem" \
+	openssl s_client -connect "127.0.0.1:$port" -cert "$T/$who/client.pem" -key "$T/$who/pkey.pem" -CAfile "$T/pki/server-ca.pem" \
 		-servername localhost "$@"
 }
 # cut HEAD BODY: sends both and then closes
@@ -299,7 +299,7 @@ absolute() {
 	printf 'GET https://localhost/devices/car2/%s/director/targets.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$theirs"
 }
 absolute >"$T/absolute"
-ok "not by a whole URL either" sh -c "openssl s_client -connect localhost:$port -cert $T/car1/client.pem -key $T/car1/pkey.pem -quiet \
+ok "not by a whole URL either" sh -c "openssl s_client -connect 127.0.0.1:$port -cert $T/car1/client.pem -key $T/car1/pkey.pem -quiet \
 	<$T/absolute 2>/dev/null | head -1 | grep -q ' 404 '"
 ok "believes no header" gives 200 car1 /director/targets.json -H "SSL-CLIENT-S-DN-CN: car2" -H "SSL_CLIENT_S_DN_CN: car2" \
 	-H "SSL-CLIENT-M-SERIAL: $theirs" -H "X-Rewrite-URL: /devices/car2/$theirs/director/targets.json"
