@@ -42,6 +42,7 @@ at_exit() {
 }
 trap at_exit EXIT
 trap 'exit 130' INT TERM
+trap 'exit 141' PIPE # a program that was written to has died
 
 # ok NAME COMMAND...: passes when the command does
 ok() {
