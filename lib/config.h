@@ -33,8 +33,10 @@ struct config {
 	char user_watcher[CONFIG_VALUE_MAX];
 	char user_gate[CONFIG_VALUE_MAX];
 	char user_www[CONFIG_VALUE_MAX];
-	char user_build[CONFIG_VALUE_MAX];  /**< the web server of the build listener */
-	char group_admin[CONFIG_VALUE_MAX]; /**< may read and write the full tree */
+	char user_build[CONFIG_VALUE_MAX];     /**< the web server of the build listener */
+	char user_admin[CONFIG_VALUE_MAX];     /**< ota-admin-gate */
+	char user_admin_web[CONFIG_VALUE_MAX]; /**< the web server of the admin listener */
+	char group_admin[CONFIG_VALUE_MAX];    /**< may read and write the full tree */
 
 	/* the device listener; read by the scripts in gateway/ */
 	char device_address[CONFIG_VALUE_MAX];     /**< IP address to listen on */
@@ -43,6 +45,20 @@ struct config {
 	char device_crl[CONFIG_VALUE_MAX];         /**< PEM: what these CAs have revoked; "-": none */
 	char server_certificate[CONFIG_VALUE_MAX]; /**< PEM chain */
 	char server_key[CONFIG_VALUE_MAX];         /**< PEM */
+	char server_ca[CONFIG_VALUE_MAX]; /**< PEM: what clients are given to trust, two CAs during a roll-over
+					   */
+	char fleet_ca[CONFIG_VALUE_MAX];  /**< PEM: CAs whose devices become known by themselves; "-": none */
+	int64_t device_requests_per_minute; /**< of one device, without objects and images; more is 429 */
+	int64_t device_connections;         /**< at once, all together */
+	int64_t client_seconds;             /**< a client that neither sends nor reads for so long is left */
+
+	/* longest bodies that devices hand in, in KiB; 413 beyond */
+	int64_t manifest_kb, ecus_kb, events_kb, system_info_kb, network_kb, config_kb, installed_kb;
+	int64_t gate_memory_mb; /**< bodies that ota-gate holds at once; more wait */
+
+	/* certificates that the issuing CA of ota-signd makes */
+	int64_t certificate_days;         /**< of a device at most; less if it asks for less */
+	int64_t certificate_overlap_days; /**< the old one goes so long after the new one was used first */
 
 	/* the build listener */
 	char build_socket[CONFIG_VALUE_MAX];    /**< Unix socket of ota-watcher, SCGI */
@@ -53,6 +69,15 @@ struct config {
 	char build_owners[CONFIG_VALUE_MAX]; /**< builders who may change roots and trust, by spaces; "-": none
 					      */
 	char build_refs[CONFIG_VALUE_MAX];   /**< file: which pushed refs become releases by themselves */
+	char build_limits[CONFIG_VALUE_MAX]; /**< file: what each builder may push */
+
+	/* the admin listener */
+	char admin_socket[CONFIG_VALUE_MAX];    /**< Unix socket of ota-admin-gate, SCGI */
+	char admin_address[CONFIG_VALUE_MAX];   /**< IP address to listen on */
+	int64_t admin_port;                     /**< TCP port */
+	char admin_ca[CONFIG_VALUE_MAX];        /**< PEM: CAs whose certificates administrators may show */
+	char admin_passwords[CONFIG_VALUE_MAX]; /**< htpasswd file of the administrators */
+	char admin_oidc[CONFIG_VALUE_MAX]; /**< file of mod_auth_openidc's directives (Apache); "-": none */
 
 	/* lifetimes in days */
 	int64_t root_days, image_targets_days, director_targets_days, snapshot_days, timestamp_days;

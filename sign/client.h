@@ -144,4 +144,18 @@ int client_finish(struct client *client, enum repository repository, const char 
 int client_take_key(struct client *client, const char *keyid, char **text, size_t *bytes, struct err *err);
 int client_delete_key(struct client *client, const char *keyid, struct err *err);
 
+/** There is no issuing CA: `ota-sign issuer` makes one. */
+#define CLIENT_NO_ISSUER 6
+
+/**
+ * Has the issuing CA certify that the device or token @name holds the private key of @public_pem (SPKI), for
+ * @days: see otafs/issue.h. For the director's signer alone. @chain: PEM, the certificate first, then the CAs
+ * without the root; the caller frees it. 0; CLIENT_NO_ISSUER; -EINVAL; or another -errno.
+ */
+int client_issue(struct client *client, const char *name, const char *public_pem, int64_t days, char **chain,
+    size_t *bytes, struct err *err);
+
+/** PEM of the issuing CA and all above it, the root last. 0, CLIENT_NO_ISSUER or -errno. */
+int client_issuer(struct client *client, char **chain, size_t *bytes, struct err *err);
+
 #endif

@@ -100,6 +100,25 @@ static const char *const steps[] = {
 	 "ALTER TABLE history ADD COLUMN start BIGINT NOT NULL DEFAULT -1;"
 	 "ALTER TABLE history ADD COLUMN line TEXT NOT NULL DEFAULT '';"
 	 "CREATE INDEX history_start ON history (start);"),
+	/* 9: enrolment, renewal, and who administers; expires_at and ends_at 0: never, most 0: any number */
+	("ALTER TABLE certificate ADD COLUMN used_at BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE certificate ADD COLUMN ends_at BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE certificate ADD COLUMN source TEXT NOT NULL DEFAULT '';"
+	 "CREATE INDEX certificate_end ON certificate (ends_at);"
+	 "CREATE TABLE token (name TEXT PRIMARY KEY, serial TEXT NOT NULL, created_at BIGINT NOT NULL, who "
+	 "TEXT NOT"
+	 " NULL, expires_at BIGINT NOT NULL, most BIGINT NOT NULL, used BIGINT NOT NULL, member_of TEXT NOT "
+	 "NULL,"
+	 " tags TEXT NOT NULL);"
+	 "CREATE TABLE blocked (device TEXT PRIMARY KEY, created_at BIGINT NOT NULL, who TEXT NOT NULL);"
+	 "CREATE TABLE administrator (name TEXT PRIMARY KEY, role SMALLINT NOT NULL, created_at BIGINT NOT "
+	 "NULL, who"
+	 " TEXT NOT NULL);"
+	 "CREATE TABLE access_token (id TEXT PRIMARY KEY, parent TEXT NOT NULL, name TEXT NOT NULL, digest "
+	 "TEXT NOT"
+	 " NULL, role SMALLINT NOT NULL, paths TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT "
+	 "NOT NULL,"
+	 " used_at BIGINT NOT NULL);"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))

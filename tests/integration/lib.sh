@@ -162,17 +162,24 @@ settings() {
 		build_ca = $T/pki/build-ca.pem
 		build_passwords = $T/build.htpasswd
 		build_refs = $T/build-refs
+		build_limits = $T/build-limits
+		admin_socket = $T/admin.sock
+		admin_ca = $T/pki/admin-ca.pem
+		admin_passwords = $T/admin.htpasswd
 		user_sign = 64101
 		user_otafs = 64102
 		user_watcher = 64103
 		user_gate = 64104
 		user_www = 64105
 		user_build = 64107
+		user_admin = 64108
+		user_admin_web = 64109
 		group_admin = 64106
 		device_address = 127.0.0.1
 		device_ca = $T/pki/device-ca.pem
 		server_certificate = $T/pki/server.pem
 		server_key = $T/pki/server.key
+		server_ca = $T/pki/server-ca.pem
 	EOF
 	for line in "$@"; do echo "$line" >>"$conf"; done
 }
