@@ -192,6 +192,12 @@ start_signd() {
 	needs 10 file_with "$T/signd.log" ready
 	[ -n "$had_keys" ] || "$OTA_BIN/ota-sign" init --online -c "$conf" >>"$T/init.log" 2>&1
 }
+# make_issuer: gives ota-signd an issuing CA, signed by the device CA of $T/pki
+make_issuer() {
+	"$OTA_BIN/ota-sign" issuer request -c "$conf" >"$T/issuer.csr" &&
+		"$top/scripts/ota-pki" --issue-intermediate "$T/issuer.csr" "$T/pki" &&
+		"$OTA_BIN/ota-sign" issuer install -c "$conf" "$T/pki/issuer.pem" >"$T/issuer.log"
+}
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"
 	needs 20 test -e "$T/repository/published/current/timestamp.json"
