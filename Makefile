@@ -45,7 +45,7 @@ outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
-pkgs_lib     := jansson libcrypto
+pkgs_lib     := jansson libcrypto libcrypt
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
