@@ -102,4 +102,64 @@ for car in car2 alone car3 car4; do ok "third: $car connects" connects $car; don
 ok "third: a certificate of the old one itself does not" not connects car1
 ok "the old issuing CA went with it" is "$(grep -c BEGIN "$T/pki/device-ca.pem")" 2
 ok "a CA that is none has no next one" refuses "is none of device-ca build-ca admin-ca server-ca" "$pki" --next server "$T/pki"
+
+# ---- a server certificate without the key of its CA here
+cp -r "$T/pki" "$T/vault"
+rm "$T/pki/server-ca.key"
+ok "without the CA's key nothing is renewed" refuses "where it is, --sign answers what --request makes" "$pki" --renew server "$T/pki"
+ok "a request is made here" "$pki" --request "$T/pki"
+ok "and answered where the CA is" "$pki" --sign "$T/pki/server.csr" "$T/vault" "$T/answer.pem"
+ok "for the same names" is "$(openssl x509 -in "$T/answer.pem" -noout -ext subjectAltName)" \
+	"$(openssl x509 -in "$T/pki/server.pem" -noout -ext subjectAltName)"
+take() { # take CHAIN KEY [OPTION...]: as the settings say
+	chain=$1
+	key=$2
+	shift 2
+	"$gateway" certificate -c "$conf" "$@" "$chain" "$key"
+}
+ok "it is installed and in use at once" take "$T/answer.pem" "$T/pki/server.key" --reload lighttpd "$T/gateway"
+ok "which clients see" wait_for 5 shows "$T/answer.pem"
+ok "devices connect" connects car3
+ok "the one before is kept" test -e "$T/pki/server.pem.old"
+ok "the key stays as it was" is "$(stat -c %a "$T/pki/server.key")" 644
+
+# ---- one from outside, as an ACME client leaves it: another key, no root
+outside() { # outside NAME DAYS SUBJECT-ALT-NAMES PURPOSE
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$T/acme/$1.key" -out "$T/acme/csr" 2>/dev/null
+	printf 'subjectAltName=%s\nextendedKeyUsage=%s\n' "$3" "${4:-serverAuth}" >"$T/acme/extensions"
+	openssl x509 -req -days "$2" -CA "$T/acme/ca.pem" -CAkey "$T/acme/ca.key" -extfile "$T/acme/extensions" -in "$T/acme/csr" \
+		-out "$T/acme/leaf.pem" 2>/dev/null
+	cat "$T/acme/leaf.pem" "$T/acme/ca.pem" >"$T/acme/$1.pem"
+}
+mkdir "$T/acme"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 900 -subj "/CN=public root" -keyout "$T/acme/root.key" \
+	-out "$T/acme/root.pem" 2>/dev/null
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=public CA" -keyout "$T/acme/ca.key" \
+	-out "$T/acme/csr" 2>/dev/null
+echo basicConstraints=critical,CA:TRUE >"$T/acme/extensions"
+openssl x509 -req -days 800 -CA "$T/acme/root.pem" -CAkey "$T/acme/root.key" -extfile "$T/acme/extensions" -in "$T/acme/csr" \
+	-out "$T/acme/ca.pem" 2>/dev/null
+for one in good:90 short:0; do outside ${one%:*} ${one#*:} "DNS:localhost,IP:127.0.0.1"; done
+outside client 90 "DNS:localhost" clientAuth
+before=$(sha256sum "$T/pki/server.pem" "$T/pki/server.key")
+ok "refused while devices do not trust its root" refuses "devices, which trust .*, would refuse it" take "$T/acme/good.pem" "$T/acme/good.key"
+cat "$T/acme/root.pem" >>"$T/pki/server-ca.pem"
+ok "refused with another key" refuses "is for another key than" take "$T/acme/good.pem" "$T/acme/client.key"
+ok "refused for clients" refuses "would refuse it" take "$T/acme/client.pem" "$T/acme/client.key"
+ok "refused at its end" refuses "lives for less than a day" take "$T/acme/short.pem" "$T/acme/short.key"
+ok "refused without its intermediate" refuses "unable to get local issuer" take "$T/acme/leaf.pem" "$T/acme/client.key" --other-names
+openssl pkey -in "$T/acme/good.key" -aes256 -passout pass:x -out "$T/acme/locked.key"
+ok "refused with a passphrase" refuses "no private key without a passphrase" take "$T/acme/good.pem" "$T/acme/locked.key"
+ok "refused as no certificate" refuses "has no certificate" take "$T/acme/good.key" "$T/acme/good.key"
+ok "nothing was changed" is "$(sha256sum "$T/pki/server.pem" "$T/pki/server.key")" "$before"
+ok "and nothing left" is "$(find "$T/pki" -name '*.new*')" ""
+ok "a good one is taken" take "$T/acme/good.pem" "$T/acme/good.key" --reload lighttpd "$T/gateway"
+ok "it is shown" wait_for 5 shows "$T/acme/good.pem"
+ok "with its root" is "$(grep -c BEGIN "$T/pki/server.pem")" 3
+ok "devices with the new file connect" trusts "$T/pki/server-ca.pem" car3
+ok "the key is for who might read the one before" is "$(stat -c '%a %u' "$T/pki/server.key")" "644 0"
+outside other 90 "DNS:ota.example.com,DNS:localhost"
+take "$T/acme/other.pem" "$T/acme/other.key"
+ok "refused without a name that devices use" refuses "has not the name DNS:ota.example.com of" take "$T/acme/good.pem" "$T/acme/good.key"
+ok "unless it is meant" take "$T/acme/good.pem" "$T/acme/good.key" --other-names
 finish
