@@ -38,6 +38,8 @@ bak=$T/bak
 settings "spool_quiet_seconds = 1"
 clock_fake wall
 start_all
+make_issuer
+"$top/scripts/ota-pki" --next server-ca "$T/pki"
 for id in car1 car2 car3; do
 	enroll $id >/dev/null
 	device $id poll >/dev/null 2>&1
@@ -53,6 +55,9 @@ ok "makes a backup while everything runs" backup create -c "$conf" --objects "$b
 ok "that is whole" backup verify "$bak/1"
 ok "with keys, roots and the ledger" test -s "$bak/1/keys/image/1.root.json" -a -s "$bak/1/keys/ledger.json"
 ok "with the settings and the certificates" test -s "$bak/1/settings$conf" -a -s "$bak/1/settings$T/pki/server.key"
+ok "with the CAs of administrators and of the server, the next one too" test -s "$bak/1/settings$T/pki/admin-ca.key" \
+	-a -s "$bak/1/settings$T/pki/server-ca-next.key" -a -s "$bak/1/settings$T/pki/issuers.pem"
+ok "with the issuing CA" test -s "$bak/1/keys/issuer/chain.pem" -a -n "$(ls "$bak/1/keys/issuer/"*.key)"
 ok "with the objects" test -n "$(find "$bak/1/objects/ostree" -name '*.commit')"
 ok "that nobody else can read" is "$(find "$bak/1" \( -type f -o -type d \) -perm /077)" ""
 ok "has left nothing behind" is "$(find "$T/state" -name '.backup*')" ""
@@ -167,7 +172,7 @@ ok "restores, keeping newer roots" backup restore -c "$conf" --keep-newer-roots 
 ok "keeps them" cmp "$keys/director/2.root.json" "$T/keys.lost/director/2.root.json"
 ok "keeps what it replaced" test -n "$(find "$T/state" -name 'otafs.db.replaced-*')"
 ok "to their owners" is "$(stat -c '%a %u %g' "$T/state/otafs.db" "$keys" "$keys/ledger.json" "$T/repository/published" "$T/pki/server.key" | tr '\n' ' ')" \
-	"600 64102 64102 700 64101 64101 600 64101 64101 2750 64103 64102 600 64105 0 "
+	"600 64102 64102 700 64101 64101 600 64101 64101 2750 64103 64102 644 0 0 "
 start_again
 ok "has taken the marks away" wait_for 20 sh -c "[ ! -e $T/state/restored ] && [ ! -e $keys/restored ]"
 ok "publishes above all that was seen" wait_for 20 sh -c "[ \"\$(jq .signed.version $T/repository/published/current/targets.json)\" -gt 100000 ]"
@@ -211,6 +216,10 @@ rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki"
 ok "restores to an empty machine" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/4"
 clock_set $((300 * 86400))
 start_again
+openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/new.key"
+ok "whose issuing CA issues" sh -c "cat >$T/issued.pem && openssl verify -no_check_time -CAfile $T/pki/device-ca.pem $T/issued.pem" <<-END
+	$(issue 64102 car9 100 "$T/new.key")
+END
 ok "whose device goes on" device car2 poll
 look car2
 publish app 4
