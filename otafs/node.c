@@ -124,10 +124,10 @@ is_object(const struct node *node)
 bool
 node_is_announced(const struct node *node)
 {
-	/* All but the objects of the OSTree repository changes without anybody telling: refs, summary, config,
-	 * and deltas, which are made anew and thrown away. */
+	/* All but the objects of the OSTree repository, and their folder, changes without anybody telling:
+	 * refs, summary, config, and deltas, which are made anew and thrown away. */
 	if (!strncmp(node->path, "treehub/", 8))
-		return is_object(node);
+		return is_object(node) || !strcmp(node->path, "treehub/objects");
 	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
 }
 
@@ -240,7 +240,10 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 
 	if (node->row->kind == NODE_LINK) {
 		r = node_link(node, target, sizeof(target), err);
-		*bytes = r < 0 ? 0 : (int64_t)strlen(target);
+		*content = r < 0 ? NULL : strdup(target);
+		*bytes = *content ? (int64_t)strlen(target) : 0;
+		if (r == 0 && !*content)
+			r = err_set(err, ENOMEM, "%s: no memory", node->path);
 	} else if (node->row->kind == NODE_LOG) {
 		*bytes = node->row->size(node, err);
 		r = *bytes < 0 ? (int)*bytes : 0;

@@ -66,8 +66,8 @@ int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err);
 
 /**
- * What the node is, how large, how old. Of a text, @content is what was generated for that; the caller frees
- * it. For other kinds @content is NULL.
+ * What the node is, how large, how old. Of a text, @content is what was generated for that, of a link what it
+ * points to; the caller frees it. For other kinds @content is NULL.
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 
