@@ -10,6 +10,7 @@
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/label.h"
+#include "otafs/moment.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
@@ -258,7 +259,7 @@ static const struct row rows[] = {
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
 	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
 	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
-	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX),
+	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, MOMENT_BYTES_MAX),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
