@@ -181,7 +181,7 @@ commit_devices(const struct node *node, const char *body, size_t bytes, struct r
 static const struct row rows[] = {
 	FOLDER("enroll", VIEW_FULL, NEEDS_NOTHING),
 	OPEN_FOLDER("enroll/tokens", NEEDS_NOTHING, .list = list_tokens, .make = make_token),
-	FOLDER("enroll/tokens/*", VIEW_FULL, NEEDS_NOTHING, .exists = exists_token, .remove = remove_token),
+	OPEN_FOLDER("enroll/tokens/*", NEEDS_NOTHING, .exists = exists_token, .remove = remove_token),
 	TOKEN_CONTROL("expires", write_expires, MOMENT_BYTES_MAX),
 	TOKEN_CONTROL("limit", write_limit, TOKEN_BYTES_MAX),
 	TOKEN_CONTROL("group", write_group, TOKEN_BYTES_MAX),
@@ -192,7 +192,7 @@ static const struct row rows[] = {
 	    .exists = exists_token, .prepare = prepare_csr, .commit = commit_csr, .finish = token_finish,
 	    .room = CSR_BYTES_MAX),
 	OPEN_FOLDER("enroll/blocked", NEEDS_NOTHING, .page = page_blocked, .make = make_blocked),
-	FOLDER("enroll/blocked/*", VIEW_FULL, NEEDS_NOTHING, .exists = exists_blocked, .remove = remove_blocked),
+	OPEN_FOLDER("enroll/blocked/*", NEEDS_NOTHING, .exists = exists_blocked, .remove = remove_blocked),
 	TEXT("enroll/blocked/*/status", NEEDS_NOTHING, print_blocked, .flags = ROW_SHOWN, .exists = exists_blocked),
 
 	ROW("gate/*/*/devices", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
