@@ -10,6 +10,7 @@ const struct table *const tree_tables[] = {
 	&tree_devices,
 	&tree_director,
 	&tree_gate,
+	&tree_est,
 	&tree_csv,
 	&tree_events,
 	&tree_query,
