@@ -1,5 +1,6 @@
 /* devices/ID/in/ and gate/: what devices hand in, and ota-gate's way to it. */
 #include "otafs/enroll.h"
+#include "otafs/introduce.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/report.h"
@@ -65,6 +66,22 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 			  : report_commit(node->core, &node->device, kind, body, bytes, reply, err);
 }
 
+static int
+prepare_introduction(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return introduce_prepare(node->core, body, bytes, work, reply, err);
+}
+
+static int
+commit_introduction(
+    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	(void)body;
+	(void)bytes;
+	return introduce_take(node->core, node->work, reply, err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -81,6 +98,9 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
+	/* Before the rows of devices: none can have that id. */
+	ROW("gate/introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
+	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
 	GATE_FOLDER("gate", NEEDS_NOTHING),
 	GATE_FOLDER("gate/*", NEEDS_DEVICE),
 	GATE_FOLDER("gate/*/*", SPEAKS),
