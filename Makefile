@@ -45,7 +45,7 @@ outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
-pkgs_lib     := jansson libcrypto
+pkgs_lib     := jansson libcrypto libcrypt
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
@@ -197,9 +197,11 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/device)) $(LDLIBS)
 
+# Web servers that ota-gateway knows.
+servers := $(patsubst gateway/%/server.sh,%,$(wildcard gateway/*/server.sh))
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
-	    $(TMPFILESDIR) $(DATADIR)/lighttpd)
+	    $(TMPFILESDIR) $(addprefix $(DATADIR)/,$(servers)))
 	$(INSTALL) -m 755 $(filter-out %/ota-sign,$(programs)) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 755 $(B)/bin/ota-sign $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
@@ -208,7 +210,8 @@ install: all
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
-	$(INSTALL) -m 644 $(wildcard gateway/lighttpd/*) $(DESTDIR)$(DATADIR)/lighttpd
+	$(INSTALL) -m 644 gateway/check.sh $(DESTDIR)$(DATADIR)
+	for s in $(servers); do $(INSTALL) -m 644 gateway/$$s/* $(DESTDIR)$(DATADIR)/$$s || exit 1; done
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)))

@@ -52,6 +52,7 @@ settle(struct reading *reading, int r, struct err *err)
 	node_finish(&reading->node);
 	if (reading->is_found)
 		r = node_answer(&reading->node, r, &reading->reply, &text, &bytes, err);
+	reply_done(&reading->reply);
 	core_lock(core);
 	handle_answer(reading->handle, r < 0 ? NULL : text, bytes);
 	waiting = reading->handle->waiting;

@@ -114,6 +114,9 @@ handle_free(struct handle *handle)
 	if (handle->fd >= 0)
 		close(handle->fd);
 	let_go(handle);
+	/* An answer may have had a private key in it. */
+	if (handle_is_answered(handle))
+		explicit_bzero(handle->data, handle->bytes);
 	free(handle->data);
 	pieces_done(&handle->pieces);
 	lines_done(&handle->lines);

@@ -10,6 +10,10 @@ static const char CERTIFICATE_REMOVE[] = "DELETE FROM certificate WHERE device =
 static const char CERTIFICATE[] = "SELECT expires_at FROM certificate WHERE device = ?1 AND serial = ?2";
 static const char CERTIFICATE_EXPIRES[] =
     "UPDATE certificate SET expires_at = ?3 WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE_SOURCE[] = "UPDATE certificate SET source = ?3 WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATES_UNUSED[] =
+    "SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = ?2 AND used_at = 0 THEN 1 ELSE 0 END), 0)"
+    " FROM certificate WHERE device = ?1";
 /* Each is a range of certificate_expiry. */
 static const char EXPIRY_COUNT[] =
     "SELECT (SELECT COUNT(*) FROM certificate),"
@@ -63,6 +67,29 @@ state_certificate_expires(
 	state->certificates++;
 	return state_answer(
 	    db_change(state->db, CERTIFICATE_EXPIRES, err, "ssi", device, serial, expires_at), STATE_NONE);
+}
+
+int
+state_certificate_source(
+    struct state *state, const char *device, const char *serial, const char *source, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, CERTIFICATE_SOURCE, err, "sss", device, serial, source), STATE_NONE);
+}
+
+int
+state_certificates_unused(struct state *state, const char *device, const char *source, struct err *err)
+{
+	struct rows *s;
+	bool are_unused = false;
+	int r;
+
+	if ((r = db_query(state->db, CERTIFICATES_UNUSED, &s, err, "ss", device, source)) < 0)
+		return r;
+	if ((r = db_next(s, err)) > 0)
+		are_unused = db_number(s, 0) > 0 && db_number(s, 0) == db_number(s, 1);
+	db_done(s);
+	return r < 0 ? r : are_unused ? 0 : STATE_NONE;
 }
 
 int

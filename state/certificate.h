@@ -20,6 +20,12 @@ int state_certificate(
 int state_certificate_expires(
     struct state *state, const char *device, const char *serial, int64_t expires_at, struct err *err);
 
+/** Who it came from, for programs: "token NAME", ...; "" when an administrator accepted it. STATE_NONE. */
+int state_certificate_source(
+    struct state *state, const char *device, const char *serial, const char *source, struct err *err);
+/** Whether @device has certificates, all of them from @source and none of them used: 0, or STATE_NONE. */
+int state_certificates_unused(struct state *state, const char *device, const char *source, struct err *err);
+
 /** Of all certificates that speak for a device. The cost is that of counting in an index. */
 struct state_expiry_counts {
 	int64_t certificates, not_known;

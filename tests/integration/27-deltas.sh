@@ -61,8 +61,8 @@ asked() { grep -c "$1" "$T/asked"; }
 settings "spool_quiet_seconds = 0" "gc_seconds = 0"
 start_all
 enroll car >/dev/null
-access=$(sed -n 's/^accesslog.filename *= *"\(.*\)"/\1/p' "$T/lighttpd/lighttpd.conf")
-[ -e "$access" ] || access=$T/lighttpd.log
+access=$(sed -n 's/^accesslog.filename *= *"\(.*\)"/\1/p' "$T/gateway/device.conf")
+[ -e "$access" ] || access=$T/web.log
 c1=$(image 1)
 drop app 1 && receipt app-1
 c2=$(image 2)
@@ -104,11 +104,11 @@ ok "and is sound" ostree --repo="$T/without" fsck -q
 # -- damage is not served silently --
 # A page that the kernel has is not read from the disk again: the damage is there from the start of a view.
 again() {
-	stop lighttpd
+	stop web
 	stop otafs
 	"$@"
 	start_otafs
-	start_lighttpd
+	start_web_server
 	fleet "$c1"
 }
 # refused_or_sound: the pull fails, or the client got everything in another way; either way it holds nothing damaged

@@ -3,47 +3,13 @@
 # certificates, bodies, TLS; and what happens when a program behind it is away.
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/answers.sh
+. "$(dirname "$0")/answers.sh"
 
 settings "spool_quiet_seconds = 1"
 start_all
 devices=$T/mount/devices
 vectors=$top/tests/vectors/device
-: >"$T/body"
-
-# gives STATUS ID PATH [CURL ARGUMENT...]: the path as it stands; head in $T/head, body in $T/body
-gives() {
-	want=$1 who=$2 what=$3
-	shift 3
-	: >"$T/body"
-	is "$(fetch "$who" "$what" --path-as-is -D "$T/head" "$@")" "$want" || { cat "$T/body" && false; }
-}
-# empty STATUS ...: the same, without a body
-empty() {
-	gives "$@" && not test -s "$T/body"
-}
-# words STATUS CODE ...: a refusal in JSON with code and description
-words() {
-	status=$1 code=$2
-	shift 2
-	gives "$status" "$@" && is "$(jq -r .code "$T/body")" "$code" && not is "$(jq -r .description "$T/body")" "" >/dev/null
-}
-header() { tr -d '\r' <"$T/head" | grep -iqx -e "$1" || { cat "$T/head" && false; }; }
-no_header() { not grep -i -e "^$1:" "$T/head"; }
-body_is() { cmp "$T/body" "$1"; }
-serial_of() { openssl x509 -in "$T/$1/client.pem" -noout -serial | cut -d= -f2; }
-# each FILE COMMAND...: the command with each line as its last argument; all have to pass
-each() {
-	lines=$1 bad=0
-	shift
-	while IFS= read -r line; do
-		"$@" "$line" </dev/null >"$T/each.out" 2>&1 || {
-			echo "for: $line" && cat "$T/each.out"
-			bad=1
-		}
-	done <"$lines"
-	return "$bad"
-}
-
 enroll car1 && enroll car2
 other=$devices/car2
 cp "$vectors/ecus.json" "$T/ecus.json"
@@ -87,8 +53,10 @@ ok "takes no body for another device's path" words 404 not_found car1 "/gate/car
 ok "does not decode its way to a path" words 404 not_found car1 /director/%6danifest -X PUT -d '{}'
 
 head -c 10485760 /dev/zero | tr '\0' x >"$T/big"
-ok "answers 10 MB with 413 and words" words 413 body_too_large car1 /director/manifest -T "$T/big"
-ok "the same for POST without asking before" words 413 body_too_large car1 /events -X POST -H "Expect:" --data-binary "@$T/big"
+ok "answers 10 MB with 413, before ota-gate hears of it" empty 413 car1 /director/manifest -T "$T/big"
+ok "the same for POST without asking before" empty 413 car1 /events -X POST -H "Expect:" --data-binary "@$T/big"
+head -c 2097152 "$T/big" >"$T/over"
+ok "and 2 MB in words" words 413 body_too_large car1 /events -X POST -H "Expect:" --data-binary "@$T/over"
 head -c 1048577 "$T/big" >"$T/over"
 ok "and for a byte too many" words 413 body_too_large car1 /events -X POST --data-binary "@$T/over"
 head -c 20971520 /dev/zero >"$T/huge"
@@ -469,11 +437,11 @@ start_otafs
 ok "started again it is there again" wait_for 10 gives 200 car1 /director/targets.json
 ok "for what devices hand in too" gives 200 car1 /events -X POST -d '[]'
 ok "and 404 is 404" empty 404 car1 /director/2.root.json
-ok "the web server saw it all in one life" kill -0 "$(cat "$T/lighttpd.pid")"
+ok "the web server saw it all in one life" kill -0 "$(cat "$T/web.pid")"
 
 # ---- the scripts
-ok "the log names the device" has "$T/lighttpd/log/access.log" '"GET /director/targets.json HTTP/1.1" 200 [0-9]+ car1$'
-ok "ota-gateway has the server check what it rendered" "$top/scripts/ota-gateway" check lighttpd "$T/lighttpd"
+ok "the log names the device" has "$T/gateway/device/access.log" '"GET /director/targets.json HTTP/1.1" 200 [0-9]+ car1$'
+ok "ota-gateway has the server check what it rendered" "$top/scripts/ota-gateway" check lighttpd -c "$conf" "$T/gateway"
 ok "ota-gateway refuses servers that it does not know" refuses "not a server that is known" "$top/scripts/ota-gateway" render x "$T/x"
 sed 's|^www = .*|www = /x"y|' "$conf" >"$T/bad.conf"
 ok "ota-gateway lets no setting out of its quotes" refuses "www: a quote" "$top/scripts/ota-gateway" render lighttpd -c "$T/bad.conf" "$T/x"
@@ -487,7 +455,7 @@ ok "ota-pki takes a name longer than a subject may be" "$top/scripts/ota-pki" "$
 ok "which devices find in it" says "DNS:$host" openssl x509 -in "$T/pki-long/server.pem" -noout -ext subjectAltName
 sed 's/^user_www = .*/user_www = www-data/' "$conf" >"$T/www.conf"
 ok "ota-gateway renders for a user with a name" "$top/scripts/ota-gateway" render lighttpd -c "$T/www.conf" "$T/www"
-ok "which a server that is started as root becomes" has "$T/www/lighttpd.conf" '^server.username = "www-data"$'
+ok "which a server that is started as root becomes" has "$T/www/device.conf" '^server.username = "www-data"$'
 ok "ota-pki refuses what is no host" refuses "is no host name" "$top/scripts/ota-pki" "$T/x" 'a,DNS:b'
 ok "ota-device-cert refuses ids that are none" refuses "is no device id" enroll '../car1'
 ok "ota-device-cert revokes nothing by a path" refuses "is no serial number" "$top/scripts/ota-device-cert" -c "$conf" \

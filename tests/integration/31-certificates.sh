@@ -160,14 +160,14 @@ ok "for all to read" is "$(stat -c %a "$T/build.certificates" "$T/build.certific
 # ---- what the server and the gate get
 sed 's/^device_address.*/device_address = ::1/' "$conf" >"$T/six.conf"
 ok "renders an IPv6 address" "$gateway" render lighttpd -c "$T/six.conf" "$T/six"
-ok "in brackets" has "$T/six/lighttpd.conf" '^server.bind += "\[::1\]"'
-ok "as lighttpd wants it" "$gateway" check lighttpd "$T/six"
-before=$(files "$T/six"; sha256sum "$T/six/lighttpd.conf")
+ok "in brackets" has "$T/six/device.conf" '^server.bind += "\[::1\]"'
+ok "as lighttpd wants it" "$gateway" check lighttpd -c "$T/six.conf" "$T/six"
+before=$(files "$T/six"; sha256sum "$T/six/device.conf")
 cp -r "$top/gateway/lighttpd" "$T/templates"
-echo '# @unheard_of@' >>"$T/templates/lighttpd.conf"
+echo '# @unheard_of@' >>"$T/templates/device.conf"
 ok "refuses a template with more than it knows" refuses "a setting was left out" "$gateway" render lighttpd -c "$T/six.conf" \
 	--templates "$T/templates" "$T/six"
-ok "and leaves what was there" is "$(files "$T/six"; sha256sum "$T/six/lighttpd.conf")" "$before"
+ok "and leaves what was there" is "$(files "$T/six"; sha256sum "$T/six/device.conf")" "$before"
 mkdir -m 1777 "$T/shared"
 sed "s|^gate_socket.*|gate_socket = $T/shared/gate.sock|" "$conf" >"$T/shared.conf"
 start gate2 "$OTA_BIN/ota-gate" -c "$T/shared.conf"
@@ -184,10 +184,10 @@ ok "(its CA revokes it)" crl -revoke "$T/car3/client.pem"
 ok "(and says so)" crl -gencrl -out "$T/device.crl"
 chmod 644 "$T/device.crl"
 echo "device_crl = $T/device.crl" >>"$conf"
-ok "renders a list" "$gateway" render lighttpd -c "$conf" "$T/lighttpd"
+ok "renders a list" "$gateway" render lighttpd -c "$conf" "$T/gateway"
 ok "without it the device is served" gives 200 car3 /director/1.root.json
-stop lighttpd
-start_lighttpd
+stop web
+start_web_server
 ok "with it the device is not" gives 000 car3 /director/1.root.json
 ok "all others are" gives 200 car1 /director/1.root.json
 sed "s|^device_crl.*|device_crl = $T/none.crl|" "$conf" >"$T/none.conf"

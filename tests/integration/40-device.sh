@@ -147,10 +147,10 @@ echo 'app 2.0' >"$dev/assign"
 mkdir "$T/lies"
 chmod 755 "$T/lies"
 port2=$(free_port)
-sed "s/^server.port .*/server.port = $port2/; s|\"$T/lighttpd/map.lua\"|\"$T/lies/map.lua\"|" "$T/lighttpd/lighttpd.conf" >"$T/lies/lighttpd.conf"
+sed "s/^server.port .*/server.port = $port2/; s|\"$T/gateway/map.lua\"|\"$T/lies/map.lua\"|" "$T/gateway/device.conf" >"$T/lies/device.conf"
 sed "s|^local path = .*|&\nif lighty.c.stat(\"$T/lies/www\" .. path) and lighty.c.stat(\"$T/lies/www\" .. path).is_file then\n r.req_attr[\"physical.path\"] = \"$T/lies/www\" .. path\n return 0\nend|" \
-	"$T/lighttpd/map.lua" >"$T/lies/map.lua"
-start liar setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lies/lighttpd.conf"
+	"$T/gateway/map.lua" >"$T/lies/map.lua"
+start liar setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lies/device.conf"
 wait_for 5 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port2')"
 lie() { # lie PATH OFFSET: the file with the bit 0 of one byte turned
 	mkdir -p "$T/lies/www$(dirname "$1")"

@@ -10,7 +10,7 @@ backup() {
 	"$top/scripts/ota-backup" "$@"
 }
 stop_all() {
-	for program in lighttpd gate otafs watcher signd; do stop $program; done
+	for program in web gate otafs watcher signd; do stop $program; done
 }
 # start_again: lighttpd and gate are still as start_web made them
 start_again() {
@@ -20,7 +20,7 @@ start_again() {
 	start_otafs
 	start gate "$OTA_BIN/ota-gate" -c "$conf"
 	needs 10 test -S "$T/gate.sock"
-	start_lighttpd
+	start_web_server
 }
 # publish NAME VERSION
 publish() {

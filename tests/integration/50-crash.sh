@@ -29,7 +29,7 @@ restart() { # restart NAME
 		start gate "$OTA_BIN/ota-gate" -c "$conf"
 		wait_for 10 test -S "$T/gate.sock"
 		;;
-	lighttpd) start_lighttpd ;;
+	web) start_web_server ;;
 	esac
 }
 # killed NAME DELAY N: a drop of 300 files, and kill -9 after a while
@@ -54,7 +54,7 @@ killed() {
 }
 
 n=0
-for program in watcher signd otafs gate lighttpd; do
+for program in watcher signd otafs gate web; do
 	for delay in 0.05 0.15 0.3; do
 		n=$((n + 1))
 		commit_of "big$n" 1 300 >"$T/commit$n"
@@ -67,9 +67,9 @@ ok "no drop is left" is "$(ls "$T/spool/incoming" "$T/spool/work")" "$(printf '%
 # ---- all at once, with an open assignment
 echo 'big1 1' >"$T/mount/devices/car7/assign"
 bytes=$(cat "$T/mount/devices/car7/director/targets.json")
-for program in lighttpd gate otafs watcher signd; do stop "$program" KILL; done
+for program in web gate otafs watcher signd; do stop "$program" KILL; done
 sleep 0.3
-for program in signd watcher otafs gate lighttpd; do restart "$program"; done
+for program in signd watcher otafs gate web; do restart "$program"; done
 ok "an acknowledged assignment survives kill -9 of everything" has "$T/mount/devices/car7/assign" "big1-1 to ECU car7-ecu"
 ok "and so does every byte of the document" is "$(cat "$T/mount/devices/car7/director/targets.json")" "$bytes"
 ok "the device updates" says "installed big1-1" device car7 poll

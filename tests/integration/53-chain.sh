@@ -75,7 +75,7 @@ ok "a new device walks all of the director's roots" is "$(roots "$T/first.out" /
 ok "and asks for one more" is "$(roots "$T/first.out" /director 404)" "$((last + 1)) "
 ok "it updates" update fresh app 2.0
 # The web server writes its log every few seconds.
-logged() { is "$(grep -c 'GET /[a-z]*/[0-9]*\.root\.json [^ ]* 200 .* fresh$' "$T/lighttpd/log/access.log")" "$1"; }
+logged() { is "$(grep -c 'GET /[a-z]*/[0-9]*\.root\.json [^ ]* 200 .* fresh$' "$T/gateway/device/access.log")" "$1"; }
 ok "the web server's log has each of them once" wait_for 15 logged $((2 * last))
 ok "having walked all of the image repository's" is "$(roots "$T/fresh.out" /repo 200)" "$(seq -s ' ' 1 $last) "
 ok "and asked for one more" is "$(roots "$T/fresh.out" /repo 404)" "$((last + 1)) "

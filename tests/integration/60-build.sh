@@ -258,6 +258,6 @@ truncate -s 1G "$T/sparse"
 ok "a gigabyte that is no object: 400" gives 400 push "/api/v3/objects/ab/$(printf %062d 0).filez" -X POST -T "$T/sparse"
 ok "... costs the web server no memory" test "$(awk '/VmHWM/ {print $2}' "/proc/$(cat "$T/build.pid")/status")" -lt 20000
 
-ok "ota-gateway check" "$top/scripts/ota-gateway" check lighttpd "$T/lighttpd"
-ok "no password is in a log" not grep -rq secret "$T"/*.log "$T/lighttpd/build-log"
+ok "ota-gateway check" "$top/scripts/ota-gateway" check lighttpd -c "$conf" "$T/gateway"
+ok "no password is in a log" not grep -rq secret "$T"/*.log "$T/gateway/build"
 finish

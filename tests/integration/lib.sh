@@ -6,6 +6,8 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 OTA_BIN=${OTA_BIN:-$top/build/release/bin}
 OTA_DEVICE=${OTA_DEVICE:-$top/build/release/tests/ota-device}
+# The web server, as ota-gateway knows it.
+WEB=${WEB:-lighttpd}
 OTA_LOAD=${OTA_LOAD:-$OTA_BIN/../tests/ota-load}
 SLOW_SYNC=${SLOW_SYNC:-$OTA_BIN/../tests/slow-sync.so}
 export OTA_BIN OTA_DEVICE
@@ -190,6 +192,12 @@ start_signd() {
 	needs 10 file_with "$T/signd.log" ready
 	[ -n "$had_keys" ] || "$OTA_BIN/ota-sign" init --online -c "$conf" >>"$T/init.log" 2>&1
 }
+# make_issuer: gives ota-signd an issuing CA, signed by the device CA of $T/pki
+make_issuer() {
+	"$OTA_BIN/ota-sign" issuer request -c "$conf" >"$T/issuer.csr" &&
+		"$top/scripts/ota-pki" --issue-intermediate "$T/issuer.csr" "$T/pki" &&
+		"$OTA_BIN/ota-sign" issuer install -c "$conf" "$T/pki/issuer.pem" >"$T/issuer.log"
+}
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"
 	needs 20 test -e "$T/repository/published/current/timestamp.json"
@@ -201,39 +209,60 @@ start_otafs() {
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'
 }
-# start_web: keys, gate and lighttpd on a free port; needs settings() before and no device_port in them
+# start_web: keys, gate and the server $WEB on a free port; needs settings() before and no device_port in them
 start_web() {
 	port=$(free_port)
 	url=https://localhost:$port
 	echo "device_port = $port" >>"$conf"
-	"$top/scripts/ota-pki" "$T/pki" localhost
-	chown 64105 "$T/pki/server.key"
-	chmod 755 "$T/pki"
+	make_keys
 	start gate "$OTA_BIN/ota-gate" -c "$conf"
 	needs 10 test -S "$T/gate.sock"
-	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
-	start_lighttpd
+	render
+	start_web_server
 }
-start_lighttpd() {
-	start lighttpd setpriv --reuid=64105 --regid=64105 --clear-groups lighttpd -D -f "$T/lighttpd/lighttpd.conf"
-	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
+# make_keys: what ota-pki makes; three servers of three users have the one key of the server
+make_keys() {
+	"$top/scripts/ota-pki" "$T/pki" localhost
+	chmod 755 "$T/pki"
+	chmod 644 "$T/pki/server.key"
 }
-# start_build: the build listener on a free port, after start_web; builder ci with password secret
+# render: the configurations of $WEB into $T/gateway
+render() {
+	"$top/scripts/ota-gateway" render "$WEB" -c "$conf" "$T/gateway"
+}
+# start_server NAME LISTENER PORT: a listener of $WEB, started by root, as $T/NAME.pid
+start_server() {
+	start "$1" "$top/scripts/ota-gateway" run "$WEB" "$2" "$T/gateway"
+	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$3')"
+}
+start_web_server() {
+	start_server web device "$port"
+}
+# start_build: the build listener on a free port, after settings(); builder ci with password secret
 start_build() {
 	build_port=$(free_port)
 	build_url=https://localhost:$build_port
 	echo "build_port = $build_port" >>"$conf"
-	[ -e "$T/pki/build-ca.pem" ] || "$top/scripts/ota-pki" "$T/pki" localhost
-	chmod 755 "$T/pki"
-	# Two servers of two users have the one key.
-	chgrp 64107 "$T/pki/server.key" && chmod 640 "$T/pki/server.key"
+	make_keys
 	[ -e "$T/ci.zip" ] || echo secret | "$top/scripts/ota-builder" -c "$conf" --url "$build_url" ci "$T/ci.zip"
-	"$top/scripts/ota-gateway" render lighttpd -c "$conf" "$T/lighttpd"
-	start_build_lighttpd
+	render
+	start_build_server
 }
-start_build_lighttpd() {
-	start build setpriv --reuid=64107 --regid=64107 --clear-groups lighttpd -D -f "$T/lighttpd/build.conf"
-	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$build_port')"
+start_build_server() {
+	start_server build build "$build_port"
+}
+# start_admin: the admin listener on a free port, after settings(); whoever tests ota-admin-gate starts that
+start_admin() {
+	admin_port=$(free_port)
+	# shellcheck disable=SC2034 # for tests
+	admin_url=https://localhost:$admin_port
+	echo "admin_port = $admin_port" >>"$conf"
+	make_keys
+	render
+	start_admin_server
+}
+start_admin_server() {
+	start_server admin admin "$admin_port"
 }
 # push PATH [CURL ARGUMENT...]: as builder ci; prints the status, leaves the body in $T/body, the headers in $T/headers
 push() {

@@ -145,6 +145,7 @@ accepts_a_subject_of_the_common_name_alone(void **state)
 	assert_int_equal(identify("CN=car7", "car7", "0A1B", &err), 0);
 	assert_int_equal(identify("CN=a.b_c+d:e-f", "a.b_c+d:e-f", "00", &err), 0);
 	assert_int_equal(identify("CN = \"a+b\"", "a+b", "00", &err), 0);
+	assert_int_equal(identify("CN=a\\+b\\+", "a+b+", "00", &err), 0);
 	assert_int_equal(identify("CN=7", "7", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF", &err), 0);
 }
 
@@ -187,6 +188,12 @@ refuses_subjects_with_more_than_the_common_name(void **state)
 		{ "CN = \"car7\", O = x", "car7" },
 		{ "CN = \"car7\"\"", "car7" },
 		{ "CN=\"car7\"", "car7" },
+		{ "CN=car7\\", "car7" },
+		{ "CN=c\\ar7", "car7" },
+		{ "CN = a\\+b", "a+b" },
+		{ "CN=a\\\\+b", "a+b" },
+		{ "CN=a\\+b+CN=c", "a+b" },
+		{ "CN=a\\", "a+" },
 		{ "CN = ", "car7" },
 		{ "", "car7" },
 		{ "car7", "car7" },

@@ -1,0 +1,44 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # variables of ota-gateway(8), which sources this
+# nginx 1.22 and later, as nginx-light has it: ssl, scgi, limit_req, limit_conn, map and auth_request.
+
+prepare() {
+	device_crl=$(crl "$device_crl")
+	build_certificates=$(certificates "$build_ca" "No builder")
+	admin_certificates=$(certificates "$admin_ca" "No administrator")
+	# A connection, and the file or the socket that it is about.
+	device_descriptors=$((device_connections * 2 + 64))
+}
+
+# certificates CA WHO: what makes certificates of CA count; who shows none may still have a password
+certificates() {
+	if [ -e "$1" ]; then
+		printf 'ssl_verify_client      optional;\n    ssl_verify_depth       3;\n    ssl_client_certificate "%s";' "$1"
+	else
+		printf '# %s has a certificate: there was no %s.' "$2" "$1"
+	fi
+}
+
+# crl FILE: what refuses the certificates that their CA has revoked; "-" for none
+crl() {
+	[ "$1" = - ] || printf 'ssl_crl "%s";' "$1"
+}
+
+check_syntax() {
+	becoming "$1" nginx -t -q -p "$dir/$1" -c "$dir/$1.conf"
+}
+
+# All of it runs as the listener's user, who may open low ports: the process that nginx would leave to root needs nothing else
+# of root, and writes to a folder of that user.
+run() {
+	if [ "$(id -u)" = 0 ]; then
+		exec setpriv --reuid="$(stat -c %u "$dir/$1")" --regid="$(stat -c %g "$dir/$1")" --clear-groups \
+			--inh-caps=+net_bind_service --ambient-caps=+net_bind_service nginx -p "$dir/$1" -c "$dir/$1.conf"
+	fi
+	exec nginx -p "$dir/$1" -c "$dir/$1.conf"
+}
+
+# nginx goes on as it was when it cannot read the new configuration, but says so in its log only.
+reload() {
+	check_syntax "$1" || die "$1: it goes on as it was: its user cannot read the new configuration, see above"
+	signal_server "$1" HUP
+}

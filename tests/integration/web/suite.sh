@@ -1,0 +1,26 @@
+# shellcheck shell=sh
+# One instance behind the server $WEB, and the sections NAME.part.sh of this folder, each of which uses devices of its own.
+# PARTS="life paths" runs only these.
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/answers.sh
+. "$top/tests/integration/answers.sh"
+
+settings "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600"
+printf 'push/* - qemux86-64\n' >"$T/build-refs"
+start_all
+start_build
+# shellcheck disable=SC2034 # for the sections
+devices=$T/mount/devices
+
+for part in "$top"/tests/integration/web/*.part.sh; do
+	name=$(basename "$part" .part.sh)
+	case " ${PARTS:-$name} " in
+	*" $name "*) ;;
+	*) continue ;;
+	esac
+	echo "# $WEB: $name"
+	# shellcheck source=tests/integration/web/life.part.sh
+	. "$part"
+done
+finish
