@@ -147,7 +147,8 @@ ask(struct core *core, struct est **out, struct err *err)
 	if ((r = est_certificates(chain, bytes, CERTIFICATES_MOST, &est->text, &est->bytes, err)) < 0)
 		return r;
 	digest_sha256_hex(est->text, est->bytes, hex);
-	hex[15] = '\0';
+	/* It becomes a time of change as well, which is to be a possible one. */
+	hex[7] = '\0';
 	est->tag = (int64_t)strtoll(hex, NULL, 16);
 	*out = MOVE(est);
 	return 0;
