@@ -11,6 +11,7 @@
 #include "otafs/past.h"
 #include "otafs/text.h"
 #include "state/blocked.h"
+#include "state/revoked.h"
 #include "state/schedule.h"
 
 int
@@ -21,6 +22,9 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 
 	if ((r = name_check_device(id, err)) < 0)
 		return r;
+	/* gate/introduce is no device's folder. */
+	if (!strcmp(id, "introduce"))
+		return err_set(err, EINVAL, "introduce: is not for devices");
 	snprintf(text, sizeof(text), "device made by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
@@ -89,7 +93,8 @@ device_certificate_add(
 
 	if ((r = name_check_serial(serial, err)) < 0 || (r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_certificate_add(core->state, device->id, serial, utc_now(), err)) == 0)
+	if ((r = state_certificate_add(core->state, device->id, serial, utc_now(), err)) == 0 &&
+	    (r = state_revoked_remove(core->state, device->id, serial, err)) >= 0)
 		r = note_certificate(core, device, serial, "accepted", who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: certificate %s is known", device->id, serial) : r;
@@ -103,7 +108,8 @@ device_certificate_remove(
 
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_certificate_remove(core->state, device->id, serial, err)) == 0)
+	if ((r = state_certificate_remove(core->state, device->id, serial, err)) == 0 &&
+	    (r = state_revoked_add(core->state, device->id, serial, who, utc_now(), err)) == 0)
 		r = note_certificate(core, device, serial, "revoked", who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;

@@ -14,6 +14,7 @@ extern const struct table tree_devices;
 extern const struct table tree_director;
 extern const struct table tree_gate;
 extern const struct table tree_enroll;
+extern const struct table tree_est;
 extern const struct table tree_csv;
 extern const struct table tree_events;
 extern const struct table tree_query;

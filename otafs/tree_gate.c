@@ -1,5 +1,6 @@
 /* devices/ID/in/ and gate/: what devices hand in, and ota-gate's way to it. */
 #include "otafs/enroll.h"
+#include "otafs/introduce.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/report.h"
@@ -87,6 +88,22 @@ exists_pair(const struct node *node, struct err *err)
 	return r == STATE_NONE ? token_check_serial(node->core, node->args[0], node->args[1], err) : r;
 }
 
+static int
+prepare_introduction(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return introduce_prepare(node->core, body, bytes, work, reply, err);
+}
+
+static int
+commit_introduction(
+    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	(void)body;
+	(void)bytes;
+	return introduce_take(node->core, node->work, reply, err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -103,6 +120,9 @@ exists_pair(const struct node *node, struct err *err)
 
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
+	/* Before the rows of devices: none can have that id. */
+	ROW("gate/introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
+	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
 	GATE_FOLDER("gate", NULL),
 	GATE_FOLDER("gate/*", exists_name),
 	GATE_FOLDER("gate/*/*", exists_pair),
