@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/credential.h"
 #include "otafs/tree.h"
 
 /* Matches one part of the path against one of the pattern; both end at '/' or 0. */
@@ -66,14 +67,14 @@ static int
 check_needs(struct node *node, struct err *err)
 {
 	const struct row *row = node->row;
-	int64_t expires_at;
 	size_t count;
 	int r = 0;
 
 	if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
 	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate(node->core->state, node->args[0], node->args[1], &expires_at, err);
+		r = state_certificate_row(
+		    node->core->state, node->args[0], node->args[1], &node->certificate, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -472,7 +473,13 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 int
 node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return node->row->commit(node, body, bytes, reply, err);
+	int r = node->row->commit(node, body, bytes, reply, err);
+
+	/* Who hands something in has the certificate's key. */
+	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))
+		r = credential_use(
+		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);
+	return r;
 }
 
 void
