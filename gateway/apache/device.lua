@@ -33,9 +33,9 @@ local function identify(r)
 	return "/devices/" .. cn .. "/" .. serial
 end
 
--- limit(r, folder): counts the request for mod_qos, whose clients are IPv6 addresses.
-local function limit(r, folder)
-	r.headers_in["X-Device"] = r:md5(folder):gsub("%x%x%x%x", "%0:", 7)
+-- limit(r, client): counts the request for mod_qos, whose clients are IPv6 addresses.
+local function limit(r, client)
+	r.headers_in["X-Device"] = r:md5(client):gsub("%x%x%x%x", "%0:", 7)
 	r.subprocess_env["QS_Limit"] = "1"
 end
 
@@ -90,10 +90,9 @@ local function is_file(top, name)
 		((treehub[first] == "file" and rest == "") or (treehub[first] == "folder" and #rest > 1))
 end
 
--- document_of(r, path, type): has document() below send a file that may change.
-local function document_of(r, path, type)
+-- document_of(r, path): has document() below send a file that may change.
+local function document_of(r, path)
 	r.notes[DOCUMENT] = www .. path
-	r.content_type = type
 	r.filename = www
 	return apache2.OK
 end
@@ -106,9 +105,9 @@ local function fetch(r, folder)
 	end
 	limit(r, folder)
 	if path == "/.well-known/est/cacerts" then
-		return document_of(r, folder .. "/est/cacerts", "application/pkcs7-mime")
+		return document_of(r, folder .. "/est/cacerts")
 	elseif top and is_document(top, name) then
-		return document_of(r, folder .. path, "application/json")
+		return document_of(r, folder .. path)
 	end
 	return 404
 end
@@ -132,12 +131,12 @@ function translate(r)
 		return error_of(r, before)
 	end
 	local folder = identify(r)
+	if r.method == "PUT" or r.method == "POST" then
+		limit(r, folder or r:ssl_var_lookup("SSL_CLIENT_M_SERIAL"))
+		return hand_in(r) -- which says in words what it does not like about the certificate
+	end
 	if not folder then
 		return refuse(r)
-	end
-	if r.method == "PUT" or r.method == "POST" then
-		limit(r, folder)
-		return hand_in(r)
 	end
 	if r.method ~= "GET" and r.method ~= "HEAD" then
 		return 405
@@ -173,6 +172,7 @@ function document(r)
 	if not body or code then
 		return missing(r, code, 404)
 	end
+	r.content_type = r.notes[DOCUMENT]:match("%.json$") and "application/json" or "application/pkcs7-mime"
 	r.headers_out["Content-Length"] = tostring(#body)
 	r:write(body)
 	return apache2.OK

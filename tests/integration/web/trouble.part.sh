@@ -27,7 +27,7 @@ ok "and it is still the same connection" answered 5
 exec 3>&-
 
 # ---- a reload in the middle of a download
-head -c 8388608 /dev/urandom >"$T/trouble.bin"
+head -c 25165824 /dev/urandom >"$T/trouble.bin"
 echo '{"name":"trouble","version":"1","hardwareIds":["mcu"]}' >"$T/spool/incoming/trouble.bin.push.json"
 cp "$T/trouble.bin" "$T/spool/incoming/trouble.bin"
 ok "an image is published" wait_for 20 test -e "$T/spool/done/trouble.bin.receipt.json"
@@ -39,7 +39,7 @@ get() {
 	curl -s -o "$file" -w '%{http_code}\n' --max-time 20 --cert "$T/trouble/client.pem" --key "$T/trouble/pkey.pem" \
 		--cacert "$T/trouble/root.crt" "$@"
 }
-get "$T/download" --limit-rate 4M "$url$image" >"$T/download.status" &
+get "$T/download" --limit-rate 8M "$url$image" >"$T/download.status" &
 download=$!
 wait_for 5 test -s "$T/download"
 ok "the server reads its configuration anew during a download" "$top/scripts/ota-gateway" reload "$WEB" device "$T/gateway"
