@@ -72,7 +72,8 @@ check_syntax() {
 }
 
 run() {
-	become "$1" lighttpd -D -f "$dir/$1.conf"
+	# By its path: only then can it start itself anew beside what it still serves.
+	become "$1" "$(command -v lighttpd)" -D -f "$dir/$1.conf"
 }
 
 # lighttpd reads all of it anew, as the user that it has become, and ends if it cannot: that is tried before.
