@@ -78,6 +78,7 @@ run() {
 
 # lighttpd reads all of it anew, as the user that it has become, and ends if it cannot: that is tried before.
 reload() {
-	becoming "$1" lighttpd -tt -f "$dir/$1.conf" || die "$1: it goes on as it was: its user cannot start it anew, see above"
+	becoming "$1" lighttpd -tt -f "$dir/$1.conf" ||
+		die "$1: it is not told, and goes on as it was: its user cannot read what root can, see above"
 	signal_server "$1" USR1
 }
