@@ -45,7 +45,7 @@ outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
-pkgs_lib     := jansson libcrypto
+pkgs_lib     := jansson libcrypto libcrypt
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
@@ -210,7 +210,7 @@ install: all
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
-	$(INSTALL) -m 644 gateway/check.sh $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh $(DESTDIR)$(DATADIR)
 	for s in $(servers); do $(INSTALL) -m 644 gateway/$$s/* $(DESTDIR)$(DATADIR)/$$s || exit 1; done
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))

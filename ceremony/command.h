@@ -27,4 +27,7 @@ extern const struct command online_commands[];
 /** The log of signatures, and what the administrator tells ota-signd. (log.c) */
 extern const struct command log_commands[];
 
+/** The issuing CA of ota-signd. (issuer.c) */
+extern const struct command issuer_commands[];
+
 #endif

@@ -53,8 +53,14 @@ print_plain(const char *text)
 /* -- verify -- */
 
 struct counts {
-	int64_t signatures, events;
+	int64_t signatures, certificates, events;
 };
+
+static bool
+is_certificate(const char *event)
+{
+	return event && !strcmp(event, "certificate");
+}
 
 static int
 count(const json_t *line, void *context)
@@ -63,7 +69,8 @@ count(const json_t *line, void *context)
 	const char *event = json_text(line, "event"), *text = json_text(line, "text");
 
 	counts->signatures += !event;
-	counts->events += event != NULL;
+	counts->certificates += is_certificate(event);
+	counts->events += event && !is_certificate(event);
 	if (!event || !text)
 		return 0;
 	print_plain(json_text(line, "time"));
@@ -125,9 +132,9 @@ verify(int argc, char **argv, struct err *err)
 	if (bad)
 		return err_set(err, EBADMSG, "the log was changed: %d of its files %s not chain", bad,
 		    bad == 1 ? "does" : "do");
-	printf("good: files %d to %d, %" PRId64 " signatures, %" PRId64
+	printf("good: files %d to %d, %" PRId64 " signatures, %" PRId64 " certificates, %" PRId64
 	       " other lines; the last line is %" PRId64 ", its SHA-256 %s\n",
-	    first, last, counts.signatures, counts.events, chain.number, chain.previous);
+	    first, last, counts.signatures, counts.certificates, counts.events, chain.number, chain.previous);
 	return 0;
 }
 
@@ -178,6 +185,19 @@ print_event(const json_t *line, const char *event)
 }
 
 static void
+print_certificate(const json_t *line)
+{
+	fputs("certificate ", stdout);
+	print_plain(json_text(line, "serial"));
+	printf(" of ");
+	print_plain(json_text(line, "device"));
+	printf(" until ");
+	print_plain(json_text(line, "expires"));
+	printf(" uid %" JSON_INTEGER_FORMAT " sha256 ", json_integer_value(json_object_get(line, "uid")));
+	print_plain(json_text(line, "sha256"));
+}
+
+static void
 print_signature(const json_t *line)
 {
 	const char *device = json_text(line, "device");
@@ -201,7 +221,9 @@ print_line(const json_t *line)
 
 	print_plain(json_text(line, "time"));
 	putchar(' ');
-	if (event)
+	if (is_certificate(event))
+		print_certificate(line);
+	else if (event)
 		print_event(line, event);
 	else
 		print_signature(line);

@@ -11,7 +11,7 @@
 #include "sign/key.h"
 
 static const struct command *const tables[] = { key_commands, root_commands, approve_commands, targets_commands,
-	delegation_commands, document_commands, online_commands, log_commands };
+	delegation_commands, document_commands, online_commands, issuer_commands, log_commands };
 
 /* Whether the @count words that were given begin those of @command. */
 static bool

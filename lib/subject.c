@@ -5,14 +5,32 @@
 
 #include "lib/name.h"
 
+/* Whether it is that in the form of RFC 2253, where a plus sign in a name has a backslash before it. */
+static int
+is_escaped_name(const char *subject, const char *name)
+{
+	if (strncmp(subject, "CN=", 3))
+		return 0;
+	for (subject += 3; *name; name++) {
+		if (*name == '+' && *subject++ != '\\')
+			return 0;
+		if (*subject++ != *name)
+			return 0;
+	}
+	return *subject == '\0';
+}
+
 /* Whether the text of a subject is the one common name @name, which has passed name_check_device(). */
 static int
 is_common_name(const char *subject, const char *name)
 {
-	/* OpenSSL puts a name with a plus sign in quotes; a name that was checked has none of its own. */
+	/* OpenSSL by itself puts a name with a plus sign in quotes; a name that was checked has none of its
+	 * own. */
 	static const char *const forms[][2] = { { "CN=", "" }, { "CN = ", "" }, { "CN = \"", "\"" } };
 	size_t n = strlen(name);
 
+	if (is_escaped_name(subject, name))
+		return 1;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		size_t before = strlen(forms[i][0]);
 

@@ -46,7 +46,7 @@ make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err
 				     : node_stat(node, &st, &content, err)) < 0)
 		return NULL;
 	adjust(mount, node, tag, &st);
-	inode = inode_new(mount->view == VIEW_WWW ? node_inode(node) : node->path, tag, &st,
+	inode = inode_new(mount->view == VIEW_WWW ? node_inode(node) : node->asked, tag, &st,
 	    mount->view == VIEW_WWW ? content : NULL);
 	if (!inode)
 		err_set(err, ENOMEM, "no memory for an inode");

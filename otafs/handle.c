@@ -91,9 +91,12 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 int
 handle_open(const struct node *node, int flags, struct handle **out, struct err *err)
 {
+	bool is_writing = (flags & O_ACCMODE) != O_RDONLY;
 	AUTO(handle_freep) struct handle *handle = handle_new(node);
-	int r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
+	int r = is_writing ? node_may_write(node, err) : node_may_read(node, err);
 
+	if (r == 0)
+		r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
 	if (r == 0)
 		*out = MOVE(handle);
 	return r;
@@ -102,6 +105,10 @@ handle_open(const struct node *node, int flags, struct handle **out, struct err 
 int
 handle_open_folder(const struct node *node, struct handle **out, struct err *err)
 {
+	int r = node_may_read(node, err);
+
+	if (r < 0)
+		return r;
 	*out = handle_new(node);
 	return *out ? 0 : err_set(err, ENOMEM, "%s: no memory", node->path);
 }
@@ -114,6 +121,9 @@ handle_free(struct handle *handle)
 	if (handle->fd >= 0)
 		close(handle->fd);
 	let_go(handle);
+	/* An answer may have had a private key in it. */
+	if (handle_is_answered(handle))
+		explicit_bzero(handle->data, handle->bytes);
 	free(handle->data);
 	pieces_done(&handle->pieces);
 	lines_done(&handle->lines);

@@ -1,7 +1,9 @@
 #include "otafs/reply.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
@@ -16,8 +18,8 @@ phrase(int status)
 		int status;
 		const char *phrase;
 	} phrases[] = { { 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 403, "Forbidden" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-		{ 503, "Service Unavailable" } };
+		{ 403, "Forbidden" }, { 404, "Not Found" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+		{ 429, "Too Many Requests" }, { 503, "Service Unavailable" } };
 
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
 		if (phrases[i].status == status)
@@ -35,8 +37,19 @@ reply_refuse(struct reply *reply, int status, const char *code, const char *desc
 	return 0;
 }
 
+void
+reply_done(struct reply *reply)
+{
+	if (reply->body)
+		explicit_bzero(reply->body, reply->body_bytes);
+	free(reply->body);
+	reply->body = NULL;
+	reply->body_bytes = 0;
+}
+
+/* What is answered without a body of its own. */
 static char *
-make_body(const struct reply *reply)
+make_words(const struct reply *reply)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	char id[UUID_SIZE];
@@ -49,17 +62,34 @@ make_body(const struct reply *reply)
 	return json ? json_write(json) : NULL;
 }
 
+static int
+join(const char *head, const char *body, size_t body_bytes, char **out, size_t *bytes)
+{
+	size_t head_bytes = strlen(head);
+	char *text = malloc(head_bytes + body_bytes + 1);
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, head, head_bytes);
+	memcpy(text + head_bytes, body, body_bytes);
+	text[head_bytes + body_bytes] = '\0';
+	*out = text;
+	*bytes = head_bytes + body_bytes;
+	return 0;
+}
+
 int
 reply_write(const struct reply *reply, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(free_p) char *body = make_body(reply);
-	int n = -1;
+	bool has_body = reply->body && !reply->code;
+	AUTO(free_p) char *words = has_body ? NULL : make_words(reply);
+	char head[256];
 
-	if (body)
-		n = asprintf(out, "Status: %d %s\r\nContent-Type: application/json\r\n%s\r\n%s", reply->status,
-		    phrase(reply->status), reply->status == 503 ? "Retry-After: 10\r\n" : "", body);
-	if (n < 0)
+	snprintf(head, sizeof(head), "Status: %d %s\r\nContent-Type: %s\r\n%s\r\n", reply->status,
+	    phrase(reply->status), has_body && reply->type ? reply->type : "application/json",
+	    reply->status == 503 ? "Retry-After: 10\r\n" : "");
+	if ((!has_body && !words) || join(head, has_body ? reply->body : words,
+					 has_body ? reply->body_bytes : strlen(words), out, bytes) < 0)
 		return err_set(err, ENOMEM, "no memory for an answer");
-	*bytes = (size_t)n;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
+#include "sign/certify.h"
 #include "sign/client.h"
 #include "sign/document.h"
 
@@ -62,12 +63,10 @@ take_shown(struct book *book, uid_t uid, enum repository repository, const json_
 
 /* After a clock that was ahead. */
 static int
-set_clock(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
-    size_t *bytes, struct err *err)
+set_clock(struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err)
 {
 	int r;
 
-	(void)repository;
 	(void)request;
 	if ((r = policy_check_administrator(uid, err)) < 0 ||
 	    (r = journal_set_clock(book->journal, uid, utc_now(), err)) < 0)
@@ -77,25 +76,21 @@ set_clock(struct book *book, uid_t uid, enum repository repository, const json_t
 
 /* Those who would change versions first ask whether anything is signed now. */
 static int
-check_clock(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
-    size_t *bytes, struct err *err)
+check_clock(struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err)
 {
 	int r = journal_check_clock(book->journal, utc_now(), err);
 
 	(void)uid;
-	(void)repository;
 	(void)request;
 	return r < 0 ? r : say(0, "", payload, bytes, err);
 }
 
 /* After a backup was restored. */
 static int
-jump_ahead(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
-    size_t *bytes, struct err *err)
+jump_ahead(struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err)
 {
 	int r;
 
-	(void)repository;
 	(void)request;
 	/* Without roots there was nothing to restore. */
 	if ((r = policy_check_administrator(uid, err)) < 0 ||
@@ -237,13 +232,9 @@ delete_key(struct book *book, uid_t uid, enum repository repository, const json_
 				   : say(0, "", payload, bytes, err);
 }
 
-/* These concern no repository of the two alone. */
-static bool
-is_of_both(const char *operation)
-{
-	return !strcmp(operation, "clock") || !strcmp(operation, "check_clock") ||
-	       !strcmp(operation, "restored");
-}
+/* An operation that concerns no repository of the two alone. */
+typedef int
+give_any(struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err);
 
 int
 answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payload, size_t *payload_bytes,
@@ -251,22 +242,27 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 {
 	static const struct {
 		const char *name;
-		give *give;
+		give *give;         /* either */
+		give_any *give_any; /* or */
 	} operations[] = {
-		{ "sign", give_signature },
-		{ "show", take_shown },
-		{ "root", give_root },
-		{ "last", give_last },
-		{ "can_sign", give_can_sign },
-		{ "keys", give_keys },
-		{ "begin", begin_root },
-		{ "finish", finish_root },
-		{ "put_root", take_root },
-		{ "take_key", give_key },
-		{ "delete_key", delete_key },
-		{ "clock", set_clock },
-		{ "check_clock", check_clock },
-		{ "restored", jump_ahead },
+		{ "sign", give_signature, NULL },
+		{ "show", take_shown, NULL },
+		{ "root", give_root, NULL },
+		{ "last", give_last, NULL },
+		{ "can_sign", give_can_sign, NULL },
+		{ "keys", give_keys, NULL },
+		{ "begin", begin_root, NULL },
+		{ "finish", finish_root, NULL },
+		{ "put_root", take_root, NULL },
+		{ "take_key", give_key, NULL },
+		{ "delete_key", delete_key, NULL },
+		{ "clock", NULL, set_clock },
+		{ "check_clock", NULL, check_clock },
+		{ "restored", NULL, jump_ahead },
+		{ "issue", NULL, certify_issue },
+		{ "issuer", NULL, certify_show },
+		{ "issuer_request", NULL, certify_request },
+		{ "issuer_install", NULL, certify_install },
 	};
 	AUTO(json_decref_p) json_t *request = NULL;
 	const char *operation;
@@ -276,14 +272,18 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 	    (r = json_need_text(request, "operation", "request", &operation, err)) < 0)
 		return r;
 	repository = repository_of(json_text(request, "repository"));
-	if (repository < 0 && !is_of_both(operation))
-		return err_set(err, EINVAL, "request: no such repository");
 	book->uid = uid;
 	book->request_bytes = bytes;
 	keyring_set_published(book->keyring, ledger_offered(book->ledger)->root);
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (!strcmp(operation, operations[i].name))
-			return operations[i].give(
-			    book, uid, (enum repository)repository, request, payload, payload_bytes, err);
-	return err_set(err, EINVAL, "request: no such operation");
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (strcmp(operation, operations[i].name))
+			continue;
+		if (operations[i].give_any)
+			return operations[i].give_any(book, uid, request, payload, payload_bytes, err);
+		if (repository < 0)
+			break;
+		return operations[i].give(
+		    book, uid, (enum repository)repository, request, payload, payload_bytes, err);
+	}
+	return err_set(err, EINVAL, "request: no such %s", repository < 0 ? "repository" : "operation");
 }

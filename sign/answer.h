@@ -9,6 +9,7 @@
 
 #include "lib/err.h"
 #include "sign/catalog.h"
+#include "sign/issuer.h"
 #include "sign/journal.h"
 #include "sign/keyring.h"
 #include "sign/ledger.h"
@@ -21,6 +22,7 @@ struct book {
 	struct ledger *ledger;
 	struct journal *journal;
 	struct catalog *catalog;
+	struct issuer *issuer;
 	uid_t uid;            /**< whose request it is, for the log */
 	size_t request_bytes; /**< its length */
 };

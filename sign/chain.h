@@ -3,7 +3,9 @@
  *
  *     {"n":7,"time":"2026-11-27T09:00:00Z","uid":998,"repository":"director","role":"targets","version":3,
  *      "device":"car7","sha256":HEX of the canonical signed part,"previous":HEX}
- *     {"n":8,"time":"...","event":"file" | "torn" | "clock","text":"...",...,"previous":HEX}
+ *     {"n":8,"time":"...","event":"file" | "torn" | "clock" | "issuer","text":"...",...,"previous":HEX}
+ *     {"n":9,"time":"...","uid":998,"event":"certificate","device":"car7","serial":HEX,"expires":"...",
+ *      "sha256":HEX of the DER,"previous":HEX}
  *
  * "n" counts all lines; "previous" is the SHA-256 of the line before, without its newline, also from one file
  * to the next. Each file starts with an event "file", which also has "newest", the time of the newest signature

@@ -289,6 +289,54 @@ client_finish(struct client *client, enum repository repository, const char *tex
 	return call_with_root(client, "finish", repository, text, bytes, envelope, envelope_bytes, err);
 }
 
+/* Payload of a text for everybody; that there is no issuing CA has its reason there. */
+static int
+call_for_chain(struct client *client, json_t *request, char **chain, size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+	int r = call(client, request, &payload, bytes, err);
+
+	if (r == CLIENT_NO_ISSUER)
+		err_set(err, ENOKEY, "%s", payload);
+	if (r == 0)
+		*chain = MOVE(payload);
+	return r;
+}
+
+int
+client_issue(struct client *client, const char *name, const char *public_pem, int64_t days, char **chain,
+    size_t *bytes, struct err *err)
+{
+	return call_for_chain(client,
+	    json_pack("{s:s,s:s,s:s,s:I}", "operation", "issue", "name", name, "public", public_pem, "days",
+		(json_int_t)days),
+	    chain, bytes, err);
+}
+
+int
+client_issuer(struct client *client, char **chain, size_t *bytes, struct err *err)
+{
+	return call_for_chain(client, json_pack("{s:s}", "operation", "issuer"), chain, bytes, err);
+}
+
+int
+client_issuer_request(
+    struct client *client, const char *name, bool is_new_key, char **pem, size_t *bytes, struct err *err)
+{
+	return call_for_chain(client,
+	    json_pack("{s:s,s:s*,s:b}", "operation", "issuer_request", "name", name, "new_key", is_new_key),
+	    pem, bytes, err);
+}
+
+int
+client_issuer_install(struct client *client, const char *chain, struct err *err)
+{
+	AUTO(free_p) char *payload = NULL;
+
+	return call(
+	    client, json_pack("{s:s,s:s}", "operation", "issuer_install", "chain", chain), &payload, NULL, err);
+}
+
 static int
 call_for_json(struct client *client, json_t *request, json_t **out, struct err *err)
 {

@@ -158,4 +158,10 @@ int client_issue(struct client *client, const char *name, const char *public_pem
 /** PEM of the issuing CA and all above it, the root last. 0, CLIENT_NO_ISSUER or -errno. */
 int client_issuer(struct client *client, char **chain, size_t *bytes, struct err *err);
 
+/** For the administrator: the request for an issuing CA called @name (NULL: as it is called by itself), and the
+ * chain that answers it. See issuer_request() and issuer_install(). */
+int client_issuer_request(
+    struct client *client, const char *name, bool is_new_key, char **pem, size_t *bytes, struct err *err);
+int client_issuer_install(struct client *client, const char *chain, struct err *err);
+
 #endif

@@ -231,8 +231,9 @@ journal_add(struct journal *journal, const struct journal_entry *entry, struct e
 	    entry->is_durable, err);
 }
 
-static int
-add_event(struct journal *journal, int64_t now, uid_t uid, const char *event, const char *text, struct err *err)
+int
+journal_tell(
+    struct journal *journal, int64_t now, uid_t uid, const char *event, const char *text, struct err *err)
 {
 	char when[UTC_TEXT_SIZE];
 	int r = make_room(journal, now, err);
@@ -243,6 +244,23 @@ add_event(struct journal *journal, int64_t now, uid_t uid, const char *event, co
 	return add_line(journal,
 	    json_pack("{s:I,s:s,s:I,s:s,s:s}", "n", (json_int_t)journal->head.number + 1, "time", when, "uid",
 		(json_int_t)uid, "event", event, "text", text),
+	    true, err);
+}
+
+int
+journal_add_certificate(struct journal *journal, const struct journal_certificate *certificate, struct err *err)
+{
+	char when[UTC_TEXT_SIZE], expires[UTC_TEXT_SIZE];
+	int r = make_room(journal, certificate->time, err);
+
+	if (r < 0)
+		return r;
+	utc_format(certificate->time, when);
+	utc_format(certificate->expires_at, expires);
+	return add_line(journal,
+	    json_pack("{s:I,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "n", (json_int_t)journal->head.number + 1, "time",
+		when, "uid", (json_int_t)certificate->uid, "event", "certificate", "device", certificate->name,
+		"serial", certificate->serial, "expires", expires, "sha256", certificate->sha256),
 	    true, err);
 }
 
@@ -287,7 +305,7 @@ journal_set_clock(struct journal *journal, uid_t uid, int64_t now, struct err *e
 
 	utc_format(journal->head.newest, newest);
 	snprintf(text, sizeof(text), "taken as right, though something was signed at %s", newest);
-	return add_event(journal, now, uid, "clock", text, err);
+	return journal_tell(journal, now, uid, "clock", text, err);
 }
 
 /* -- opening -- */
@@ -321,7 +339,7 @@ resume(struct journal *journal, int64_t now, int read, struct err *err)
 	snprintf(text, sizeof(text), "%lld bytes of a line that was cut short",
 	    (long long)(st.st_size - journal->bytes));
 	log_line(LOG_WARNING, "log of signatures: cut off %s file=%s", text, name);
-	return add_event(journal, now, getuid(), "torn", text, err);
+	return journal_tell(journal, now, getuid(), "torn", text, err);
 }
 
 /* A file without one whole line is what a crash left of a beginning. */

@@ -42,6 +42,15 @@ struct journal_entry {
 	bool is_durable;    /**< on disk before journal_add() returns */
 };
 
+/** One certificate of the issuing CA. */
+struct journal_certificate {
+	int64_t time; /**< seconds */
+	uid_t uid;    /**< who asked */
+	const char *name, *serial;
+	const char *sha256; /**< hex, of its DER */
+	int64_t expires_at;
+};
+
 /**
  * Opens the log below the folder @dir of the keys, and makes it when there is none. A line that a crash cut
  * short is cut off. A newest file that does not chain is left as it is, logged, and a new one begun, which says
@@ -54,6 +63,14 @@ void journal_freep(struct journal **journal);
 
 /** Adds a signature; on failure the log is as it was. -ENOSPC and other -errno with words. */
 int journal_add(struct journal *journal, const struct journal_entry *entry, struct err *err);
+
+/** Adds a certificate, which is on disk before this returns. */
+int journal_add_certificate(
+    struct journal *journal, const struct journal_certificate *certificate, struct err *err);
+
+/** Adds an event that user @uid caused, in words; on disk before this returns. */
+int journal_tell(
+    struct journal *journal, int64_t now, uid_t uid, const char *event, const char *text, struct err *err);
 
 /** Puts on disk what is not there yet, at most once a second; to be called more often than that. */
 void journal_tick(struct journal *journal);

@@ -85,6 +85,7 @@ run(const struct config *config, struct err *err)
 	AUTO(keyring_freep) struct keyring *keyring = NULL;
 	AUTO(ledger_freep) struct ledger *ledger = NULL;
 	AUTO(journal_freep) struct journal *journal = NULL;
+	AUTO(issuer_freep) struct issuer *issuer = NULL;
 	const struct journal_limits limits = { CHAIN_FILE_MAX, config->sign_log_mb * 1024 * 1024 };
 	struct server *server;
 	struct policy policy;
@@ -95,8 +96,8 @@ run(const struct config *config, struct err *err)
 	    (r = key_start(err)) < 0 || (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
 	    (r = ledger_open(dir, &ledger, err)) < 0 || (r = restored_follow(dir, ledger, err)) < 0 ||
 	    (r = journal_open(dir, &limits, utc_now(), &journal, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0 ||
-	    (r = server_new(fd, &policy, keyring, ledger, journal, &server, err)) < 0)
+	    (r = issuer_open(dir, &issuer, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
+	    (r = server_new(fd, &policy, keyring, ledger, journal, issuer, &server, err)) < 0)
 		return r;
 	server_renew(server);
 	log_line(LOG_NOTICE, "ota-signd ready socket=%s", config->sign_socket);

@@ -23,6 +23,7 @@ policy_init(struct policy *policy, const struct config *config, struct err *err)
 		policy->days[i][ROLE_SNAPSHOT] = config->snapshot_days;
 		policy->days[i][ROLE_TIMESTAMP] = config->timestamp_days;
 	}
+	policy->certificate_days = config->certificate_days;
 	policy->days[REPOSITORY_IMAGE][ROLE_TARGETS] = config->image_targets_days;
 	/* The director's three online files of a device are made together and live equally long. */
 	policy->days[REPOSITORY_DIRECTOR][ROLE_TARGETS] = config->director_targets_days;
@@ -73,6 +74,23 @@ policy_check_keeper(const struct policy *policy, uid_t uid, enum repository repo
 		return 0;
 	return err_set(err, EACCES, "user %u may not change the root of the %s repository", uid,
 	    repository_name(repository));
+}
+
+int
+policy_check_issuing(const struct policy *policy, uid_t uid, struct err *err)
+{
+	return uid == policy->signer[REPOSITORY_DIRECTOR]
+		   ? 0
+		   : err_set(err, EACCES, "user %u may not have certificates issued", uid);
+}
+
+int
+policy_check_certificate(const struct policy *policy, const char *name, int64_t days, struct err *err)
+{
+	if (days < 1 || days > policy->certificate_days)
+		return err_set(err, EINVAL, "certificate: lives %lld days, otafs.conf gives it 1 to %lld",
+		    (long long)days, (long long)policy->certificate_days);
+	return name_check_device(name, err);
 }
 
 int

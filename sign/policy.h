@@ -16,6 +16,7 @@
 struct policy {
 	uid_t signer[REPOSITORY_COUNT]; /**< the one user that a repository's online roles are signed for */
 	int64_t days[REPOSITORY_COUNT][ROLE_COUNT]; /**< longest lifetime of a document */
+	int64_t certificate_days;                   /**< and of a certificate */
 };
 
 /** Reads users and lifetimes out of @config; -ENOENT for an unknown user. */
@@ -44,6 +45,12 @@ int policy_check_bringer(
 /** -EACCES unless @uid may take or delete root keys of @repository: the image repository's signer, and nobody
  * for the director's. */
 int policy_check_keeper(const struct policy *policy, uid_t uid, enum repository repository, struct err *err);
+
+/** -EACCES unless certificates are issued for @uid: the director's signer, who knows the devices. */
+int policy_check_issuing(const struct policy *policy, uid_t uid, struct err *err);
+
+/** -EINVAL unless a certificate may be called @name, as devices are, and live for @days. */
+int policy_check_certificate(const struct policy *policy, const char *name, int64_t days, struct err *err);
 
 /**
  * -EINVAL or -EBADMSG unless @signed_part is a document of that role: _type, version, an expiry in the future

@@ -5,7 +5,8 @@
  * director with "root", the version of the root that it is made for, and "epoch", the fleet's; or operation
  * "root" with "version" (0: the newest), "last" or "can_sign" with "role", "keys", "put_root" or "finish" with
  * "root", the file as a text, "begin" with "roles", "expires" and "preview" (keyring_begin()), "take_key" or
- * "delete_key" with "keyid", "show" with "name" and "file" (client_show()), "clock" or "restored".
+ * "delete_key" with "keyid", "show" with "name" and "file" (client_show()), "clock", "restored", or those of
+ * certify.h.
  *
  * A reply is 4 bytes of code (big endian: 0, a positive answer, or a negative errno) and a payload: the
  * envelope, the number as text, the private key, nothing, or the reason as text.

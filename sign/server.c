@@ -52,7 +52,7 @@ note_root(void *context, enum repository repository, int version, const char *sh
 
 int
 server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
-    struct journal *journal, struct server **out, struct err *err)
+    struct journal *journal, struct issuer *issuer, struct server **out, struct err *err)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	struct catalog *catalog = catalog_new();
@@ -62,8 +62,8 @@ server_new(int fd, const struct policy *policy, struct keyring *keyring, struct 
 		catalog_free(catalog);
 		return err_set(err, ENOMEM, "no memory for the server");
 	}
-	*server =
-	    (struct server){ .fd = fd, .book = { policy, keyring, ledger, journal, catalog, getuid(), 0 } };
+	*server = (struct server){ .fd = fd,
+		.book = { policy, keyring, ledger, journal, catalog, issuer, getuid(), 0 } };
 	keyring_set_log(keyring, &(struct house_log){ note_root, &server->book });
 	pthread_mutex_init(&server->lock, NULL);
 	*out = server;

@@ -6,6 +6,7 @@
 #define SIGN_SERVER_H
 
 #include "lib/err.h"
+#include "sign/issuer.h"
 #include "sign/journal.h"
 #include "sign/keyring.h"
 #include "sign/ledger.h"
@@ -19,7 +20,7 @@ struct server;
 /** Serves the listening socket @fd; everything is borrowed until server_free(). The key ring's roots are logged
  * from here on; server_renew() is to be called next. */
 int server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
-    struct journal *journal, struct server **out, struct err *err);
+    struct journal *journal, struct issuer *issuer, struct server **out, struct err *err);
 void server_free(struct server *server);
 
 /** Takes one waiting connection; to be called when @fd is readable. */

@@ -46,6 +46,7 @@ static struct signer {
 	struct keyring *keyring;
 	struct ledger *ledger;
 	struct journal *journal;
+	struct issuer *issuer;
 	struct server *server;
 	char *first[REPOSITORY_COUNT]; /* 1.root.json as it was made */
 	json_t *begun[REPOSITORY_COUNT];
@@ -90,8 +91,9 @@ open_signer(void)
 	assert(keyring_open(signer.dir, 365, &signer.keyring, &err) == 0);
 	assert(ledger_open(signer.dir, &signer.ledger, &err) == 0);
 	assert(journal_open(signer.dir, &limits, utc_now(), &signer.journal, &err) == 0);
-	assert(server_new(-1, &signer.policy, signer.keyring, signer.ledger, signer.journal, &signer.server,
-		   &err) == 0);
+	assert(issuer_open(signer.dir, &signer.issuer, &err) == 0);
+	assert(server_new(-1, &signer.policy, signer.keyring, signer.ledger, signer.journal, signer.issuer,
+		   &signer.server, &err) == 0);
 	for (enum repository i = 0; i < REPOSITORY_COUNT; i++) {
 		make_first_root(i);
 		assert(keyring_root(signer.keyring, i, 1, &signer.first[i], &n, &err) == 0);
@@ -103,6 +105,7 @@ static void
 close_signer(void)
 {
 	server_free(signer.server);
+	issuer_free(signer.issuer);
 	journal_free(signer.journal);
 	ledger_free(signer.ledger);
 	keyring_free(signer.keyring);
@@ -125,6 +128,7 @@ start(void)
 		.director_targets_days = 7,
 		.snapshot_days = 7,
 		.timestamp_days = 1,
+		.certificate_days = 365,
 		.user_otafs = "501",
 		.user_watcher = "502" };
 	struct err err;

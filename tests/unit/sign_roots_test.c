@@ -34,6 +34,7 @@ struct fixture {
 	struct keyring *keyring;
 	struct ledger *ledger;
 	struct journal *journal;
+	struct issuer *issuer;
 	struct server *server;
 	struct key_pair *ours[ROLE_COUNT]; /* what the signer has, to sign in its place */
 	struct key_pair *root, *targets;   /* of the builder */
@@ -50,7 +51,9 @@ try_open(struct fixture *f, int64_t now)
 		return r;
 	assert_int_equal(ledger_open(f->dir, &f->ledger, &f->err), 0);
 	assert_int_equal(journal_open(f->dir, &limits, now, &f->journal, &f->err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &f->err), 0);
+	assert_int_equal(issuer_open(f->dir, &f->issuer, &f->err), 0);
+	assert_int_equal(
+	    server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, f->issuer, &f->server, &f->err), 0);
 	server_renew(f->server);
 	return 0;
 }
@@ -59,6 +62,7 @@ static void
 close_all(struct fixture *f)
 {
 	server_free(f->server);
+	issuer_free(f->issuer);
 	journal_free(f->journal);
 	ledger_free(f->ledger);
 	keyring_free(f->keyring);

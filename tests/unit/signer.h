@@ -24,6 +24,7 @@ struct fixture {
 	struct keyring *keyring;
 	struct ledger *ledger;
 	struct journal *journal;
+	struct issuer *issuer;
 	struct server *server;
 	struct err err;
 };
@@ -36,7 +37,9 @@ open_all(struct fixture *f)
 	assert_int_equal(keyring_open(f->dir, 365, &f->keyring, &f->err), 0);
 	assert_int_equal(ledger_open(f->dir, &f->ledger, &f->err), 0);
 	assert_int_equal(journal_open(f->dir, &limits, utc_now(), &f->journal, &f->err), 0);
-	assert_int_equal(server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, &f->server, &f->err), 0);
+	assert_int_equal(issuer_open(f->dir, &f->issuer, &f->err), 0);
+	assert_int_equal(
+	    server_new(-1, &f->policy, f->keyring, f->ledger, f->journal, f->issuer, &f->server, &f->err), 0);
 	server_renew(f->server);
 }
 
@@ -44,6 +47,7 @@ static inline void
 close_all(struct fixture *f)
 {
 	server_free(f->server);
+	issuer_free(f->issuer);
 	journal_free(f->journal);
 	ledger_free(f->ledger);
 	keyring_free(f->keyring);
@@ -58,6 +62,7 @@ setup(void **state)
 		.director_targets_days = 7,
 		.snapshot_days = 7,
 		.timestamp_days = 1,
+		.certificate_days = 365,
 		.user_otafs = "501",
 		.user_watcher = "502" };
 
