@@ -75,7 +75,7 @@ endif
 libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 # A folder is an archive of all in it but its main function, so that tests can link it whole.
-parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c %_main.c,$(wildcard $(1)/*.c)))
 lib_a     := $(B)/lib.a
 sign_a    := $(B)/sign.a
 state_a   := $(B)/state.a
@@ -85,7 +85,7 @@ store_a   := $(B)/store.a
 gateway_a := $(B)/gateway.a
 ceremony_a := $(B)/ceremony.a
 device_a  := $(B)/tests/device.a
-programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck ota-sign)
+programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admin-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
@@ -97,6 +97,7 @@ $(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(state_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
+$(B)/bin/ota-admin-gate: $(B)/gateway/admin_main.o $(gateway_a) $(lib_a)
 $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
@@ -106,6 +107,7 @@ $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pk
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
+$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
