@@ -83,6 +83,7 @@ struct trials {
 };
 
 struct batch;
+struct est;
 struct expiry;
 struct fleet;
 struct orders;
@@ -100,6 +101,7 @@ struct core {
 	struct batch *batch;             /**< what waits for the disk together (batch.h); NULL: nothing does */
 	struct orders *orders;           /**< to groups (order.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
+	struct est *est; /**< CAs above what is issued (est.h); NULL: nothing is, or not known yet */
 	struct plans plans;
 	struct trials trials;
 	int64_t followed;  /**< the publication that open assignments were held against */

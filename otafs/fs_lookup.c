@@ -132,6 +132,8 @@ fs_on_init(void *context, struct fuse_conn_info *connection)
 
 	/* Writes of a transaction come in pieces of this size at most. */
 	connection->max_write = 1024 * 1024;
+	if (mount->view == VIEW_WWW)
+		connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
 	if (mount->view == VIEW_WWW && !(connection->capable & FUSE_CAP_NO_OPEN_SUPPORT))
 		log_line(LOG_WARNING, "the kernel sends an open for every read: expect less speed");
 }

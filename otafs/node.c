@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/credential.h"
 #include "otafs/tree.h"
 
 /* Matches one part of the path against one of the pattern; both end at '/' or 0. */
@@ -66,14 +67,14 @@ static int
 check_needs(struct node *node, struct err *err)
 {
 	const struct row *row = node->row;
-	int64_t expires_at;
 	size_t count;
 	int r = 0;
 
 	if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
 	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate(node->core->state, node->args[0], node->args[1], &expires_at, err);
+		r = state_certificate_row(
+		    node->core->state, node->args[0], node->args[1], &node->certificate, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -213,10 +214,10 @@ is_object(const struct node *node)
 bool
 node_is_announced(const struct node *node)
 {
-	/* All but the objects of the OSTree repository changes without anybody telling: refs, summary, config,
-	 * and deltas, which are made anew and thrown away. */
+	/* All but the objects of the OSTree repository, and their folder, changes without anybody telling:
+	 * refs, summary, config, and deltas, which are made anew and thrown away. */
 	if (!strncmp(node->path, "treehub/", 8))
-		return is_object(node);
+		return is_object(node) || !strcmp(node->path, "treehub/objects");
 	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
 }
 
@@ -329,7 +330,10 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 
 	if (node->row->kind == NODE_LINK) {
 		r = node_link(node, target, sizeof(target), err);
-		*bytes = r < 0 ? 0 : (int64_t)strlen(target);
+		*content = r < 0 ? NULL : strdup(target);
+		*bytes = *content ? (int64_t)strlen(target) : 0;
+		if (r == 0 && !*content)
+			r = err_set(err, ENOMEM, "%s: no memory", node->path);
 	} else if (node->row->kind == NODE_LOG) {
 		*bytes = node->row->size(node, err);
 		r = *bytes < 0 ? (int)*bytes : 0;
@@ -471,7 +475,13 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 int
 node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return node->row->commit(node, body, bytes, reply, err);
+	int r = node->row->commit(node, body, bytes, reply, err);
+
+	/* Who hands something in has the certificate's key. */
+	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))
+		r = credential_use(
+		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);
+	return r;
 }
 
 void

@@ -13,6 +13,8 @@ extern const struct table tree_packages;
 extern const struct table tree_devices;
 extern const struct table tree_director;
 extern const struct table tree_gate;
+extern const struct table tree_enroll;
+extern const struct table tree_est;
 extern const struct table tree_csv;
 extern const struct table tree_events;
 extern const struct table tree_query;

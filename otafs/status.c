@@ -43,6 +43,8 @@ static const char readme[] =
     "  query/text/RULE                those that a rule means: cat 'query/text/status is Error', see query/README\n"
     "  groups/NAME/                   mkdir; ln -s ../../devices/ID groups/NAME/; or a rule: echo RULE > rule\n"
     "  groups/NAME/assign             goes to all of them; receipts has a line for each\n"
+    "  enroll/tokens/NAME/            mkdir; devices come in by it; rmdir revokes it\n"
+    "  enroll/blocked/ID              rmdir lets a device that was deleted come in again\n"
     "  csv/{devices,tags}.csv         the fleet as tables; cp one there to make, name and tag devices\n"
     "  events/all                     what happened to all, one JSON object a line: tail -f events/all\n"
     "\n"

@@ -10,6 +10,8 @@ const struct table *const tree_tables[] = {
 	&tree_devices,
 	&tree_director,
 	&tree_gate,
+	&tree_enroll,
+	&tree_est,
 	&tree_csv,
 	&tree_events,
 	&tree_query,
