@@ -45,7 +45,9 @@ outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
-pkgs_lib     := jansson libcrypto libcrypt
+pkgs_lib     := jansson libcrypto
+# Of lib/, only programs that check passwords need this (lib/login.h).
+pkgs_login   := libcrypt
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
@@ -55,7 +57,7 @@ pkgs_gateway :=
 pkgs_ceremony := p11-kit-1
 pkgs_tests/device := ostree-1 libcurl
 folders      := lib state sign otafs store watcher gateway ceremony
-pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
+pkgs         := $(foreach f,$(folders),$(pkgs_$(f))) $(pkgs_login)
 
 ifneq ($(inner),)
 missing := $(foreach p,$(pkgs),$(if $(shell $(PKG_CONFIG) --exists $(p) && echo y),,$(p)))
@@ -104,10 +106,10 @@ $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 $(load):              $(patsubst %.c,$(B)/%.o,$(filter-out %/slow_sync.c,$(wildcard tests/load/*.c))) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
-$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
-$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib)
+$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
