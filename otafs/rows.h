@@ -20,6 +20,7 @@ extern const struct table tree_events;
 extern const struct table tree_query;
 extern const struct table tree_prefix;
 extern const struct table tree_groups;
+extern const struct table tree_access;
 
 #define BOTH (VIEW_FULL | VIEW_WWW)
 #define SPEAKS (NEEDS_DEVICE | NEEDS_CERTIFICATE)

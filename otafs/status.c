@@ -68,7 +68,7 @@ status_print_readme(struct core *core, FILE *out, struct err *err)
 }
 
 int
-status_print_why(struct core *core, FILE *out, struct err *err)
+status_print_why(struct core *core, const char *who, FILE *out, struct err *err)
 {
 	size_t first = core->refused > CORE_REFUSALS ? core->refused - CORE_REFUSALS : 0;
 
@@ -77,6 +77,8 @@ status_print_why(struct core *core, FILE *out, struct err *err)
 		const struct refusal *refusal = &core->refusals[i % CORE_REFUSALS];
 		char at[UTC_TEXT_SIZE];
 
+		if (who && strcmp(who, refusal->who))
+			continue;
 		utc_format(refusal->at, at);
 		fprintf(out, "%s %s %s: %s\n", at, refusal->who, refusal->path, refusal->text);
 	}

@@ -17,5 +17,6 @@ const struct table *const tree_tables[] = {
 	&tree_query,
 	&tree_prefix,
 	&tree_groups,
+	&tree_access,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);
