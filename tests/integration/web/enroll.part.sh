@@ -36,7 +36,14 @@ ok "what was answered first is good for nothing" empty 403 new2 /director/1.root
 ok "what is answered now is good" take_apart "$T/new2" "$T/again.p12"
 ok "for all" gives 200 new2 /director/1.root.json
 ok "once it is known the id is taken" asks_in_vain 409 device_already_registered token '{"deviceId":"new1","ttl":"36000"}'
-ok "a third comes in" ask 200 token '{"deviceId":"new3"}'
+mkdir "$T/new3"
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=new3 -keyout "$T/new3/pkey.pem" -outform DER \
+	2>"$T/said" | openssl base64 >"$T/new3.request"
+ok "a third makes its own key" gives 200 token /.well-known/est/simpleenroll -X POST -H 'Content-Type: application/pkcs10' \
+	--data-binary "@$T/new3.request"
+openssl base64 -d -in "$T/body" | openssl pkcs7 -inform DER -print_certs -out "$T/new3/client.pem"
+cp "$T/new1/root.crt" "$T/new3"
+ok "and gets a certificate for it" gives 200 new3 /director/1.root.json
 ok "a fourth does not" asks_in_vain 403 token_used_up token '{"deviceId":"new4"}'
 ok "the token is no device" empty 403 token /director/1.root.json
 ok "nor reads it objects" empty 403 token /treehub/config
