@@ -116,6 +116,7 @@ struct core {
 	struct turns *lock;      /**< guards all of it; NULL in programs of one thread */
 	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
+	uid_t web_uid; /**< of ota-admin-gate, who alone gets into as/ */
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */
 	int64_t

@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/silence.h"
+#include "otafs/moment.h"
 #include "otafs/past.h"
 #include "otafs/text.h"
+#include "state/blocked.h"
 #include "state/revoked.h"
 #include "state/schedule.h"
 
@@ -27,7 +28,8 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	snprintf(text, sizeof(text), "device made by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0)
+	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0 &&
+	    (r = state_blocked_remove(core->state, id, err)) >= 0)
 		r = core_tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
 	core_changed(core, "devices", id);
@@ -64,7 +66,8 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
-	    (r = state_device_remove(core->state, device->id, err)) == 0)
+	    (r = state_device_remove(core->state, device->id, err)) == 0 &&
+	    (r = state_blocked_add(core->state, device->id, who, utc_now(), err)) >= 0)
 		r = core_tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
@@ -112,28 +115,6 @@ device_certificate_remove(
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
 }
 
-/* The forms of device.h; a line end is let pass. */
-static int
-parse_expires(const char *text, int64_t *seconds)
-{
-	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%SZ%n", "%Y-%m-%d%n",
-		"notAfter=%b %d %H:%M:%S %Y GMT%n" };
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, forms[i], &tm);
-		int day;
-
-		if (!end || *end)
-			continue;
-		day = tm.tm_mday;
-		*seconds = timegm(&tm);
-		/* The 31st of February became another day. */
-		return *seconds > 0 && tm.tm_mday == day ? 0 : -EINVAL;
-	}
-	return -EINVAL;
-}
-
 /* Nothing is told of the same time again, which a script may write each day. */
 static int
 note_expires(struct core *core, const struct device *device, const char *serial, int64_t expires_at,
@@ -161,7 +142,7 @@ device_certificate_expires(struct core *core, const struct device *device, const
 	int64_t expires_at;
 	int r;
 
-	if (parse_expires(text, &expires_at) < 0)
+	if (moment_parse(text, &expires_at) < 0)
 		return err_set(err, EINVAL,
 		    "\"%.*s\" is no time: 2046-11-22T08:00:00Z, 2046-11-22, or what openssl x509 says",
 		    (int)strcspn(text, "\n"), text);

@@ -215,6 +215,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 
 	if ((r = config_user(config->user_otafs, &core.uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_gate, &uid, &core.gate_gid, err)) < 0 ||
+	    (r = config_user(config->user_admin, &core.web_uid, &gid, err)) < 0 ||
 	    (r = config_group(config->group_admin, &core.admin_gid, err)) < 0 ||
 	    (r = config_become(config->user_otafs, err)) < 0)
 		return r;

@@ -11,6 +11,7 @@
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/label.h"
+#include "otafs/moment.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
@@ -263,10 +264,12 @@ static const struct row rows[] = {
 	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
-	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
-	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
+	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .flags = ROW_KEYS, .list = list_certificates,
+	    .make = make_certificate),
+	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .flags = ROW_KEYS, .remove = remove_certificate),
 	TEXT("devices/*/certificates/*/status", SPEAKS, print_certificate),
-	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX),
+	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, MOMENT_BYTES_MAX,
+	    .flags = ROW_KEYS),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),

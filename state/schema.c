@@ -121,7 +121,9 @@ static const char *const steps[] = {
 	 "TEXT NOT"
 	 " NULL, role SMALLINT NOT NULL, paths TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT "
 	 "NOT NULL,"
-	 " used_at BIGINT NOT NULL);"),
+	 " used_at BIGINT NOT NULL, title TEXT NOT NULL);"
+	 "CREATE INDEX access_token_parent ON access_token (parent);"
+	 "CREATE INDEX access_token_name ON access_token (name);"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
