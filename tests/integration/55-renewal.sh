@@ -212,6 +212,10 @@ ok "what was revoked does not come back" rmdir "$devices/truck1/certificates/08"
 ok "by itself" introduces 403 certificate_revoked truck1b
 ok "but by an administrator" mkdir "$devices/truck1/certificates/08"
 ok "and then again" introduces 204 "" truck1b
+ok "a device that was deleted" rmdir "$devices/truck4"
+ok "does not come back either" introduces 403 device_blocked truck4
+ok "until somebody makes it" mkdir "$devices/truck4"
+ok "and so it does" introduces 204 "" truck4
 stop otafs
 sed -i '/^fleet_ca/d' "$conf"
 start_otafs
