@@ -203,12 +203,12 @@ refuses_what_a_tls_server_should_have_refused(void **state)
 		.name = "x", .serial = "05", .extension = "CA:TRUE", .nid = NID_basic_constraints
 	};
 	struct fixture *f = *state;
-	const char *code = "certificate_not_accepted";
 
-	refuses(f, &expired, code, "is of no CA in fleet_ca: certificate has expired");
-	refuses(f, &early, code, "is of no CA in fleet_ca: certificate is not yet valid");
-	refuses(f, &server, code, "is of no CA in fleet_ca: unsuitable certificate purpose");
-	refuses(f, &authority, code, "the certificate is a CA's");
+	refuses(f, &expired, "unknown_device",
+	    "no device x with certificate 05; of no CA in fleet_ca: certificate has expired");
+	refuses(f, &early, "unknown_device", "of no CA in fleet_ca: certificate is not yet valid");
+	refuses(f, &server, "unknown_device", "of no CA in fleet_ca: unsuitable certificate purpose");
+	refuses(f, &authority, "certificate_not_accepted", "the certificate is a CA's");
 }
 
 static void
@@ -271,7 +271,7 @@ says_when_there_are_no_fleets(void **state)
 	struct fixture *f = *state;
 
 	strcpy(f->config.fleet_ca, "-");
-	refuses(f, &wish, "no_fleet_ca", "no fleet has a CA");
+	refuses(f, &wish, "unknown_device", "no device car8 with certificate 05");
 }
 
 static void
