@@ -4,6 +4,7 @@
 
 #include "otafs/blocked.h"
 #include "otafs/csr.h"
+#include "otafs/enlist.h"
 #include "otafs/moment.h"
 #include "otafs/names.h"
 #include "otafs/provision.h"
@@ -169,6 +170,20 @@ commit_devices(const struct node *node, const char *body, size_t bytes, struct r
 	return provision_take(node->core, node->args[0], node->work, reply, err);
 }
 
+static int
+prepare_enlistment(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return enlist_prepare(node->core, node->args[0], body, bytes, work, reply, err);
+}
+
+static int
+commit_enlistment(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	(void)body, (void)bytes;
+	return enlist_take(node->core, node->args[0], node->work, reply, err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -200,6 +215,8 @@ static const struct row rows[] = {
 	ROW("gate/*/*/devices", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
 	    .prepare = prepare_devices, .commit = commit_devices, .finish = provision_finish,
 	    .room = PROVISION_BYTES_MAX),
+	ROW("gate/*/*/simpleenroll", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
+	    .prepare = prepare_enlistment, .commit = commit_enlistment, .finish = enlist_finish, .room = CSR_BYTES_MAX),
 };
 /* clang-format on */
 
