@@ -188,26 +188,28 @@ commit_enlistment(const struct node *node, const char *body, size_t bytes, struc
 
 /* clang-format off */
 #define TOKEN_CONTROL(name, writer, size)                                                                               \
-	CONTROL("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, writer, size, .flags = ROW_SHOWN,                   \
+	CONTROL("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, writer, size, .flags = ROW_SHOWN | ROW_KEYS,                   \
 	    .exists = exists_token)
 #define TOKEN_TEXT(name)                                                                                                \
 	TEXT("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, .flags = ROW_SHOWN, .exists = exists_token)
 
 static const struct row rows[] = {
 	FOLDER("enroll", VIEW_FULL, NEEDS_NOTHING),
-	OPEN_FOLDER("enroll/tokens", NEEDS_NOTHING, .list = list_tokens, .make = make_token),
-	OPEN_FOLDER("enroll/tokens/*", NEEDS_NOTHING, .exists = exists_token, .remove = remove_token),
+	OPEN_FOLDER("enroll/tokens", NEEDS_NOTHING, .flags = ROW_KEYS, .list = list_tokens, .make = make_token),
+	OPEN_FOLDER("enroll/tokens/*", NEEDS_NOTHING, .flags = ROW_KEYS, .exists = exists_token,
+	    .remove = remove_token),
 	TOKEN_CONTROL("expires", write_expires, MOMENT_BYTES_MAX),
 	TOKEN_CONTROL("limit", write_limit, TOKEN_BYTES_MAX),
 	TOKEN_CONTROL("group", write_group, TOKEN_BYTES_MAX),
 	TOKEN_CONTROL("tags", write_tags, STATE_TOKEN_TAGS_MAX),
 	TOKEN_TEXT("used"),
 	TOKEN_TEXT("status"),
-	ROW("enroll/tokens/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_SHOWN,
-	    .exists = exists_token, .prepare = prepare_csr, .commit = commit_csr, .finish = token_finish,
+	ROW("enroll/tokens/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_NOTHING,
+	    .flags = ROW_SHOWN | ROW_KEYS, .exists = exists_token, .prepare = prepare_csr, .commit = commit_csr, .finish = token_finish,
 	    .room = CSR_BYTES_MAX),
-	OPEN_FOLDER("enroll/blocked", NEEDS_NOTHING, .page = page_blocked, .make = make_blocked),
-	OPEN_FOLDER("enroll/blocked/*", NEEDS_NOTHING, .exists = exists_blocked, .remove = remove_blocked),
+	OPEN_FOLDER("enroll/blocked", NEEDS_NOTHING, .flags = ROW_KEYS, .page = page_blocked, .make = make_blocked),
+	OPEN_FOLDER("enroll/blocked/*", NEEDS_NOTHING, .flags = ROW_KEYS, .exists = exists_blocked,
+	    .remove = remove_blocked),
 	TEXT("enroll/blocked/*/status", NEEDS_NOTHING, print_blocked, .flags = ROW_SHOWN, .exists = exists_blocked),
 
 	ROW("gate/*/*/devices", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
