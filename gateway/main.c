@@ -1,23 +1,17 @@
 /* ota-gate: takes request bodies from the web server over SCGI into transaction files of the mount. Owns
  * nothing. */
+#include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
 #include <syslog.h>
+#include <unistd.h>
 
-#include "gateway/respond.h"
+#include "gateway/gate.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
-#include "lib/serve.h"
 
-/** A web server that neither sends nor reads for so long is left. */
-#define PEER_SECONDS 30
-
-static void
-handle(int fd, void *mount)
-{
-	respond(fd, mount);
-}
+/** Larger bodies are mapped, so that their memory goes back when they are answered. */
+#define MAPPED_BYTES (64 * 1024)
 
 static int
 listen_privileged(const struct config *config, int *fd, struct err *err)
@@ -34,21 +28,45 @@ listen_privileged(const struct config *config, int *fd, struct err *err)
 	return program_listen(config->gate_socket, uid, www_gid, 0660, fd, err);
 }
 
+/* By default each thread has a pool of memory of its own, and the border between large and small moves. */
+static void
+save_memory(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+}
+
+static int
+serve(const struct config *config, int fd, bool is_inherited, int signals, struct err *err)
+{
+	AUTO(pool_freep) struct pool *pool = NULL;
+	int r = pool_new(config->mount, POOL_THREADS, &pool, err);
+
+	if (r < 0)
+		return r;
+	log_line(LOG_NOTICE, "ota-gate ready socket=%s inherited=%d", config->gate_socket, is_inherited);
+	r = gate_run(config, pool, fd, is_inherited, signals, err);
+	if (r == GATE_LEFT) {
+		log_line(LOG_WARNING, "stopped with requests that the tree did not answer");
+		_exit(0);
+	}
+	return r;
+}
+
 static int
 run(const struct config *config, struct err *err)
 {
 	AUTO(close_p) int fd = -1;
 	AUTO(close_p) int signals = -1;
-	char mount[CONFIG_VALUE_MAX];
-	int r;
+	int r, listens;
 
 	signal(SIGPIPE, SIG_IGN); /* the log's reader may go away */
-	if ((r = listen_privileged(config, &fd, err)) < 0 || (r = config_become(config->user_gate, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0)
+	save_memory();
+	if ((listens = listen_privileged(config, &fd, err)) < 0)
+		return listens;
+	if ((r = config_become(config->user_gate, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
-	log_line(LOG_NOTICE, "ota-gate ready socket=%s", config->gate_socket);
-	snprintf(mount, sizeof(mount), "%s", config->mount);
-	return serve_loop(fd, signals, PEER_SECONDS, handle, mount, err);
+	return serve(config, fd, listens == PROGRAM_INHERITED, signals, err);
 }
 
 int

@@ -7,18 +7,26 @@
 #include "lib/subject.h"
 
 #define KIB 1024
-#define MIB (1024 * KIB)
+
+#define SETTING(name) offsetof(struct config, name), 0
+/** {"deviceId": ..., "ttl": ...} */
+#define DEVICES_BYTES_MAX (4 * KIB)
+/** A signing request has some 500 bytes; with an RSA key of 8192 bits and long names 4 KiB. */
+#define EST_BYTES_MAX (16 * KIB)
 
 /* /core/system_info is what clients before 2019.x used. */
 static const struct route routes[] = {
-	{ "/director/manifest", "PUT", "manifest", MIB },
-	{ "/director/ecus", "POST", "ecus", MIB },
-	{ "/system_info", "PUT POST", "system_info", 4 * MIB },
-	{ "/core/system_info", "PUT POST", "system_info", 4 * MIB },
-	{ "/system_info/network", "PUT POST", "network", 64 * KIB },
-	{ "/system_info/config", "PUT POST", "config", 256 * KIB },
-	{ "/core/installed", "PUT POST", "installed", 4 * MIB },
-	{ "/events", "PUT POST", "events", MIB },
+	{ "/director/manifest", "PUT", "manifest", SETTING(manifest_kb) },
+	{ "/director/ecus", "POST", "ecus", SETTING(ecus_kb) },
+	{ "/system_info", "PUT POST", "system_info", SETTING(system_info_kb) },
+	{ "/core/system_info", "PUT POST", "system_info", SETTING(system_info_kb) },
+	{ "/system_info/network", "PUT POST", "network", SETTING(network_kb) },
+	{ "/system_info/config", "PUT POST", "config", SETTING(config_kb) },
+	{ "/core/installed", "PUT POST", "installed", SETTING(installed_kb) },
+	{ "/events", "PUT POST", "events", SETTING(events_kb) },
+	{ "/devices", "POST", "devices", 0, DEVICES_BYTES_MAX },
+	{ "/.well-known/est/simpleenroll", "POST", "simpleenroll", 0, EST_BYTES_MAX },
+	{ "/.well-known/est/simplereenroll", "POST", "simplereenroll", 0, EST_BYTES_MAX },
 };
 
 /* Whether the request target is the path, apart from doubled slashes and one at the end. */
@@ -60,6 +68,17 @@ route_find(const char *method, const char *target, const struct route **out)
 		return has_word(routes[i].methods, method) ? 0 : ROUTE_NO_METHOD;
 	}
 	return ROUTE_NO_PATH;
+}
+
+uint64_t
+route_limit(const struct route *route, const struct config *config)
+{
+	int64_t kb;
+
+	if (!route->setting)
+		return route->limit;
+	memcpy(&kb, (const char *)config + route->setting, sizeof(kb));
+	return (uint64_t)kb * KIB;
 }
 
 int

@@ -36,40 +36,52 @@ answer_send(int fd, const char *data, size_t bytes)
 static const char *
 retry_after(const char *status)
 {
-	return strncmp(status, "503", 3) ? "" : "Retry-After: 30\r\n";
+	return strncmp(status, "503", 3) && strncmp(status, "429", 3) ? "" : "Retry-After: 30\r\n";
+}
+
+size_t
+answer_bare(const char *status, char text[static ANSWER_BARE_SIZE])
+{
+	return (size_t)snprintf(text, ANSWER_BARE_SIZE, "Status: %.64s\r\n%s\r\n", status, retry_after(status));
 }
 
 void
 answer_status(int fd, const char *status)
 {
-	char text[128];
-	int n = snprintf(text, sizeof(text), "Status: %s\r\n%s\r\n", status, retry_after(status));
+	char text[ANSWER_BARE_SIZE];
 
-	answer_send(fd, text, (size_t)n);
+	answer_send(fd, text, answer_bare(status, text));
+}
+
+char *
+answer_refusal(
+    const char *status, const char *code, const char *headers, const char *context, const char *reason)
+{
+	AUTO(json_decref_p) json_t *json = NULL;
+	AUTO(free_p) char *body = NULL;
+	char shown[ERR_TEXT_MAX], id[UUID_SIZE], *text = NULL;
+
+	uuid_make(id);
+	name_printable(reason, shown, sizeof(shown));
+	json = json_pack("{s:s,s:s,s:n,s:s}", "code", code, "description", shown, "cause", "errorId", id);
+	body = json ? json_write(json) : NULL;
+	if (context)
+		log_line(LOG_NOTICE, "refused %sstatus=\"%s\" code=%s id=%s reason=\"%s\"", context, status,
+		    code, id, reason);
+	if (!body || asprintf(&text, "Status: %s\r\nContent-Type: application/json\r\n%s%s\r\n%s", status,
+			 retry_after(status), headers, body) < 0)
+		return NULL;
+	return text;
 }
 
 void
 answer_refuse(
     int fd, const char *status, const char *code, const char *headers, const char *context, const char *reason)
 {
-	AUTO(json_decref_p) json_t *json = NULL;
-	AUTO(free_p) char *body = NULL;
-	AUTO(free_p) char *text = NULL;
-	char shown[ERR_TEXT_MAX], id[UUID_SIZE];
-	int n;
+	AUTO(free_p) char *text = answer_refusal(status, code, headers, context, reason);
 
-	uuid_make(id);
-	name_printable(reason, shown, sizeof(shown));
-	json = json_pack("{s:s,s:s,s:n,s:s}", "code", code, "description", shown, "cause", "errorId", id);
-	body = json ? json_write(json) : NULL;
-	n = body ? asprintf(&text, "Status: %s\r\nContent-Type: application/json\r\n%s%s\r\n%s", status,
-		       retry_after(status), headers, body)
-		 : -1;
-	if (context)
-		log_line(LOG_NOTICE, "refused %sstatus=\"%s\" code=%s id=%s reason=\"%s\"", context, status,
-		    code, id, reason);
-	if (n > 0)
-		answer_send(fd, text, (size_t)n);
+	if (text)
+		answer_send(fd, text, strlen(text));
 	else
 		answer_status(fd, status);
 }

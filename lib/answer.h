@@ -11,13 +11,24 @@
 /** Sends all of @data; -errno when the peer is gone or takes nothing any more. */
 int answer_send(int fd, const char *data, size_t bytes);
 
-/** What can be said without memory: a status line, "503 ..." with Retry-After. */
+#define ANSWER_BARE_SIZE 128
+
+/** What can be said without memory: a status line, "503 ..." and "429 ..." with Retry-After. Returns its bytes.
+ */
+size_t answer_bare(const char *status, char text[static ANSWER_BARE_SIZE]);
+
+/** Sends that. */
 void answer_status(int fd, const char *status);
 
 /**
- * Sends a refusal: @status with a JSON body {code, description, cause, errorId}, and logs it with @context (""
+ * A refusal: @status with a JSON body {code, description, cause, errorId}, and logs it with @context (""
  * or key=value words that end with a space; NULL: not worth a line). @headers: lines that end with \r\n, or "".
+ * The caller frees it; NULL: no memory.
  */
+char *answer_refusal(
+    const char *status, const char *code, const char *headers, const char *context, const char *reason);
+
+/** Sends that, or what can be said without memory. */
 void answer_refuse(
     int fd, const char *status, const char *code, const char *headers, const char *context, const char *reason);
 

@@ -161,24 +161,31 @@ read_blocks(BIO *bio, const char *path, struct certificate *list, size_t *count,
 }
 
 int
-certificates_read(const char *path, struct certificate **out, size_t *count, struct err *err)
+certificates_parse(
+    const char *what, const char *text, size_t bytes, struct certificate **out, size_t *count, struct err *err)
 {
 	AUTO(free_p) struct certificate *list = calloc(CERTIFICATES_MAX, sizeof(*list));
-	AUTO(free_p) char *text = NULL;
-	AUTO(bio_free_p) BIO *bio = NULL;
-	size_t bytes;
+	AUTO(bio_free_p) BIO *bio = BIO_new_mem_buf(text, (int)bytes);
 	int r;
 
 	*count = 0;
-	if ((r = file_read(AT_FDCWD, path, CERTIFICATE_FILE_MAX, &text, &bytes, err)) < 0)
-		return r;
-	bio = BIO_new_mem_buf(text, (int)bytes);
 	if (!list || !bio)
-		return err_set(err, ENOMEM, "%s: no memory", path);
-	if ((r = read_blocks(bio, path, list, count, err)) < 0)
+		return err_set(err, ENOMEM, "%s: no memory", what);
+	if ((r = read_blocks(bio, what, list, count, err)) < 0)
 		return r;
 	if (*count == 0)
-		return err_set(err, EBADMSG, "%s: has no certificate", path);
+		return err_set(err, EBADMSG, "%s: has no certificate", what);
 	*out = MOVE(list);
 	return 0;
+}
+
+int
+certificates_read(const char *path, struct certificate **out, size_t *count, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+	int r = file_read(AT_FDCWD, path, CERTIFICATE_FILE_MAX, &text, &bytes, err);
+
+	*count = 0;
+	return r < 0 ? r : certificates_parse(path, text, bytes, out, count, err);
 }

@@ -33,4 +33,8 @@ struct certificate {
  */
 int certificates_read(const char *path, struct certificate **out, size_t *count, struct err *err);
 
+/** The same of a text; @what is named in the reason. */
+int certificates_parse(
+    const char *what, const char *text, size_t bytes, struct certificate **out, size_t *count, struct err *err);
+
 #endif

@@ -17,6 +17,8 @@ struct kind {
 
 static const struct kind device = { "device id", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+:-",
 	NAME_DEVICE_MAX };
+static const struct kind user = { "administrator's name", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+@-",
+	NAME_USER_MAX };
 static const struct kind serial = { "certificate serial", "0123456789ABCDEF", "0123456789ABCDEF",
 	NAME_SERIAL_MAX };
 static const struct kind package = { "package name", LETTERS_AND_DIGITS, LETTERS_AND_DIGITS "._+-",
@@ -83,6 +85,12 @@ int
 name_check_device(const char *name, struct err *err)
 {
 	return check(&device, name, err);
+}
+
+int
+name_check_user(const char *name, struct err *err)
+{
+	return check(&user, name, err);
 }
 
 int

@@ -11,6 +11,9 @@
 #define NAME_DEVICE_MAX 64
 /** Serial numbers have at most 20 octets, so 40 hex digits (RFC 5280, 4.1.2.2). */
 #define NAME_SERIAL_MAX 40
+/** Of an administrator: a certificate's common name, or what an identity provider calls him; also an address.
+ */
+#define NAME_USER_MAX 64
 /** A file name in targets.json is below 254 characters (garage-sign); NAME-VERSION has to fit. */
 #define NAME_TARGET_MAX 253
 #define NAME_PACKAGE_MAX 128
@@ -28,10 +31,11 @@
  * Each returns 0, or -EINVAL with a reason that names the kind and the cause.
  *
  * device, package, version, group: letters, digits and . _ + : - (a colon in devices only); the first is a
- * letter or digit. serial: upper-case hex. hardware, ECU: printable ASCII without a slash. delegation: letters,
- * digits and . _ - without a dot first, and no role's name.
+ * letter or digit. user: the same with an @, without a colon. serial: upper-case hex. hardware, ECU: printable
+ * ASCII without a slash. delegation: letters, digits and . _ - without a dot first, and no role's name.
  */
 int name_check_device(const char *name, struct err *err);
+int name_check_user(const char *name, struct err *err);
 int name_check_serial(const char *name, struct err *err);
 int name_check_package(const char *name, struct err *err);
 int name_check_version(const char *name, struct err *err);

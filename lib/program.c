@@ -1,10 +1,13 @@
 #include "lib/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -124,12 +127,58 @@ program_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct
 	return stat(folder, &st) == 0 ? 0 : program_folder(folder, uid, gid, mode, err);
 }
 
+/* The descriptors that systemd hands on begin here.  (sd_listen_fds(3)) */
+#define INHERITED_FIRST 3
+#define INHERITED_MAX 16
+
+/* How many descriptors were meant for this process. */
+static int
+count_inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int n = pid && count && atol(pid) == getpid() ? atoi(count) : 0;
+
+	return n < 0 ? 0 : n > INHERITED_MAX ? INHERITED_MAX : n;
+}
+
+/* Whether @fd listens at @path. */
+static bool
+listens_at(int fd, const char *path)
+{
+	struct sockaddr_un address = { 0 };
+	socklen_t bytes = sizeof(address), size = sizeof(int);
+	int listens = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       getsockname(fd, (struct sockaddr *)&address, &bytes) == 0 && address.sun_family == AF_UNIX &&
+	       !strncmp(address.sun_path, path, sizeof(address.sun_path));
+}
+
+/* The socket at @path that was handed on, or -1. */
+static int
+find_inherited(const char *path)
+{
+	int n = count_inherited();
+
+	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + n; fd++)
+		if (listens_at(fd, path) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+		    fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+			return fd;
+	return -1;
+}
+
 int
 program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *out, struct err *err)
 {
 	AUTO(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	int inherited = find_inherited(path);
+
+	if (inherited >= 0) {
+		*out = inherited;
+		return PROGRAM_INHERITED;
+	}
 	if (strlen(path) >= sizeof(address.sun_path))
 		return err_set(err, ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", path,
 		    sizeof(address.sun_path) - 1);

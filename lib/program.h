@@ -25,7 +25,15 @@ int program_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct e
 /** The same for the folder that @path lies in; one that exists belongs to somebody and is left as it is. */
 int program_folder_above(const char *path, uid_t uid, gid_t gid, mode_t mode, struct err *err);
 
-/** A Unix socket at @path that listens, with owner and mode; what stood there is replaced. */
+/** The socket is systemd's: it has the owner and mode of its unit, and stays when the process ends. */
+#define PROGRAM_INHERITED 1
+
+/**
+ * A Unix socket at @path that listens, with owner and mode; what stood there is replaced. Or PROGRAM_INHERITED:
+ * one that listens at @path was handed on by systemd. That protocol is two variables of the environment,
+ * sd_listen_fds(3); done here, so that ota-signd, with its keys, does not load libsystemd and the packers that
+ * come with it.
+ */
 int program_listen(const char *path, uid_t uid, gid_t gid, mode_t mode, int *fd, struct err *err);
 
 /** Lets everybody else go first, at the processor and at the disk: for the calling thread. Makes system calls

@@ -26,26 +26,32 @@ read_exactly(int fd, char *data, size_t bytes, struct err *err)
 	return 0;
 }
 
+int
+scgi_add_digit(size_t *length, char c, struct err *err)
+{
+	if (c == ':' && *length)
+		return SCGI_LENGTH;
+	if (c < '0' || c > '9' || (c == '0' && *length == 0))
+		return err_set(err, EBADMSG, "SCGI: the head is no netstring, or an empty one");
+	*length = *length * 10 + (size_t)(c - '0');
+	if (*length > SCGI_HEAD_MAX)
+		return err_set(err, EBADMSG, "SCGI: the head is longer than %d bytes", SCGI_HEAD_MAX);
+	return 0;
+}
+
 /* Reads the digits and the colon before a netstring. */
 static int
 read_length(int fd, size_t *length, struct err *err)
 {
-	int r, digits = 0;
+	int r;
 	char c;
 
 	*length = 0;
-	for (;;) {
-		if ((r = read_exactly(fd, &c, 1, err)) < 0)
-			return r;
-		if (c == ':' && digits)
-			return 0;
-		if (c < '0' || c > '9' || (digits == 1 && *length == 0))
-			return err_set(err, EBADMSG, "SCGI: the head is no netstring");
-		*length = *length * 10 + (size_t)(c - '0');
-		digits++;
-		if (*length > SCGI_HEAD_MAX)
-			return err_set(err, EBADMSG, "SCGI: the head is longer than %d bytes", SCGI_HEAD_MAX);
-	}
+	do
+		if ((r = read_exactly(fd, &c, 1, err)) == 0)
+			r = scgi_add_digit(length, c, err);
+	while (r == 0);
+	return r == SCGI_LENGTH ? 0 : r;
 }
 
 static int

@@ -25,7 +25,17 @@ struct scgi {
  */
 int scgi_read(int fd, struct scgi *scgi, struct err *err);
 
-/** The same on a head that is in memory, without the netstring around it. */
+/** The length is there. */
+#define SCGI_LENGTH 1
+
+/**
+ * For who cannot wait: takes the next character before the netstring into *@length, which starts as 0. 0: there
+ * are more to come; SCGI_LENGTH: it was the colon, and so many bytes and a comma follow; -EBADMSG. An empty
+ * head is none.
+ */
+int scgi_add_digit(size_t *length, char c, struct err *err);
+
+/** What scgi_read() checks, on a head that is in memory, without the netstring around it. */
 int scgi_parse(struct scgi *scgi, struct err *err);
 
 /** The value of @name, or "" when it was not sent. */

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/steady.h"
 #include "lib/utc.h"
+#include "otafs/est.h"
 #include "otafs/show.h"
 #include "otafs/restore.h"
 #include "otafs/trial.h"
@@ -74,6 +75,7 @@ core_close(struct core *core)
 	free(core->roots.texts);
 	free(core->changes.names);
 	trials_free(core);
+	est_free(core->est);
 	image_free(core->image);
 	pins_done(&core->pins);
 	reader_free(core->reader);

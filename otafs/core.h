@@ -83,6 +83,7 @@ struct trials {
 };
 
 struct batch;
+struct est;
 struct expiry;
 struct fleet;
 struct orders;
@@ -100,6 +101,7 @@ struct core {
 	struct batch *batch;             /**< what waits for the disk together (batch.h); NULL: nothing does */
 	struct orders *orders;           /**< to groups (order.h) */
 	struct expiry *expiry;           /**< what expires (expiry.h) */
+	struct est *est; /**< CAs above what is issued (est.h); NULL: nothing is, or not known yet */
 	struct plans plans;
 	struct trials trials;
 	int64_t followed;  /**< the publication that open assignments were held against */
@@ -114,6 +116,7 @@ struct core {
 	struct turns *lock;      /**< guards all of it; NULL in programs of one thread */
 	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
+	uid_t web_uid; /**< of ota-admin-gate, who alone gets into as/ */
 	int64_t started_at;
 	int wake; /**< an eventfd that wakes the main loop; 0: there is none */
 	int64_t

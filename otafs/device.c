@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/silence.h"
+#include "otafs/moment.h"
 #include "otafs/past.h"
 #include "otafs/text.h"
+#include "state/blocked.h"
+#include "state/revoked.h"
 #include "state/schedule.h"
 
 int
@@ -20,10 +22,14 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 
 	if ((r = name_check_device(id, err)) < 0)
 		return r;
+	/* gate/introduce is no device's folder. */
+	if (!strcmp(id, "introduce"))
+		return err_set(err, EINVAL, "introduce: is not for devices");
 	snprintf(text, sizeof(text), "device made by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0)
+	if ((r = state_device_add(core->state, id, utc_now(), err)) == 0 &&
+	    (r = state_blocked_remove(core->state, id, err)) >= 0)
 		r = core_tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
 	core_changed(core, "devices", id);
@@ -60,7 +66,8 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
-	    (r = state_device_remove(core->state, device->id, err)) == 0)
+	    (r = state_device_remove(core->state, device->id, err)) == 0 &&
+	    (r = state_blocked_add(core->state, device->id, who, utc_now(), err)) >= 0)
 		r = core_tell(core, device->id, who, "deleted", text, err);
 	core_changed(core, "devices", device->id);
 	return state_end(core->state, r, err);
@@ -86,7 +93,8 @@ device_certificate_add(
 
 	if ((r = name_check_serial(serial, err)) < 0 || (r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_certificate_add(core->state, device->id, serial, utc_now(), err)) == 0)
+	if ((r = state_certificate_add(core->state, device->id, serial, utc_now(), err)) == 0 &&
+	    (r = state_revoked_remove(core->state, device->id, serial, err)) >= 0)
 		r = note_certificate(core, device, serial, "accepted", who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: certificate %s is known", device->id, serial) : r;
@@ -100,32 +108,11 @@ device_certificate_remove(
 
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_certificate_remove(core->state, device->id, serial, err)) == 0)
+	if ((r = state_certificate_remove(core->state, device->id, serial, err)) == 0 &&
+	    (r = state_revoked_add(core->state, device->id, serial, who, utc_now(), err)) == 0)
 		r = note_certificate(core, device, serial, "revoked", who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
-}
-
-/* The forms of device.h; a line end is let pass. */
-static int
-parse_expires(const char *text, int64_t *seconds)
-{
-	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%SZ%n", "%Y-%m-%d%n",
-		"notAfter=%b %d %H:%M:%S %Y GMT%n" };
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, forms[i], &tm);
-		int day;
-
-		if (!end || *end)
-			continue;
-		day = tm.tm_mday;
-		*seconds = timegm(&tm);
-		/* The 31st of February became another day. */
-		return *seconds > 0 && tm.tm_mday == day ? 0 : -EINVAL;
-	}
-	return -EINVAL;
 }
 
 /* Nothing is told of the same time again, which a script may write each day. */
@@ -155,7 +142,7 @@ device_certificate_expires(struct core *core, const struct device *device, const
 	int64_t expires_at;
 	int r;
 
-	if (parse_expires(text, &expires_at) < 0)
+	if (moment_parse(text, &expires_at) < 0)
 		return err_set(err, EINVAL,
 		    "\"%.*s\" is no time: 2046-11-22T08:00:00Z, 2046-11-22, or what openssl x509 says",
 		    (int)strcspn(text, "\n"), text);

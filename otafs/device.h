@@ -6,9 +6,10 @@
 
 #include "otafs/core.h"
 
-/** mkdir devices/ID. -EEXIST, -EINVAL with the cause for a bad id. */
+/** mkdir devices/ID, which unblocks the id (blocked.h). -EEXIST, -EINVAL with the cause for a bad id. */
 int device_add(struct core *core, const char *id, const char *who, struct err *err);
-/** rmdir devices/ID: all of it but the history goes, and its certificates stop working. */
+/** rmdir devices/ID: all of it but the history goes, its certificates stop working, and the id is blocked
+ * (blocked.h). */
 int device_remove(struct core *core, const struct device *device, const char *who, struct err *err);
 
 /** mkdir and rmdir devices/ID/certificates/SERIAL. */
@@ -17,13 +18,8 @@ int device_certificate_add(
 int device_certificate_remove(
     struct core *core, const struct device *device, const char *serial, const char *who, struct err *err);
 
-/** Most bytes of a write of when a certificate expires. */
-#define DEVICE_EXPIRES_MAX 64
-/**
- * When a certificate expires: "2046-11-22T08:00:00Z", "2046-11-22" (the start of that day), or as openssl x509
- * -enddate says it, "notAfter=Nov 22 08:00:00 2046 GMT". -EINVAL for another form. Printed is the first form,
- * or "not known".
- */
+/** When a certificate expires, in a form of moment.h; -EINVAL for another one. Printed is the first form, or
+ * "not known". */
 int device_certificate_expires(struct core *core, const struct device *device, const char *serial,
     const char *text, const char *who, struct err *err);
 int device_print_certificate_expires(

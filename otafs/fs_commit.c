@@ -70,7 +70,8 @@ work(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct reading *reading = (struct reading *)job;
 	struct node node;
-	int r = node_find(core, VIEW_FULL, reading->node.path, fuse_req_ctx(reading->request)->uid, &node, err);
+	int r =
+	    node_find(core, VIEW_FULL, reading->node.asked, fuse_req_ctx(reading->request)->uid, &node, err);
 
 	reading->is_found = r == 0;
 	if (r < 0)

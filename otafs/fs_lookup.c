@@ -46,7 +46,7 @@ make_inode(struct mount *mount, const struct node *node, int64_t tag, struct err
 				     : node_stat(node, &st, &content, err)) < 0)
 		return NULL;
 	adjust(mount, node, tag, &st);
-	inode = inode_new(mount->view == VIEW_WWW ? node_inode(node) : node->path, tag, &st,
+	inode = inode_new(mount->view == VIEW_WWW ? node_inode(node) : node->asked, tag, &st,
 	    mount->view == VIEW_WWW ? content : NULL);
 	if (!inode)
 		err_set(err, ENOMEM, "no memory for an inode");
@@ -131,6 +131,8 @@ fs_on_init(void *context, struct fuse_conn_info *connection)
 
 	/* Writes of a transaction come in pieces of this size at most. */
 	connection->max_write = 1024 * 1024;
+	if (mount->view == VIEW_WWW)
+		connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
 	if (mount->view == VIEW_WWW && !(connection->capable & FUSE_CAP_NO_OPEN_SUPPORT))
 		log_line(LOG_WARNING, "the kernel sends an open for every read: expect less speed");
 }

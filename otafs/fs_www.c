@@ -50,6 +50,18 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	close(r);
 }
 
+/* The kernel keeps what it was told: links are the way from each device to what all share. */
+static void
+on_readlink(fuse_req_t request, fuse_ino_t id)
+{
+	const struct inode *inode = fs_inode_of(fs_mount_of(request), id);
+
+	if (S_ISLNK(inode->st.st_mode))
+		fuse_reply_readlink(request, inode->content);
+	else
+		fs_fail(request, -EINVAL);
+}
+
 const struct fuse_lowlevel_ops fs_www_operations = {
 	.init = fs_on_init,
 	.lookup = fs_on_lookup,
@@ -58,6 +70,7 @@ const struct fuse_lowlevel_ops fs_www_operations = {
 	.getattr = fs_on_getattr,
 	.open = on_open,
 	.read = on_read,
+	.readlink = on_readlink,
 	.opendir = fs_on_opendir,
 	.readdir = fs_on_readdir,
 	.releasedir = fs_on_releasedir,

@@ -91,9 +91,12 @@ open_kind(const struct node *node, int flags, struct handle *handle, struct err 
 int
 handle_open(const struct node *node, int flags, struct handle **out, struct err *err)
 {
+	bool is_writing = (flags & O_ACCMODE) != O_RDONLY;
 	AUTO(handle_freep) struct handle *handle = handle_new(node);
-	int r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
+	int r = is_writing ? node_may_write(node, err) : node_may_read(node, err);
 
+	if (r == 0)
+		r = handle ? open_kind(node, flags, handle, err) : -ENOMEM;
 	if (r == 0)
 		*out = MOVE(handle);
 	return r;
@@ -102,6 +105,10 @@ handle_open(const struct node *node, int flags, struct handle **out, struct err 
 int
 handle_open_folder(const struct node *node, struct handle **out, struct err *err)
 {
+	int r = node_may_read(node, err);
+
+	if (r < 0)
+		return r;
 	*out = handle_new(node);
 	return *out ? 0 : err_set(err, ENOMEM, "%s: no memory", node->path);
 }

@@ -1,7 +1,6 @@
 #include "otafs/lifetime.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/image.h"
+#include "otafs/lifetime_part.h"
 
 #define DAY_SECONDS 86400
 #define HOUR_SECONDS 3600
@@ -57,11 +57,8 @@ lifetimes_count_devices(struct core *core, int64_t now, struct lifetime_devices 
 
 /* ---- the list */
 
-static int add(struct lifetimes *list, struct lifetime **out, struct err *err, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static int
-add(struct lifetimes *list, struct lifetime **out, struct err *err, const char *format, ...)
+int
+lifetime_add(struct lifetimes *list, struct lifetime **out, struct err *err, const char *format, ...)
 {
 	struct lifetime *more = realloc(list->list, (list->count + 1) * sizeof(*more));
 	char what[sizeof(more->what)];
@@ -234,7 +231,7 @@ add_director_root(struct core *core, const struct sources *sources, struct lifet
 	const char *text;
 	int r;
 
-	if ((r = add(out, &entry, err, "director root")) < 0)
+	if ((r = lifetime_add(out, &entry, err, "director root")) < 0)
 		return r;
 	if (core->roots.count == 0) {
 		entry->is_needed = true;
@@ -264,7 +261,7 @@ add_director_documents(struct core *core, const struct sources *sources, struct 
 
 	if (core->roots.count == 0)
 		return 0;
-	if ((r = add(out, &entry, err, "director documents")) < 0 ||
+	if ((r = lifetime_add(out, &entry, err, "director documents")) < 0 ||
 	    (r = state_epoch(core->state, &epoch, &raised_at, err)) < 0)
 		return r;
 	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
@@ -315,7 +312,7 @@ add_image_document(struct core *core, const struct sources *sources, enum role r
     struct lifetimes *out, struct err *err)
 {
 	struct lifetime *entry;
-	int r = add(out, &entry, err, "image %s", role_name(role));
+	int r = lifetime_add(out, &entry, err, "image %s", role_name(role));
 
 	if (r < 0)
 		return r;
@@ -333,7 +330,7 @@ add_delegation(const struct target_role *role, struct lifetimes *out, struct err
 	char words[sizeof(entry->who) - 64];
 	const json_t *id;
 	size_t i;
-	int r = add(out, &entry, err, "delegation %s", role->name);
+	int r = lifetime_add(out, &entry, err, "delegation %s", role->name);
 
 	if (r < 0)
 		return r;
@@ -396,7 +393,7 @@ add_held_root(const struct sources *sources, int64_t published, struct lifetimes
 	version = json_integer_value(json_object_get(body, "version"));
 	if (version <= published || (keys && care_of(keys) == LIFETIME_ITSELF))
 		return 0;
-	if ((r = add(out, &entry, err, "image root %lld, held back", (long long)version)) < 0)
+	if ((r = lifetime_add(out, &entry, err, "image root %lld, held back", (long long)version)) < 0)
 		return r;
 	say_care(entry, sources, REPOSITORY_IMAGE, ROLE_TARGETS);
 	say_document(entry, json_text(body, "expires"), 0);
@@ -430,126 +427,6 @@ add_image(struct core *core, const struct sources *sources, struct lifetimes *ou
 	if ((r = add_image_targets(core, sources, out, err)) < 0)
 		return r;
 	return add_held_root(sources, version, out, err);
-}
-
-/* ---- certificates */
-
-/* The name under which ota-pki(8) made the file, or NULL; @folder is where. */
-static const char *
-pki_name(const struct source_file *file, char folder[static sizeof(file->path)])
-{
-	static const char *const names[][2] = { { "server_certificate", "server" },
-		{ "device_ca", "device-ca" }, { "build_ca", "build-ca" } };
-	char copy[sizeof(file->path)];
-	const char *base;
-
-	strcpy(copy, file->path);
-	strcpy(folder, file->path);
-	base = basename(copy);
-	memmove(folder, dirname(folder), strlen(folder) + 1);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t n = strlen(names[i][1]);
-
-		if (!strcmp(names[i][0], file->setting) && !strncmp(names[i][1], base, n) &&
-		    !strcmp(base + n, ".pem"))
-			return names[i][1];
-	}
-	return NULL;
-}
-
-static void
-say_file_command(struct lifetime *out, const struct source_file *file, const struct certificate *certificate)
-{
-	char folder[sizeof(file->path)];
-	const char *pki = pki_name(file, folder);
-	bool is_above = pki && !strcmp(pki, "server") && certificate->is_ca;
-
-	if (certificate->is_list)
-		snprintf(out->command, sizeof(out->command), "openssl ca -gencrl -config CA.conf -out %s",
-		    file->path);
-	else if (file->name[0])
-		snprintf(out->command, sizeof(out->command), "ota-builder --certificate %s CREDENTIALS.zip",
-		    file->name);
-	else if (is_above)
-		snprintf(out->command, sizeof(out->command),
-		    "ota-pki --renew server-ca %.255s && ota-pki --renew server %.255s", folder, folder);
-	else if (pki)
-		snprintf(out->command, sizeof(out->command), "ota-pki --renew %s %s", pki, folder);
-	else
-		snprintf(out->command, sizeof(out->command), "# put a new one into %.400s", file->path);
-}
-
-static void
-say_certificate(struct lifetime *out, const struct source_file *file, const struct certificate *certificate)
-{
-	bool is_server = !strcmp(file->setting, "server_certificate");
-
-	out->care = LIFETIME_PERSON;
-	out->expires_at = certificate->expires_at;
-	out->is_needed = is_server || !strncmp(file->setting, "device_", 7);
-	for (size_t i = 0; i < file->count; i++)
-		out->is_replaced = out->is_replaced || (file->list[i].expires_at > certificate->expires_at &&
-							   file->list[i].is_list == certificate->is_list &&
-							   !strcmp(file->list[i].name, certificate->name));
-	snprintf(out->who, sizeof(out->who), "who has the key of %s%s", certificate->issuer,
-	    is_server && certificate->is_ca ? "; devices have to get it as their root.crt before, and the web "
-					      "server has to be started again"
-	    : file->name[0]                 ? "; the builder gets the credentials"
-					    : "; the web server has to be started again");
-	if (out->is_replaced)
-		snprintf(out->who, sizeof(out->who), "nobody: a later one of that name is in the file");
-	say_file_command(out, file, certificate);
-}
-
-static int
-add_file_entries(const struct source_file *file, struct lifetimes *out, struct err *err)
-{
-	struct lifetime *entry;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < file->count; i++) {
-		r = add(
-		    out, &entry, err, "%s %s", file->setting, file->name[0] ? file->name : file->list[i].name);
-		if (r == 0)
-			say_certificate(entry, file, &file->list[i]);
-	}
-	if (r < 0 || file->list)
-		return r;
-	if ((r = add(out, &entry, err, "%s%s%s", file->setting, file->name[0] ? " " : "", file->name)) < 0)
-		return r;
-	entry->care = LIFETIME_PERSON;
-	strcpy(entry->trouble, file->trouble);
-	snprintf(entry->who, sizeof(entry->who), "an administrator");
-	snprintf(entry->command, sizeof(entry->command),
-	    "# user otafs has to be able to read %.400s, and to enter its folder", file->path);
-	return 0;
-}
-
-static int
-add_devices(const struct lifetime_devices *devices, struct lifetimes *out, struct err *err)
-{
-	const struct state_expiry_counts *counts = &devices->counts;
-	struct lifetime *entry;
-	int r;
-
-	if (!counts->certificates)
-		return 0;
-	if ((r = add(out, &entry, err, "device certificates")) < 0)
-		return r;
-	entry->care = LIFETIME_PERSON;
-	entry->is_summary = true;
-	entry->expires_at = devices->count ? devices->first[0].expires_at : 0;
-	if (!devices->count)
-		snprintf(entry->trouble, sizeof(entry->trouble),
-		    "of none that is still good it is known when it expires");
-	snprintf(entry->who, sizeof(entry->who),
-	    "who has the key of the device CA; of %lld: %lld expire within %d days, %lld have expired, of %lld "
-	    "it is not known",
-	    (long long)counts->certificates, (long long)counts->expiring, LIFETIME_DEVICE_DAYS,
-	    (long long)counts->expired, (long long)counts->not_known);
-	snprintf(entry->command, sizeof(entry->command), "ota-device-cert --ca-dir DIR %s OUT",
-	    devices->count ? devices->first[0].device : "ID");
-	return 0;
 }
 
 /* ---- order */
@@ -600,10 +477,11 @@ lifetimes_list(struct core *core, const struct sources *sources, const struct li
 	*out = (struct lifetimes){ 0 };
 	if ((r = add_director_root(core, sources, out, err)) < 0 ||
 	    (r = add_director_documents(core, sources, out, err)) < 0 ||
-	    (r = add_image(core, sources, out, err)) < 0 || (r = add_devices(devices, out, err)) < 0)
+	    (r = add_image(core, sources, out, err)) < 0 || (r = lifetime_add_devices(devices, out, err)) < 0 ||
+	    (r = lifetime_add_tokens(core, devices->at, out, err)) < 0)
 		return r;
 	for (size_t i = 0; i < sources->count; i++)
-		if ((r = add_file_entries(&sources->files[i], out, err)) < 0)
+		if ((r = lifetime_add_file(&sources->files[i], out, err)) < 0)
 			return r;
 	number_doubles(out);
 	qsort(out->list, out->count, sizeof(*out->list), by_time);

@@ -17,6 +17,8 @@
 #include "lib/log.h"
 #include "lib/program.h"
 #include "lib/utc.h"
+#include "otafs/credential.h"
+#include "otafs/est.h"
 #include "otafs/expiry.h"
 #include "otafs/fleet.h"
 #include "otafs/follow.h"
@@ -106,6 +108,7 @@ refresh(struct core *core, struct fs *fs)
 	fs_forget(fs, &changes);
 	fs_drop(fs, oldest);
 	expiry_look(core, utc_now());
+	est_look(core);
 	return is_soon ? REFRESH_SOON_SECONDS : REFRESH_SECONDS;
 }
 
@@ -120,6 +123,7 @@ begin_updates(struct core *core, struct fs *fs)
 
 		core_lock(core);
 		schedule_run(core, utc_now());
+		credential_run(core, utc_now());
 		is_more = follow_run(core);
 		core_take_changes(core, &changes);
 		core_unlock(core);
@@ -211,6 +215,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 
 	if ((r = config_user(config->user_otafs, &core.uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_gate, &uid, &core.gate_gid, err)) < 0 ||
+	    (r = config_user(config->user_admin, &core.web_uid, &gid, err)) < 0 ||
 	    (r = config_group(config->group_admin, &core.admin_gid, err)) < 0 ||
 	    (r = config_become(config->user_otafs, err)) < 0)
 		return r;
@@ -230,6 +235,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	follow(&core);
 	fleet_keep(&core, utc_now());
 	expiry_look(&core, utc_now());
+	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);

@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/credential.h"
 #include "otafs/tree.h"
 
 /* Matches one part of the path against one of the pattern; both end at '/' or 0. */
@@ -66,14 +67,14 @@ static int
 check_needs(struct node *node, struct err *err)
 {
 	const struct row *row = node->row;
-	int64_t expires_at;
 	size_t count;
 	int r = 0;
 
 	if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
 	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate(node->core->state, node->args[0], node->args[1], &expires_at, err);
+		r = state_certificate_row(
+		    node->core->state, node->args[0], node->args[1], &node->certificate, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -90,17 +91,104 @@ check_needs(struct node *node, struct err *err)
 	return r > 0 ? err_set(err, ENOENT, "%s: no such file", node->path) : r;
 }
 
+/* as/WHO/PATH becomes PATH, on which WHO acts. */
+static int
+enter_as(struct node *node, uid_t uid, struct err *err)
+{
+	const char *who = node->asked + strlen("as/"), *rest;
+	int r;
+
+	if (uid != node->core->web_uid)
+		return err_set(err, EACCES, "as/ is for ota-admin-gate");
+	if ((r = access_find(node->core, who, strcspn(who, "/"), &node->access, err)) < 0)
+		return r;
+	rest = who + strcspn(who, "/");
+	memmove(node->path, rest + (*rest == '/'), strlen(rest + (*rest == '/')) + 1);
+	access_who(&node->access, node->who);
+	return 0;
+}
+
+static int
+enter(struct node *node, uid_t uid, struct err *err)
+{
+	if (!strcmp(node->asked, "as"))
+		node->access.is_there = true; /* as nobody yet */
+	if (!strncmp(node->asked, "as/", 3))
+		return enter_as(node, uid, err);
+	snprintf(node->who, sizeof(node->who), "%s", user_who(&node->core->users, uid));
+	return 0;
+}
+
+static int
+pass(const struct node *node, struct err *err)
+{
+	int r = node->row->flags & ROW_OWN ? 0 : access_may_pass(&node->access, node->path, err);
+
+	if (r < 0)
+		core_refused(node->core, node->path, node->who, err->text);
+	return r;
+}
+
+/* Whether it is the way of somebody else, who does not come through as/WHO/. */
+static bool
+is_others(const struct node *node, const struct row *row)
+{
+	return node->access.name[0] && row->group != GROUP_ADMIN;
+}
+
 int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err)
 {
+	int r;
+
 	memset(out, 0, sizeof(*out));
 	out->core = core;
-	if (view == VIEW_FULL)
-		snprintf(out->who, sizeof(out->who), "%s", user_who(&core->users, uid));
-	if ((size_t)snprintf(out->path, sizeof(out->path), "%s", path) >= sizeof(out->path))
+	if ((size_t)snprintf(out->asked, sizeof(out->asked), "%s", path) >= sizeof(out->asked))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
+	memcpy(out->path, out->asked, sizeof(out->path));
+	if (view == VIEW_FULL && (r = enter(out, uid, err)) < 0)
+		return r;
 	out->row = find_row(view, out);
-	return out->row ? check_needs(out, err) : err_set(err, ENOENT, "%s: no such file", path);
+	if (!out->row || is_others(out, out->row))
+		return err_set(err, ENOENT, "%s: no such file", path);
+	return (r = pass(out, err)) < 0 ? r : check_needs(out, err);
+}
+
+static int
+may(const struct node *node, const char *path, enum access_role role, struct err *err)
+{
+	struct err ignored;
+	int r = node->row->flags & ROW_OWN ? 0 : access_may(&node->access, path, role, err);
+
+	if (r < 0)
+		core_refused(node->core, path, node->who, err->text);
+	else
+		access_note(node->core, &node->access, &ignored);
+	return r;
+}
+
+int
+node_may_read(const struct node *node, struct err *err)
+{
+	return may(node, node->path, ACCESS_VIEW, err);
+}
+
+static enum access_role
+role_for(const struct row *row)
+{
+	return row->flags & ROW_KEYS ? ACCESS_KEYS : ACCESS_OPERATE;
+}
+
+int
+node_may_write(const struct node *node, struct err *err)
+{
+	return may(node, node->path, role_for(node->row), err);
+}
+
+int
+node_may_put(const struct node *folder, const char *path, struct err *err)
+{
+	return may(folder, path, role_for(folder->row), err);
 }
 
 enum node_kind
@@ -124,10 +212,10 @@ is_object(const struct node *node)
 bool
 node_is_announced(const struct node *node)
 {
-	/* All but the objects of the OSTree repository changes without anybody telling: refs, summary, config,
-	 * and deltas, which are made anew and thrown away. */
+	/* All but the objects of the OSTree repository, and their folder, changes without anybody telling:
+	 * refs, summary, config, and deltas, which are made anew and thrown away. */
 	if (!strncmp(node->path, "treehub/", 8))
-		return is_object(node);
+		return is_object(node) || !strcmp(node->path, "treehub/objects");
 	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
 }
 
@@ -240,7 +328,10 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 
 	if (node->row->kind == NODE_LINK) {
 		r = node_link(node, target, sizeof(target), err);
-		*bytes = r < 0 ? 0 : (int64_t)strlen(target);
+		*content = r < 0 ? NULL : strdup(target);
+		*bytes = *content ? (int64_t)strlen(target) : 0;
+		if (r == 0 && !*content)
+			r = err_set(err, ENOMEM, "%s: no memory", node->path);
 	} else if (node->row->kind == NODE_LOG) {
 		*bytes = node->row->size(node, err);
 		r = *bytes < 0 ? (int)*bytes : 0;
@@ -273,16 +364,37 @@ fill(const struct node *node, struct stat *st, bool is_taking, char **content, s
 	return 0;
 }
 
+/* What is found through as/ belongs to ota-admin-gate, who finds a transaction by the sticky bit, which means
+ * nothing else on a file. */
+static void
+hand_over(const struct node *node, struct stat *st)
+{
+	st->st_uid = node->core->web_uid;
+	st->st_mode &= S_IFMT | S_IRWXU;
+	if (node->row->kind == NODE_TRANSACTION)
+		st->st_mode |= S_ISVTX;
+}
+
+static int
+describe(const struct node *node, struct stat *st, bool is_taking, char **content, struct err *err)
+{
+	int r = fill(node, st, is_taking, content, err);
+
+	if (r == 0 && node->access.is_there)
+		hand_over(node, st);
+	return r;
+}
+
 int
 node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
 {
-	return fill(node, st, false, content, err);
+	return describe(node, st, false, content, err);
 }
 
 int
 node_take(const struct node *node, struct stat *st, char **content, struct err *err)
 {
-	return fill(node, st, true, content, err);
+	return describe(node, st, true, content, err);
 }
 
 /* The name under which the row stands directly below @folder, or NULL; "*" is none. */
@@ -308,7 +420,7 @@ list_rows(const struct node *node, const struct table *table, enum view view, no
 		const struct row *row = &table->rows[i];
 		const char *name = row->views & view ? fixed_name(row, node->row->pattern) : NULL;
 
-		if (name)
+		if (name && !is_others(node, row))
 			r = each(name, type_of(row->kind), context);
 	}
 	return r;
@@ -361,7 +473,13 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 int
 node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	return node->row->commit(node, body, bytes, reply, err);
+	int r = node->row->commit(node, body, bytes, reply, err);
+
+	/* Who hands something in has the certificate's key. */
+	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))
+		r = credential_use(
+		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);
+	return r;
 }
 
 void
@@ -403,9 +521,11 @@ node_make(const struct node *folder, const char *name, struct err *err)
 	char path[NODE_PATH_MAX];
 	int r;
 
+	snprintf(path, sizeof(path), "%.512s/%.500s", folder->path, name);
+	if ((r = node_may_put(folder, path, err)) < 0)
+		return r;
 	r = folder->row->make ? folder->row->make(folder, name, err)
 			      : err_set(err, EPERM, "nothing can be made here");
-	snprintf(path, sizeof(path), "%.512s/%.500s", folder->path, name);
 	if (r < 0 && r != -EEXIST) /* mkdir -p meets what is there */
 		core_refused(folder->core, path, folder->who, err->text);
 	return r;
@@ -414,8 +534,11 @@ node_make(const struct node *folder, const char *name, struct err *err)
 int
 node_remove(const struct node *node, struct err *err)
 {
-	int r = node->row->remove ? node->row->remove(node, err) : err_set(err, EPERM, "cannot be removed");
+	int r = node_may_write(node, err);
 
+	if (r < 0)
+		return r;
+	r = node->row->remove ? node->row->remove(node, err) : err_set(err, EPERM, "cannot be removed");
 	if (r < 0)
 		core_refused(node->core, node->path, node->who, err->text);
 	return r;

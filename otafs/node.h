@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "otafs/access.h"
 #include "otafs/core.h"
 
 /** Longest path below a mount: a ref's name and treehub/refs/heads/ before it. */
@@ -49,25 +50,35 @@ struct row;
 struct node {
 	struct core *core;
 	const struct row *row;
-	char path[NODE_PATH_MAX];
-	const char *args[NODE_ARGS_MAX]; /**< the variable parts of the path */
-	char who[STATE_WHO_MAX];         /**< who acts, for the history: "uid 1000 (anna)" */
-	struct device device;            /**< below devices/ID */
-	const struct target *target;     /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
-	char parts[NODE_PATH_MAX];       /**< what @args points into */
-	char shared[NODE_PATH_MAX];      /**< www view: see node_inode() */
-	int64_t set;                     /**< the publication that it is of */
-	bool is_fixed;                   /**< its name will never stand for anything else */
-	void *work;                      /**< of a transaction: what node_prepare() has made */
+	char path[NODE_PATH_MAX];           /**< below as/WHO/, if it was asked for there */
+	char asked[NODE_PATH_MAX];          /**< the whole path */
+	struct access access;               /**< who asked, if it was through as/ */
+	const char *args[NODE_ARGS_MAX];    /**< the variable parts of the path */
+	char who[STATE_WHO_MAX];            /**< who acts, for the history: "uid 1000 (anna)", "anna (web)" */
+	struct device device;               /**< below devices/ID */
+	struct certificate_row certificate; /**< below a certificate */
+	const struct target *target;        /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
+	char parts[NODE_PATH_MAX];          /**< what @args points into */
+	char shared[NODE_PATH_MAX];         /**< www view: see node_inode() */
+	int64_t set;                        /**< the publication that it is of */
+	bool is_fixed;                      /**< its name will never stand for anything else */
+	void *work;                         /**< of a transaction: what node_prepare() has made */
 };
 
-/** Finds @path (no leading slash, "" is the top). 0, -ENOENT, or another -errno. */
+/** Finds @path (no leading slash, "" is the top) for the user @uid. 0, -ENOENT, or another -errno. */
 int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err);
 
+/** Whether who asks may read the node, or write to it. Modes decide for users of the machine; this is about
+ * as/. -EACCES; a refusal is remembered. */
+int node_may_read(const struct node *node, struct err *err);
+int node_may_write(const struct node *node, struct err *err);
+/** The same of @path, which is to be made in the folder. */
+int node_may_put(const struct node *folder, const char *path, struct err *err);
+
 /**
- * What the node is, how large, how old. Of a text, @content is what was generated for that; the caller frees
- * it. For other kinds @content is NULL.
+ * What the node is, how large, how old. Of a text, @content is what was generated for that, of a link what it
+ * points to; the caller frees it. For other kinds @content is NULL.
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 

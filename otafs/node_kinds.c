@@ -1,6 +1,7 @@
 /* Nodes that are more than a text or a folder that is made at once: read in pieces, linked, renamed. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "otafs/node.h"
 #include "otafs/tree.h"
@@ -76,10 +77,13 @@ int
 node_make_link(const struct node *folder, const char *name, const char *target, struct err *err)
 {
 	char path[NODE_PATH_MAX];
-	int r = folder->row->make_link ? folder->row->make_link(folder, name, target, err)
-				       : err_set(err, EPERM, "no link can be made here");
+	int r;
 
 	snprintf(path, sizeof(path), "%.512s/%.500s", folder->path, name);
+	if ((r = node_may_put(folder, path, err)) < 0)
+		return r;
+	r = folder->row->make_link ? folder->row->make_link(folder, name, target, err)
+				   : err_set(err, EPERM, "no link can be made here");
 	if (r < 0)
 		core_refused(folder->core, path, folder->who, err->text);
 	return r;
@@ -88,8 +92,10 @@ node_make_link(const struct node *folder, const char *name, const char *target, 
 int
 node_unlink(const struct node *node, struct err *err)
 {
-	if (node->row->flags & ROW_SHOWN)
-		return 0;
+	int r = node_may_write(node, err);
+
+	if (r < 0 || (node->row->flags & ROW_SHOWN))
+		return r;
 	if (!node->row->unlink)
 		return refuse(node, err_set(err, EPERM, "cannot be removed"), err);
 	return refuse(node, node->row->unlink(node, err), err);
@@ -98,8 +104,13 @@ node_unlink(const struct node *node, struct err *err)
 int
 node_rename(const struct node *node, const char *name, struct err *err)
 {
-	int r =
-	    node->row->rename ? node->row->rename(node, name, err) : err_set(err, EPERM, "cannot be renamed");
+	char path[NODE_PATH_MAX];
+	const char *slash = strrchr(node->path, '/');
+	int r;
 
+	snprintf(path, sizeof(path), "%.*s%.500s", slash ? (int)(slash + 1 - node->path) : 0, node->path, name);
+	if ((r = node_may_write(node, err)) < 0 || (r = node_may_put(node, path, err)) < 0)
+		return r;
+	r = node->row->rename ? node->row->rename(node, name, err) : err_set(err, EPERM, "cannot be renamed");
 	return refuse(node, r, err);
 }

@@ -13,11 +13,14 @@ extern const struct table tree_packages;
 extern const struct table tree_devices;
 extern const struct table tree_director;
 extern const struct table tree_gate;
+extern const struct table tree_enroll;
+extern const struct table tree_est;
 extern const struct table tree_csv;
 extern const struct table tree_events;
 extern const struct table tree_query;
 extern const struct table tree_prefix;
 extern const struct table tree_groups;
+extern const struct table tree_access;
 
 #define BOTH (VIEW_FULL | VIEW_WWW)
 #define SPEAKS (NEEDS_DEVICE | NEEDS_CERTIFICATE)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -43,6 +44,35 @@ read_file(struct sources *sources, const char *setting, const char *path, const 
 	r = certificates_read(path, &file->list, &file->count, &why);
 	if (r < 0)
 		name_printable(why.text, file->trouble, sizeof(file->trouble));
+	return 0;
+}
+
+/* Who needs none has none: no administrator has a certificate, or clients are given another file. */
+static int
+read_if_there(struct sources *sources, const char *setting, const char *path, struct err *err)
+{
+	if (!strcmp(path, "-") || (access(path, F_OK) < 0 && errno == ENOENT))
+		return 0;
+	return read_file(sources, setting, path, "", err);
+}
+
+/* The CA itself: those above it are in device_ca. */
+static int
+read_issuer(struct client *signer, struct sources *sources, struct err *err)
+{
+	AUTO(free_p) char *chain = NULL;
+	struct source_file *file;
+	struct err ignored;
+	size_t bytes;
+
+	if (client_issuer(signer, &chain, &bytes, &ignored) != 0)
+		return 0;
+	if (!(file = add_file(sources, "issuing CA", "", err)))
+		return -ENOMEM;
+	if (certificates_parse("issuing CA", chain, bytes, &file->list, &file->count, &ignored) < 0)
+		name_printable(ignored.text, file->trouble, sizeof(file->trouble));
+	else
+		file->count = 1;
 	return 0;
 }
 
@@ -102,10 +132,17 @@ sources_read(const struct config *config, struct client *signer, struct sources 
 	*out = (struct sources){ 0 };
 	if ((r = read_file(out, "server_certificate", config->server_certificate, "", err)) < 0 ||
 	    (r = read_file(out, "device_ca", config->device_ca, "", err)) < 0 ||
-	    (r = read_file(out, "build_ca", config->build_ca, "", err)) < 0)
+	    (r = read_file(out, "build_ca", config->build_ca, "", err)) < 0 ||
+	    (r = read_if_there(out, "admin_ca", config->admin_ca, err)) < 0 ||
+	    (r = read_if_there(out, "server_ca", config->server_ca, err)) < 0)
+		return r;
+	if (strcmp(config->fleet_ca, "-") != 0 &&
+	    (r = read_file(out, "fleet_ca", config->fleet_ca, "", err)) < 0)
 		return r;
 	if (strcmp(config->device_crl, "-") != 0 &&
 	    (r = read_file(out, "device_crl", config->device_crl, "", err)) < 0)
+		return r;
+	if ((r = read_issuer(signer, out, err)) < 0)
 		return r;
 	for (int i = 0; i < REPOSITORY_COUNT; i++)
 		out->keys[i] = sources_keys(signer, (enum repository)i);

@@ -18,7 +18,8 @@
 
 /** A file of certificates as it was read. */
 struct source_file {
-	const char *setting; /**< "build certificate" for one of build.certificates/ */
+	const char *setting; /**< "build certificate" for one of build.certificates/, "issuing CA" for the
+				  signer's */
 	char path[2 * CONFIG_VALUE_MAX + NAME_DEVICE_MAX];
 	char name[NAME_DEVICE_MAX + 1]; /**< the builder's */
 	struct certificate *list;       /**< NULL: @trouble says why */

@@ -43,6 +43,8 @@ static const char readme[] =
     "  query/text/RULE                those that a rule means: cat 'query/text/status is Error', see query/README\n"
     "  groups/NAME/                   mkdir; ln -s ../../devices/ID groups/NAME/; or a rule: echo RULE > rule\n"
     "  groups/NAME/assign             goes to all of them; receipts has a line for each\n"
+    "  enroll/tokens/NAME/            mkdir; devices come in by it; rmdir revokes it\n"
+    "  enroll/blocked/ID              rmdir lets a device that was deleted come in again\n"
     "  csv/{devices,tags}.csv         the fleet as tables; cp one there to make, name and tag devices\n"
     "  events/all                     what happened to all, one JSON object a line: tail -f events/all\n"
     "\n"
@@ -66,7 +68,7 @@ status_print_readme(struct core *core, FILE *out, struct err *err)
 }
 
 int
-status_print_why(struct core *core, FILE *out, struct err *err)
+status_print_why(struct core *core, const char *who, FILE *out, struct err *err)
 {
 	size_t first = core->refused > CORE_REFUSALS ? core->refused - CORE_REFUSALS : 0;
 
@@ -75,6 +77,8 @@ status_print_why(struct core *core, FILE *out, struct err *err)
 		const struct refusal *refusal = &core->refusals[i % CORE_REFUSALS];
 		char at[UTC_TEXT_SIZE];
 
+		if (who && strcmp(who, refusal->who))
+			continue;
 		utc_format(refusal->at, at);
 		fprintf(out, "%s %s %s: %s\n", at, refusal->who, refusal->path, refusal->text);
 	}

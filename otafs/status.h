@@ -15,8 +15,8 @@ int status_print_keys(struct core *core, enum repository repository, FILE *out, 
 
 /** Prints report/@name (gc, limits) as ota-watcher wrote it last; nothing when it has not yet. */
 int status_print_report(struct core *core, const char *name, FILE *out, struct err *err);
-/** The last refusals of writes, oldest first: "TIME WHO PATH: CAUSE". */
-int status_print_why(struct core *core, FILE *out, struct err *err);
+/** The last refusals of writes, oldest first: "TIME WHO PATH: CAUSE". @who: those of one; NULL: of all. */
+int status_print_why(struct core *core, const char *who, FILE *out, struct err *err);
 
 /** JSON: counts, the publication, the signer. */
 int status_print_health(struct core *core, FILE *out, struct err *err);

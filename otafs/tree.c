@@ -10,10 +10,13 @@ const struct table *const tree_tables[] = {
 	&tree_devices,
 	&tree_director,
 	&tree_gate,
+	&tree_enroll,
+	&tree_est,
 	&tree_csv,
 	&tree_events,
 	&tree_query,
 	&tree_prefix,
 	&tree_groups,
+	&tree_access,
 };
 const size_t tree_table_count = sizeof(tree_tables) / sizeof(tree_tables[0]);

@@ -20,7 +20,8 @@ enum needs {
 	NEEDS_TARGET = 8,      /**< args[0], args[1] are package and version */
 };
 
-enum tree_group { GROUP_ADMIN, GROUP_GATE };
+/** Who besides otafs. What is for ota-gate, and as/ itself, is not there below as/WHO/. */
+enum tree_group { GROUP_ADMIN, GROUP_GATE, GROUP_WEB };
 
 enum row_flags {
 	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
@@ -28,6 +29,8 @@ enum row_flags {
 	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
 	ROW_GROWS = 8, /**< a text that only grows: a read at its end looks again, so that tail -f works */
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
+	ROW_KEYS = 32,  /**< through as/, to write there needs the role "keys"; without it, "operate" */
+	ROW_OWN = 64,   /**< through as/, is for everybody who gets in: the row looks at who it is */
 };
 
 struct row {

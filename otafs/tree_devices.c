@@ -7,9 +7,11 @@
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
 #include "otafs/counter.h"
+#include "otafs/credential.h"
 #include "otafs/device.h"
 #include "otafs/device_json.h"
 #include "otafs/label.h"
+#include "otafs/moment.h"
 #include "otafs/names.h"
 #include "otafs/past.h"
 #include "otafs/report.h"
@@ -61,6 +63,12 @@ static int
 remove_certificate(const struct node *node, struct err *err)
 {
 	return device_certificate_remove(node->core, &node->device, node->args[1], node->who, err);
+}
+
+static int
+print_certificate(const struct node *node, FILE *out, struct err *err)
+{
+	return credential_print(node->core, node->args[0], node->args[1], out, err);
 }
 
 static int
@@ -256,9 +264,12 @@ static const struct row rows[] = {
 	ROW("devices/*/events", VIEW_FULL, NODE_STREAM, 0640, GROUP_ADMIN, NEEDS_DEVICE, .stream = stream_events),
 	FOLDER("devices/*/ecus", VIEW_FULL, NEEDS_DEVICE, .list = list_ecus),
 	TEXT("devices/*/ecus/*", NEEDS_DEVICE, print_ecu, .exists = exists_ecu),
-	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .list = list_certificates, .make = make_certificate),
-	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .remove = remove_certificate),
-	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, DEVICE_EXPIRES_MAX),
+	OPEN_FOLDER("devices/*/certificates", NEEDS_DEVICE, .flags = ROW_KEYS, .list = list_certificates,
+	    .make = make_certificate),
+	FOLDER("devices/*/certificates/*", VIEW_FULL, SPEAKS, .flags = ROW_KEYS, .remove = remove_certificate),
+	TEXT("devices/*/certificates/*/status", SPEAKS, print_certificate),
+	CONTROL("devices/*/certificates/*/expires", SPEAKS, print_expires, write_expires, MOMENT_BYTES_MAX,
+	    .flags = ROW_KEYS),
 
 	/* The web server's view of a device is reached by its certificate only. */
 	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),

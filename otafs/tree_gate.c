@@ -1,9 +1,11 @@
 /* devices/ID/in/ and gate/: what devices hand in, and ota-gate's way to it. */
 #include "otafs/enroll.h"
+#include "otafs/introduce.h"
 #include "otafs/manifest.h"
 #include "otafs/names.h"
 #include "otafs/report.h"
 #include "otafs/rows.h"
+#include "otafs/token.h"
 
 static int
 prepare_manifest(
@@ -65,11 +67,48 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 			  : report_commit(node->core, &node->device, kind, body, bytes, reply, err);
 }
 
+/* ---- who may come: a device, or who has an enrolment token */
+
+static int
+exists_name(const struct node *node, struct err *err)
+{
+	struct device device;
+	struct token token;
+	int r = state_device(node->core->state, node->args[0], &device, err);
+
+	return r == STATE_NONE ? token_find(node->core, node->args[0], &token, err) : r;
+}
+
+static int
+exists_pair(const struct node *node, struct err *err)
+{
+	int64_t expires_at;
+	int r = state_certificate(node->core->state, node->args[0], node->args[1], &expires_at, err);
+
+	return r == STATE_NONE ? token_check_serial(node->core, node->args[0], node->args[1], err) : r;
+}
+
+static int
+prepare_introduction(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return introduce_prepare(node->core, body, bytes, work, reply, err);
+}
+
+static int
+commit_introduction(
+    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	(void)body;
+	(void)bytes;
+	return introduce_take(node->core, node->work, reply, err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
 /* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
-#define GATE_FOLDER(path, need) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, need, .list = NULL)
+#define GATE_FOLDER(path, check) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, NEEDS_NOTHING, .exists = check)
 #define TRANSACTION(name, committer, size, ...)                                                                            \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
 	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
@@ -81,9 +120,12 @@ commit_report(const struct node *node, const char *body, size_t bytes, struct re
 
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
-	GATE_FOLDER("gate", NEEDS_NOTHING),
-	GATE_FOLDER("gate/*", NEEDS_DEVICE),
-	GATE_FOLDER("gate/*/*", SPEAKS),
+	/* Before the rows of devices: none can have that id. */
+	ROW("gate/introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
+	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
+	GATE_FOLDER("gate", NULL),
+	GATE_FOLDER("gate/*", exists_name),
+	GATE_FOLDER("gate/*/*", exists_pair),
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
 	    .finish = manifest_finish),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX, .prepare = prepare_ecus, .finish = enroll_finish),

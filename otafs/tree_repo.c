@@ -277,12 +277,39 @@ tag_set(const struct node *node)
 	return node->is_fixed ? names_root_version(node->args[2]) : node->set;
 }
 
+/* ---- the ways from a device to what all share; below the device, so that they end with its certificate */
+
+static int
+settle_shared(struct node *node, struct err *err)
+{
+	(void)err;
+	snprintf(node->shared, sizeof(node->shared), "links/%s", names_last(node));
+	return 0;
+}
+
+static int
+link_treehub(const struct node *node, char *out, size_t room, struct err *err)
+{
+	(void)node, (void)err;
+	snprintf(out, room, "../../../treehub");
+	return 0;
+}
+
+static int
+link_targets(const struct node *node, char *out, size_t room, struct err *err)
+{
+	(void)node, (void)err;
+	snprintf(out, room, "../../../../repo/targets");
+	return 0;
+}
+
 /* ---- the table */
 
 /* clang-format off */
 /* What every user of the machine may read: nothing in it is about a device. */
 #define PUBLIC_FOLDER(path, ...) ROW(path, BOTH, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
 #define DISK(path, ...) ROW(path, BOTH, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
+#define SHARED(path, ...) ROW(path, VIEW_WWW, NODE_LINK, 0777, GROUP_ADMIN, SPEAKS, .settle = settle_shared, __VA_ARGS__)
 
 static const struct row rows[] = {
 	PUBLIC_FOLDER("treehub", .list = list_treehub),
@@ -296,6 +323,8 @@ static const struct row rows[] = {
 	ROW("repo/**", VIEW_FULL, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, .exists = exists_repo, .list = list_repo,
 	    .open = open_repo),
 
+	SHARED("devices/*/*/treehub", .link = link_treehub),
+	SHARED("devices/*/*/repo/targets", .link = link_targets),
 	FOLDER("devices/*/*/repo", VIEW_WWW, SPEAKS),
 	FOLDER("devices/*/*/repo/delegations", VIEW_WWW, SPEAKS),
 	ROW("devices/*/*/repo/delegations/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED,

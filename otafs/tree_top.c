@@ -16,7 +16,7 @@ print_readme(const struct node *node, FILE *out, struct err *err)
 static int
 print_refusals(const struct node *node, FILE *out, struct err *err)
 {
-	return status_print_why(node->core, out, err);
+	return status_print_why(node->core, node->access.is_there ? node->who : NULL, out, err);
 }
 
 static int
@@ -69,7 +69,7 @@ print_version(const struct node *node, FILE *out, struct err *err)
 static const struct row rows[] = {
 	ROW("", BOTH, NODE_FOLDER, 0751, GROUP_ADMIN, NEEDS_NOTHING, .list = NULL),
 	TEXT("README", NEEDS_NOTHING, print_readme),
-	TEXT("why", NEEDS_NOTHING, print_refusals),
+	TEXT("why", NEEDS_NOTHING, print_refusals, .flags = ROW_OWN),
 
 	FOLDER("keys", VIEW_FULL, NEEDS_NOTHING),
 	TEXT("keys/image", NEEDS_NOTHING, print_keys),

@@ -14,6 +14,20 @@ static const char CERTIFICATE_SOURCE[] = "UPDATE certificate SET source = ?3 WHE
 static const char CERTIFICATES_UNUSED[] =
     "SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = ?2 AND used_at = 0 THEN 1 ELSE 0 END), 0)"
     " FROM certificate WHERE device = ?1";
+static const char CERTIFICATE_ROW[] = "SELECT added_at, expires_at, used_at, ends_at, source FROM certificate"
+				      " WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE_SOURCES[] = "SELECT source FROM certificate WHERE device = ?1";
+static const char CERTIFICATE_USED[] =
+    "UPDATE certificate SET used_at = ?3 WHERE device = ?1 AND serial = ?2 AND used_at = 0";
+/* Of one second, the one that is used counts as the newer. */
+static const char CERTIFICATES_OLDER[] =
+    "SELECT serial FROM certificate WHERE device = ?1 AND serial <> ?2 AND added_at <= ?3"
+    " AND (ends_at = 0 OR ends_at > ?4) ORDER BY serial";
+static const char CERTIFICATE_ENDS[] = "UPDATE certificate SET ends_at = ?3 WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATES_PENDING[] = "SELECT serial FROM certificate WHERE device = ?1 AND source = ?2"
+					   " AND used_at = 0 ORDER BY serial";
+static const char CERTIFICATES_ENDED[] = "SELECT device, serial, ends_at FROM certificate"
+					 " WHERE ends_at > 0 AND ends_at <= ?1 ORDER BY ends_at LIMIT ?2";
 /* Each is a range of certificate_expiry. */
 static const char EXPIRY_COUNT[] =
     "SELECT (SELECT COUNT(*) FROM certificate),"
@@ -90,6 +104,81 @@ state_certificates_unused(struct state *state, const char *device, const char *s
 		are_unused = db_number(s, 0) > 0 && db_number(s, 0) == db_number(s, 1);
 	db_done(s);
 	return r < 0 ? r : are_unused ? 0 : STATE_NONE;
+}
+
+int
+state_certificate_row(
+    struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, CERTIFICATE_ROW, &rows, err, "ss", device, serial);
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
+	if (r > 0) {
+		out->added_at = db_number(rows, 0);
+		out->expires_at = db_number(rows, 1);
+		out->used_at = db_number(rows, 2);
+		out->ends_at = db_number(rows, 3);
+		db_copy(rows, 4, out->source, sizeof(out->source));
+	}
+	db_done(rows);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_certificate_sources(
+    struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
+{
+	return state_each_text(state, CERTIFICATE_SOURCES, device, each, context, err);
+}
+
+int
+state_certificate_used(
+    struct state *state, const char *device, const char *serial, int64_t now, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, CERTIFICATE_USED, err, "ssi", device, serial, now), STATE_EXISTS);
+}
+
+int
+state_certificates_older(struct state *state, const char *device, const char *serial,
+    const struct certificate_row *than, int64_t ends_at, state_name_fn each, void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(
+	    state->db, CERTIFICATES_OLDER, &rows, err, "ssii", device, serial, than->added_at, ends_at);
+
+	return r < 0 ? r : state_each_name(rows, each, context, err);
+}
+
+int
+state_certificate_ends(
+    struct state *state, const char *device, const char *serial, int64_t ends_at, struct err *err)
+{
+	return state_answer(
+	    db_change(state->db, CERTIFICATE_ENDS, err, "ssi", device, serial, ends_at), STATE_NONE);
+}
+
+int
+state_certificates_pending(struct state *state, const char *device, const char *source, state_name_fn each,
+    void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, CERTIFICATES_PENDING, &rows, err, "ss", device, source);
+
+	return r < 0 ? r : state_each_name(rows, each, context, err);
+}
+
+int
+state_certificates_ended(
+    struct state *state, int64_t now, int most, state_expiry_fn each, void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, CERTIFICATES_ENDED, &rows, err, "ii", now, (int64_t)most);
+
+	return r < 0 ? r : state_each_row(rows, each, context, err);
 }
 
 int

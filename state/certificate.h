@@ -8,6 +8,9 @@
 #include "lib/err.h"
 #include "state/state.h"
 
+/** Where it came from, for programs: "token NAME", "fleet CN=...", ... */
+#define STATE_SOURCE_MAX 192
+
 int
 state_certificates(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 
@@ -26,6 +29,34 @@ int state_certificate_source(
 /** Whether @device has certificates, all of them from @source and none of them used: 0, or STATE_NONE. */
 int state_certificates_unused(struct state *state, const char *device, const char *source, struct err *err);
 
+/** All that is known of one. */
+struct certificate_row {
+	int64_t added_at;
+	int64_t expires_at; /**< 0: nobody has told */
+	int64_t used_at;    /**< when it handed in something first, as far as that was noted; 0: not yet */
+	int64_t ends_at;    /**< it goes then, since a newer one is in use; 0: it stays */
+	char source[STATE_SOURCE_MAX];
+};
+/** 0, or STATE_NONE. */
+int state_certificate_row(
+    struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err);
+/** Calls @each with the source of each certificate of @device. */
+int state_certificate_sources(
+    struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
+/** STATE_EXISTS: it was noted before, or there is no such certificate. */
+int state_certificate_used(
+    struct state *state, const char *device, const char *serial, int64_t now, struct err *err);
+
+/** Calls @each with those of @device that came no later than @serial, whose row is @than, and stay longer than
+ * until @ends_at. */
+int state_certificates_older(struct state *state, const char *device, const char *serial,
+    const struct certificate_row *than, int64_t ends_at, state_name_fn each, void *context, struct err *err);
+int state_certificate_ends(
+    struct state *state, const char *device, const char *serial, int64_t ends_at, struct err *err);
+/** Those from @source that were not used yet. */
+int state_certificates_pending(struct state *state, const char *device, const char *source, state_name_fn each,
+    void *context, struct err *err);
+
 /** Of all certificates that speak for a device. The cost is that of counting in an index. */
 struct state_expiry_counts {
 	int64_t certificates, not_known;
@@ -38,7 +69,10 @@ int state_expiry_count(
 typedef int (*state_expiry_fn)(const char *device, const char *serial, int64_t expires_at, void *context);
 int state_expiry_first(
     struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err);
-/** Grows when what these two give may have changed. */
+/** The first @most that should have gone by @now; @each gets when. */
+int state_certificates_ended(
+    struct state *state, int64_t now, int most, state_expiry_fn each, void *context, struct err *err);
+/** Grows when what these give may have changed. */
 int64_t state_certificate_changes(const struct state *state);
 
 #endif

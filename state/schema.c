@@ -111,6 +111,9 @@ static const char *const steps[] = {
 	 "NULL,"
 	 " tags TEXT NOT NULL);"
 	 "CREATE TABLE blocked (device TEXT PRIMARY KEY, created_at BIGINT NOT NULL, who TEXT NOT NULL);"
+	 "CREATE TABLE revoked (device TEXT NOT NULL, serial TEXT NOT NULL, created_at BIGINT NOT NULL, who "
+	 "TEXT NOT"
+	 " NULL, PRIMARY KEY (device, serial));"
 	 "CREATE TABLE administrator (name TEXT PRIMARY KEY, role SMALLINT NOT NULL, created_at BIGINT NOT "
 	 "NULL, who"
 	 " TEXT NOT NULL);"
@@ -118,7 +121,9 @@ static const char *const steps[] = {
 	 "TEXT NOT"
 	 " NULL, role SMALLINT NOT NULL, paths TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT "
 	 "NOT NULL,"
-	 " used_at BIGINT NOT NULL);"),
+	 " used_at BIGINT NOT NULL, title TEXT NOT NULL);"
+	 "CREATE INDEX access_token_parent ON access_token (parent);"
+	 "CREATE INDEX access_token_name ON access_token (name);"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))

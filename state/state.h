@@ -33,8 +33,8 @@ void state_freep(struct state **state);
 int state_begin(struct state *state, struct err *err);
 int state_end(struct state *state, int r, struct err *err);
 
-/** "uid 4294967295 (NAME)": who did something; a longer name is cut. */
-#define STATE_WHO_MAX 64
+/** "uid 4294967295 (NAME)", "NAME (token 1a2b3c4d)": who did something; a longer name is cut. */
+#define STATE_WHO_MAX 96
 
 /** Is called with one name after the other until it returns non-zero, which is passed on. */
 typedef int (*state_name_fn)(const char *name, void *context);

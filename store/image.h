@@ -96,12 +96,27 @@ int image_read(struct image *image, const char *name, char **text, size_t *bytes
     char checksum[static DIGEST_HEX_SIZE], struct err *err);
 
 /**
- * Publishes targets that a builder signed, byte for byte, if the newest root's threshold of targets keys signed
- * them. @checksum: of the targets.json that he edited, or NULL. What was created before keeps its createdAt
- * only as the builder wrote it. 0, one of the above, DROP_BAD with words, or -errno.
+ * Says whether who hands it in may change target @file from @before to @after; one of them is NULL when it is
+ * added or removed. A @file of NULL: the trusted delegations. 0, or a positive answer of its own, with words,
+ * that is passed on. Not to call image_ from it.
  */
-int
-image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum, struct err *err);
+typedef int
+image_judge_fn(const char *file, const json_t *before, const json_t *after, void *data, struct err *err);
+
+/** May be NULL: then all may be changed. */
+struct image_judge {
+	image_judge_fn *judge;
+	void *data;
+};
+
+/**
+ * Publishes targets that a builder signed, byte for byte, if the newest root's threshold of targets keys signed
+ * them, and @judge has nothing against any change. @checksum: of the targets.json that he edited, or NULL. What
+ * was created before keeps its createdAt only as the builder wrote it. 0, one of the above, DROP_BAD with
+ * words, what the judge says, or -errno.
+ */
+int image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum,
+    const struct image_judge *judge, struct err *err);
 
 /**
  * The same for targets that carry no word of what was edited: @version, which is set, has to be the present one
@@ -130,11 +145,11 @@ int image_put_trust(struct image *image, const json_t *delegations, struct err *
 
 /**
  * Publishes delegation @name as its supplier signed it: signature, threshold, paths, version, expiry are
- * checked. The same document once more is done already. 0, IMAGE_NO_DELEGATION, DROP_BAD (with EKEYREJECTED as
- * the err's code when it is the signatures), or -errno.
+ * checked, and @judge is asked. The same document once more is done already. 0, IMAGE_NO_DELEGATION, DROP_BAD
+ * (with EKEYREJECTED as the err's code when it is the signatures), what the judge says, or -errno.
  */
-int
-image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err);
+int image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes,
+    const struct image_judge *judge, struct err *err);
 
 /** Takes file names out of targets.json. Those that are not there are done already. DROP_BAD: one is assigned
  * to a device. -ENOKEY: targets are off line. */

@@ -163,8 +163,60 @@ check_targets(struct image *image, const json_t *json, int version, struct err *
 	return r ? r : check_delegated(image, signed_part, err);
 }
 
+/* Asks about each target that is not in both lists as it is. */
+static int
+judge_changes(const struct image_judge *judge, json_t *before, json_t *after, struct err *err)
+{
+	const char *file;
+	json_t *target;
+	int r = 0;
+
+	json_object_foreach(after, file, target)
+	{
+		const json_t *old = json_object_get(before, file);
+
+		if (r == 0 && !json_equal(old, target))
+			r = judge->judge(file, old, target, judge->data, err);
+	}
+	json_object_foreach(before, file, target)
+	{
+		if (r == 0 && !json_object_get(after, file))
+			r = judge->judge(file, target, NULL, judge->data, err);
+	}
+	return r;
+}
+
+/* Whether both trust the same; none and an empty one are alike. */
+static bool
+is_same_trust(const json_t *before, const json_t *after)
+{
+	if (json_array_size(json_object_get(before, "roles")) +
+		json_array_size(json_object_get(after, "roles")) ==
+	    0)
+		return true;
+	return json_equal(before, after);
+}
+
+/* The same of two documents, and of whom they trust. */
+static int
+judge_document(const struct image_judge *judge, const json_t *before, const json_t *after, struct err *err)
+{
+	const json_t *trusted = json_object_get(before, "delegations"),
+		     *trust = json_object_get(after, "delegations");
+	int r = 0;
+
+	if (!judge)
+		return 0;
+	if (!is_same_trust(trusted, trust))
+		r = judge->judge(NULL, trusted, trust, judge->data, err);
+	return r ? r
+		 : judge_changes(
+		       judge, json_object_get(before, "targets"), json_object_get(after, "targets"), err);
+}
+
 int
-image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum, struct err *err)
+image_put_targets(struct image *image, const char *text, size_t bytes, const char *checksum,
+    const struct image_judge *judge, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	struct change change = { .text = text, .bytes = bytes };
@@ -175,7 +227,8 @@ image_put_targets(struct image *image, const char *text, size_t bytes, const cha
 		return r;
 
 	AUTO(state_unlock) struct image *locked = state_lock(image);
-	if ((r = check_checksum(locked, checksum, err)) || (r = check_targets(locked, json, version, err)))
+	if ((r = check_checksum(locked, checksum, err)) || (r = check_targets(locked, json, version, err)) ||
+	    (r = judge_document(judge, locked->targets, json_object_get(json, "signed"), err)))
 		return r;
 	change.json = json;
 	return state_publish(locked, &change, err);
@@ -467,7 +520,8 @@ admit(struct image *image, const struct change *change, int version, struct err 
 }
 
 int
-image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err)
+image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes,
+    const struct image_judge *judge, struct err *err)
 {
 	AUTO(json_decref_p) json_t *json = NULL;
 	struct change change = { .delegation = name, .delegation_text = text, .delegation_bytes = bytes };
@@ -485,6 +539,10 @@ image_put_delegation(struct image *image, const char *name, const char *text, si
 	r = admit(locked, &change, version, err);
 	if (r)
 		return r == IMAGE_SAME ? 0 : r;
+	r = judge_document(
+	    judge, json_object_get(locked->delegations, name), json_object_get(json, "signed"), err);
+	if (r)
+		return r;
 	r = state_publish(locked, &change, err);
 	if (r == 0)
 		log_line(LOG_NOTICE, "delegation name=%s published version=%d", name, version);

@@ -12,6 +12,7 @@
 #include "lib/answer.h"
 #include "lib/cleanup.h"
 #include "lib/subject.h"
+#include "lib/utc.h"
 
 /** A body that is refused is read up to here before the answer. A client that sees the answer to a longer one
  * while it sends does better; some see a broken connection. */
@@ -264,6 +265,12 @@ api_refuse(struct api_request *request, const char *status, const char *code, co
 }
 
 void
+api_refuse_limit(struct api_request *request, const struct err *err)
+{
+	api_refuse(request, "403 Forbidden", "not_allowed", "%s", err->text);
+}
+
+void
 api_refuse_err(struct api_request *request, const char *code, const struct err *err)
 {
 	const char *status = "503 Service Unavailable";
@@ -381,13 +388,34 @@ route(struct api_request *request)
 		    request->path, request->method);
 	else if (!found)
 		api_refuse(request, "404 Not Found", "not_found", "nothing is served under %s", request->path);
-	else if (found->is_owner_only && !request->is_owner)
+	else if (found->who == API_OWNER && !request->is_owner)
 		api_refuse(request, "403 Forbidden", "not_an_owner",
 		    "%s is not one of build_owners, who alone may do this", request->user);
+	else if (found->who == API_BUILDER && request->limits.is_push_only)
+		api_refuse(request, "403 Forbidden", "not_allowed", "%s may only push", request->user);
 	else
 		found->handler(request, rest);
 	/* A handler that forgot to answer is a mistake of ours; the builder still hears something. */
 	api_refuse(request, "500 Internal Server Error", "no_answer", "the handler gave no answer");
+}
+
+/* Sets what the builder is limited to; refuses the request when he is none any more, or when that cannot be
+ * known. */
+static bool
+set_limits(struct api_request *request)
+{
+	struct err err = { 0 };
+	int r;
+
+	if (!*request->user || request->is_owner)
+		return true;
+	r = limits_read(&request->limits, request->api->config->build_limits, request->user, &err);
+	/* A mistake in the settings is nothing that the builder did. */
+	if (r < 0)
+		api_refuse(request, "503 Service Unavailable", "not_available", "%s", err.text);
+	else if ((r = limits_check_time(&request->limits, utc_now(), &err)))
+		api_refuse(request, "403 Forbidden", "not_accepted", "%s", err.text);
+	return r == 0;
 }
 
 static void
@@ -398,6 +426,8 @@ answer(struct api_request *request)
 
 	if (r < 0)
 		api_refuse(request, "403 Forbidden", "not_accepted", "%s", err.text);
+	else if (!set_limits(request))
+		return;
 	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) == 0)
 		route(request);
 	else if (r == API_NOBODY)
@@ -424,6 +454,7 @@ api_serve(int fd, void *data)
 	request.method = scgi_get(scgi, "REQUEST_METHOD");
 	request.length = request.left = scgi->content_length;
 	answer(&request);
+	limits_done(&request.limits);
 	if (request.left)
 		answer_linger(fd, &request.left, *request.user ? 0 : NOBODY_SECONDS);
 }

@@ -17,6 +17,7 @@
 #include "lib/scgi.h"
 #include "store/image.h"
 #include "store/ingest.h"
+#include "watcher/limits.h"
 #include "watcher/mover.h"
 #include "watcher/status.h"
 #include "watcher/upkeep.h"
@@ -30,12 +31,15 @@ struct api_request;
  * route's pattern. */
 typedef void api_handler(struct api_request *request, const char *rest);
 
+/** Every builder; one who is not limited to pushing; one of build_owners. */
+enum api_who { API_PUSHER, API_BUILDER, API_OWNER };
+
 struct api_route {
 	const char *methods; /**< allowed ones, separated by spaces */
 	const char *pattern; /**< behind the prefix: the whole rest, its start when it ends with a slash, or the
 				end of its one part when it starts with a star */
 	api_handler *handler;
-	bool is_owner_only;
+	enum api_who who; /**< may do it */
 };
 
 /** Routes below each of some prefixes, which start and end with a slash; both lists end with NULL. */
@@ -67,6 +71,7 @@ struct api_request {
 	char path[API_PATH_SIZE];       /**< decoded, without query, doubled slashes and one at the end */
 	char user[NAME_DEVICE_MAX + 1]; /**< the builder, as the web server authenticated him; never empty */
 	bool is_owner;                  /**< one of build_owners */
+	struct limits limits;           /**< of the builder; none for an owner */
 	uint64_t length;                /**< of the body */
 	uint64_t left;                  /**< of it, not read yet */
 	bool is_answered;
@@ -116,6 +121,9 @@ void api_file(struct api_request *request, int dir, const char *name, const char
  * does not find. */
 void api_refuse(struct api_request *request, const char *status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/** The refusal of what build_limits does not let the builder do. */
+void api_refuse_limit(struct api_request *request, const struct err *err);
 
 /** The refusal that fits a failure of the store: 507 for ENOSPC and EDQUOT, 400 for EBADMSG and EINVAL, else
  * 503. */

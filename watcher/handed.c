@@ -305,7 +305,7 @@ put_targets(struct handed *handed, struct image *image, struct err *err)
 static int
 put_delegation(struct handed *handed, struct image *image, struct err *err)
 {
-	int r = image_put_delegation(image, handed->delegation, handed->text, handed->bytes, err);
+	int r = image_put_delegation(image, handed->delegation, handed->text, handed->bytes, NULL, err);
 
 	set_result(handed, "published", "");
 	return r == IMAGE_NO_DELEGATION ? DROP_BAD : r;

@@ -167,10 +167,10 @@ set_text(const char *text, char *out, size_t room, const char *what, struct err 
 	return 0;
 }
 
-/* Sets what both ways of publishing have; @hardware is an array of text. */
+/* Sets what both ways of publishing have, if the builder may; @hardware is an array of text. */
 static int
-describe(struct release *release, const char *file, const char *name, const char *version, const char *format,
-    const json_t *hardware, struct err *err)
+describe(const struct limits *limits, struct release *release, const char *file, const char *name,
+    const char *version, const char *format, const json_t *hardware, struct err *err)
 {
 	int r;
 
@@ -189,7 +189,7 @@ describe(struct release *release, const char *file, const char *name, const char
 	r = push_hardware(hardware, "hardwareIds", release->hardware, err);
 	if (r == 0 && json_array_size(release->hardware) == 0)
 		return drop_bad(err, "hardwareIds has no hardware id");
-	return r;
+	return r ? r : limits_check_package(limits, release->name, release->hardware, err);
 }
 
 /* Publishes what came by PUT with its bytes, or by POST without. */
@@ -244,7 +244,7 @@ describe_by_query(struct api_request *request, const char *file, struct release 
 	hardware = split(ids);
 	if (strcmp(format, "BINARY"))
 		return drop_bad(err, "only a BINARY has bytes here; push commits to TreeHub");
-	return describe(release, file, name, version, format, hardware, err);
+	return describe(&request->limits, release, file, name, version, format, hardware, err);
 }
 
 static int
@@ -334,7 +334,8 @@ check_content(struct api_request *request, const struct release *release, struct
 }
 
 static int
-describe_by_json(const json_t *json, const char *file, struct release *release, struct err *err)
+describe_by_json(
+    const struct limits *limits, const json_t *json, const char *file, struct release *release, struct err *err)
 {
 	const json_t *checksum = json_object_get(json, "checksum");
 	const char *method = json_text(checksum, "method"), *hash = json_text(checksum, "hash"),
@@ -351,7 +352,7 @@ describe_by_json(const json_t *json, const char *file, struct release *release, 
 	if (*(json_text(json, "uri") ?: ""))
 		release->uri = json_incref(json_object_get(json, "uri"));
 	release->length = (uint64_t)length;
-	return describe(release, file, name, version, json_text(json, "targetFormat") ?: "BINARY",
+	return describe(limits, release, file, name, version, json_text(json, "targetFormat") ?: "BINARY",
 	    json_object_get(json, "hardwareIds"), err);
 }
 
@@ -370,7 +371,8 @@ package_post(struct api_request *request, const char *file)
 	    api_body(request, DESCRIPTION_MAX, &text, &bytes) < 0)
 		return;
 	if ((r = json_read(text, bytes, "the body", &json, &err)) < 0 ||
-	    (r = describe_by_json(json, file, release, &err)) || (r = check_content(request, release, &err))) {
+	    (r = describe_by_json(&request->limits, json, file, release, &err)) ||
+	    (r = check_content(request, release, &err))) {
 		repo_refuse(request, r, "400 Bad Request", "invalid_entity", &err);
 		return;
 	}

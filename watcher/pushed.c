@@ -135,6 +135,17 @@ read_commit(void *ingest, const char *checksum, struct commit_info *info, struct
 }
 
 static int
+check_limits(const struct pushed *pushed, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < pushed->releases.count; i++)
+		r = limits_check_package(
+		    pushed->limits, pushed->releases.list[i].name, pushed->releases.list[i].hardware, err);
+	return r;
+}
+
+static int
 plan(struct pushed *pushed, struct err *err)
 {
 	struct source_ref ref;
@@ -146,6 +157,8 @@ plan(struct pushed *pushed, struct err *err)
 	snprintf(ref.name, sizeof(ref.name), "%s", pushed->ref);
 	snprintf(ref.commit, sizeof(ref.commit), "%s", pushed->commit);
 	r = push_plan(push, strlen(push), &ref, 1, read_commit, pushed->api->ingest, &pushed->releases, err);
+	if (r == 0)
+		r = check_limits(pushed, err);
 	if (r == 0)
 		r = image_check(pushed->api->image, &pushed->releases, err);
 	/* What cannot be offered here is stored, and its ref set, all the same. */
@@ -347,13 +360,19 @@ tell_offline(struct pushed *pushed)
 /* -- the push -- */
 
 int
-pushed_init(struct pushed *pushed, const struct api *api, const char *user, const char *ref, const char *commit,
+pushed_init(struct pushed *pushed, const struct api_request *request, const char *ref, const char *commit,
     struct err *err)
 {
 	int r;
 
-	*pushed = (struct pushed){ .api = api, .user = user, .ref = ref, .commit = commit };
-	r = plan(pushed, err);
+	*pushed = (struct pushed){ .api = request->api,
+		.user = request->user,
+		.ref = ref,
+		.commit = commit,
+		.limits = &request->limits };
+	r = limits_check_ref(pushed->limits, ref, err);
+	if (r == 0)
+		r = plan(pushed, err);
 	if (r)
 		leave_reason(pushed, err->text);
 	return r;

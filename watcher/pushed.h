@@ -17,6 +17,7 @@
 struct pushed {
 	const struct api *api;
 	const char *user, *ref, *commit; /**< borrowed */
+	const struct limits *limits;     /**< of the user */
 	struct releases releases;        /**< one; none: no line of build_refs is for this ref */
 	char headers[512];               /**< for the answer: X-OTA-Published or X-OTA-Not-Published */
 };
@@ -29,10 +30,10 @@ int pushed_rule(const char *text, const char *ref, char **push, struct err *err)
 
 /**
  * Decides what @commit, which is stored, becomes as @ref. 0; DROP_BAD: the release could not be published, as
- * is told in failed/ too; or -errno. To be ended with pushed_done() in every case.
+ * is told in failed/ too; LIMITS_REFUSED, the same; or -errno. To be ended with pushed_done() in every case.
  */
-int pushed_init(struct pushed *pushed, const struct api *api, const char *user, const char *ref,
-    const char *commit, struct err *err);
+int pushed_init(struct pushed *pushed, const struct api_request *request, const char *ref, const char *commit,
+    struct err *err);
 void pushed_done(struct pushed *pushed);
 
 /** Publishes it now that the ref is set, and tells it. 0, DROP_BAD, or -errno; both are told in failed/ too. */

@@ -41,6 +41,8 @@ repo_refuse(struct api_request *request, int r, const char *status, const char *
 {
 	if (r == DROP_BAD)
 		api_refuse(request, status, code, "%s", err->text);
+	else if (r == LIMITS_REFUSED)
+		api_refuse_limit(request, err);
 	else if (r == -ENOKEY)
 		api_refuse(request, "412 Precondition Failed", "role_keys_not_found", "%s", err->text);
 	else
@@ -184,7 +186,8 @@ put_targets(struct api_request *request, const char *rest)
 
 	AUTO(end_turn) pthread_mutex_t *held = take_turn();
 	(void)held;
-	r = image_put_targets(request->api->image, text, bytes, *checksum ? checksum : NULL, &err);
+	r = image_put_targets(request->api->image, text, bytes, *checksum ? checksum : NULL,
+	    &(struct image_judge){ limits_judge, &request->limits }, &err);
 	snprintf(headers, sizeof(headers), "x-ats-targets-role-size-limit: %d\r\n", IMAGE_PUSHED_MAX);
 	if (r == 0)
 		api_reply(request, "204 No Content", headers, NULL, 0);
@@ -480,7 +483,8 @@ put_delegation(struct api_request *request, const char *rest)
 
 	AUTO(end_turn) pthread_mutex_t *held = take_turn();
 	(void)held;
-	r = image_put_delegation(request->api->image, name, text, bytes, &err);
+	r = image_put_delegation(request->api->image, name, text, bytes,
+	    &(struct image_judge){ limits_judge, &request->limits }, &err);
 	/* Old clients tell people the code only: whether a signature is bad, or what was signed. */
 	code = err.code == EKEYREJECTED ? "payload_signature_invalid" : "invalid_delegated_target";
 	if (r == 0)
@@ -504,37 +508,37 @@ delete_ostree(struct api_request *request, const char *rest)
 static const char *const prefixes[] = { REPO_PREFIX, "/repo" REPO_PREFIX, NULL };
 
 static const struct api_route routes[] = {
-	{ "HEAD GET", "root.json", get_root, false },
-	{ "HEAD GET", "*.root.json", get_numbered_root, false },
-	{ "HEAD GET", "targets.json", repo_get_targets, false },
-	{ "HEAD GET", "snapshot.json", get_snapshot, false },
-	{ "HEAD GET", "timestamp.json", get_timestamp, false },
-	{ "PUT", "targets", put_targets, false },
-	{ "POST", "root", post_root, true },
-	{ "GET", "root/private_keys/", get_private_key, true },
-	{ "DELETE", "root/private_keys/", delete_private_key, true },
-	{ "HEAD GET", "trusted-delegations", get_trust_roles, false },
-	{ "PUT", "trusted-delegations", put_trust_roles, true },
-	{ "HEAD GET", "trusted-delegations/keys", get_trust_keys, false },
-	{ "PUT", "trusted-delegations/keys", put_trust_keys, true },
-	{ "DELETE", "trusted-delegations/", delete_trust, true },
-	{ "HEAD GET", "delegations/", get_delegation, false },
-	{ "PUT", "delegations/", put_delegation, false },
-	{ "DELETE", "ostree", delete_ostree, false },
-	{ "HEAD GET", "targets/", package_get, false },
-	{ "PUT", "targets/", package_put, false },
-	{ "POST", "targets/", package_post, false },
-	{ "DELETE", "targets/", package_delete, true },
-	{ "POST", "multipart/initiate/", parts_initiate, false },
-	{ "GET", "multipart/url/", parts_url, false },
-	{ "PUT", "multipart/part/", parts_put, false },
-	{ "PUT", "multipart/complete/", parts_complete, false },
-	{ "HEAD GET", "uploads/", parts_verify, false },
+	{ "HEAD GET", "root.json", get_root, API_PUSHER },
+	{ "HEAD GET", "*.root.json", get_numbered_root, API_PUSHER },
+	{ "HEAD GET", "targets.json", repo_get_targets, API_PUSHER },
+	{ "HEAD GET", "snapshot.json", get_snapshot, API_PUSHER },
+	{ "HEAD GET", "timestamp.json", get_timestamp, API_PUSHER },
+	{ "PUT", "targets", put_targets, API_BUILDER },
+	{ "POST", "root", post_root, API_OWNER },
+	{ "GET", "root/private_keys/", get_private_key, API_OWNER },
+	{ "DELETE", "root/private_keys/", delete_private_key, API_OWNER },
+	{ "HEAD GET", "trusted-delegations", get_trust_roles, API_PUSHER },
+	{ "PUT", "trusted-delegations", put_trust_roles, API_OWNER },
+	{ "HEAD GET", "trusted-delegations/keys", get_trust_keys, API_PUSHER },
+	{ "PUT", "trusted-delegations/keys", put_trust_keys, API_OWNER },
+	{ "DELETE", "trusted-delegations/", delete_trust, API_OWNER },
+	{ "HEAD GET", "delegations/", get_delegation, API_PUSHER },
+	{ "PUT", "delegations/", put_delegation, API_BUILDER },
+	{ "DELETE", "ostree", delete_ostree, API_BUILDER },
+	{ "HEAD GET", "targets/", package_get, API_PUSHER },
+	{ "PUT", "targets/", package_put, API_PUSHER },
+	{ "POST", "targets/", package_post, API_PUSHER },
+	{ "DELETE", "targets/", package_delete, API_OWNER },
+	{ "POST", "multipart/initiate/", parts_initiate, API_PUSHER },
+	{ "GET", "multipart/url/", parts_url, API_PUSHER },
+	{ "PUT", "multipart/part/", parts_put, API_PUSHER },
+	{ "PUT", "multipart/complete/", parts_complete, API_PUSHER },
+	{ "HEAD GET", "uploads/", parts_verify, API_PUSHER },
 	{ 0 },
 };
 
 static const struct api_route public_routes[] = {
-	{ "HEAD GET", "download/", parts_download, false },
+	{ "HEAD GET", "download/", parts_download, API_PUSHER },
 	{ 0 },
 };
 

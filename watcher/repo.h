@@ -53,7 +53,8 @@ bool package_check_name(struct api_request *request, const char *file);
 /** Answers with the bytes of binary @sha256. */
 void package_send(struct api_request *request, const char *sha256);
 
-/** The refusal for what publishing returned: DROP_BAD with @status and @code, -ENOKEY, or another -errno. */
+/** The refusal for what publishing returned: DROP_BAD with @status and @code, LIMITS_REFUSED, -ENOKEY, or
+ * another -errno. */
 void
 repo_refuse(struct api_request *request, int r, const char *status, const char *code, const struct err *err);
 

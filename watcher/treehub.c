@@ -261,7 +261,7 @@ set_and_publish(struct api_request *request, const char *ref, const char *commit
 {
 	struct pushed pushed;
 	struct err err = { 0 };
-	int r = pushed_init(&pushed, request->api, request->user, ref, commit, &err);
+	int r = pushed_init(&pushed, request, ref, commit, &err);
 
 	if (r == 0 && set_ref(request, ref, commit) != 0) {
 		pushed_done(&pushed); /* and the request is refused */
@@ -269,7 +269,9 @@ set_and_publish(struct api_request *request, const char *ref, const char *commit
 	}
 	if (r == 0)
 		r = pushed_publish(&pushed, &err);
-	if (r == DROP_BAD)
+	if (r == LIMITS_REFUSED)
+		api_refuse_limit(request, &err);
+	else if (r == DROP_BAD)
 		api_refuse(request, "409 Conflict", "not_published", "%s", err.text);
 	else if (r < 0)
 		api_refuse_err(request, "not_published", &err);
@@ -424,18 +426,18 @@ static const char *const prefixes[] = { "/api/v2/", "/api/v3/", "/treehub/api/v2
 	"/treehub/", NULL };
 
 static const struct api_route routes[] = {
-	{ "HEAD GET", "objects/", get_object, false },
-	{ "POST", "objects/", post_object, false },
-	{ "HEAD GET", "refs/", get_ref, false },
-	{ "POST", "refs/heads/", post_ref, false },
-	{ "POST", "refs/", refuse_ref, false },
-	{ "PUT", "manifests/", put_manifest, false },
-	{ "HEAD GET", "manifests/", get_manifest, false },
-	{ "HEAD GET", "config", get_config, false },
-	{ "HEAD GET", "summary", get_summary, false },
-	{ "HEAD GET", "summary.sig", get_summary_sig, false },
-	{ "HEAD GET", "deltas/", get_delta, false },
-	{ "HEAD GET", "delta-indexes/", get_delta_index, false },
+	{ "HEAD GET", "objects/", get_object, API_PUSHER },
+	{ "POST", "objects/", post_object, API_PUSHER },
+	{ "HEAD GET", "refs/", get_ref, API_PUSHER },
+	{ "POST", "refs/heads/", post_ref, API_PUSHER },
+	{ "POST", "refs/", refuse_ref, API_PUSHER },
+	{ "PUT", "manifests/", put_manifest, API_PUSHER },
+	{ "HEAD GET", "manifests/", get_manifest, API_PUSHER },
+	{ "HEAD GET", "config", get_config, API_PUSHER },
+	{ "HEAD GET", "summary", get_summary, API_PUSHER },
+	{ "HEAD GET", "summary.sig", get_summary_sig, API_PUSHER },
+	{ "HEAD GET", "deltas/", get_delta, API_PUSHER },
+	{ "HEAD GET", "delta-indexes/", get_delta_index, API_PUSHER },
 	{ 0 },
 };
 

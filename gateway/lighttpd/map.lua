@@ -88,5 +88,7 @@ elseif top == "treehub" then
 	if (treehub[first] == "file" and rest == "") or (treehub[first] == "folder" and #rest > 1) then
 		return serve("/treehub/" .. name)
 	end
+elseif path == "/.well-known/est/cacerts" then
+	return serve(subject .. "/est/cacerts")
 end
 return 404

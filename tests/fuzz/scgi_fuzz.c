@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "gateway/job.h"
+#include "gateway/pem.h"
 #include "gateway/route.h"
 #include "lib/scgi.h"
 #include "lib/cleanup.h"
@@ -54,6 +56,43 @@ check_route(const struct scgi *scgi)
 	assert(r != 0 || strstr(route->methods, scgi_get(scgi, "REQUEST_METHOD")));
 }
 
+/* Who cannot wait for more bytes finds the same length. */
+static void
+check_start(const uint8_t *data, size_t bytes, int read, const struct scgi *scgi)
+{
+	size_t length = 0, at = 0;
+	struct err err;
+	int r = 0;
+
+	while (r == 0 && at < bytes)
+		r = scgi_add_digit(&length, (char)data[at++], &err);
+	assert(read < 0 || (r == SCGI_LENGTH && length == scgi->bytes && at <= 6));
+}
+
+/* What a job takes over is what was checked, and its body has the limit of its path. */
+static void
+check_job(const struct scgi *scgi)
+{
+	const struct config config = { .manifest_kb = 1,
+		.ecus_kb = 1,
+		.events_kb = 1,
+		.system_info_kb = 1,
+		.network_kb = 1,
+		.config_kb = 1,
+		.installed_kb = 1 };
+	struct refusal refusal = { 0 };
+	struct job job = { 0 };
+
+	if (job_read(&job, scgi, &config, &refusal) < 0) {
+		assert(refusal.status && refusal.code && *refusal.err.text);
+		job_done(&job);
+		return;
+	}
+	assert(job.route && *job.name && *job.serial && job.bytes <= 16 * 1024);
+	assert(!job.certificate || strlen(job.certificate) <= PEM_BYTES_MAX);
+	job_done(&job);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
@@ -68,6 +107,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	lseek(fd, 0, SEEK_SET);
 	r = scgi_read(fd, &scgi, &err);
 	assert(r == 0 || (r == -EBADMSG && *err.text));
+	check_start(data, bytes, r, &scgi);
 	if (r < 0)
 		return 0;
 	at = lseek(fd, 0, SEEK_CUR);
@@ -77,5 +117,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	check_once(&scgi, "SSL_CLIENT_M_SERIAL");
 	check_identity(&scgi);
 	check_route(&scgi);
+	check_job(&scgi);
 	return 0;
 }

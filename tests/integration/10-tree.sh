@@ -312,14 +312,28 @@ ok "two hundred warm reads cost the daemon nothing" is "$(count_replies read_200
 ok "while those of the full tree are seen by the same count" test \
 	"$(count_replies read_200 "$car/director/targets.json")" -ge 200
 
+# -- the ways from a device to what all share --
+object=$(cd "$T/repository/ostree" && find objects -type f -print -quit)
+mine=$w/devices/car7/$serial
+ok "a device has a way to the OSTree repository" cmp "$mine/treehub/$object" "$T/repository/ostree/$object"
+ok "which is a link" is "$(readlink "$mine/treehub")" ../../../treehub
+ok "and one to the binary targets" is "$(readlink "$mine/repo/targets") $(ls -d "$mine/repo/targets/")" \
+	"../../../../repo/targets $mine/repo/targets/"
+ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | xargs)" "$mine: director repo treehub $mine/repo: delegations targets"
+ok "two hundred reads by that way cost the daemon nothing" is "$(count_replies read_200 "$mine/treehub/$object")" 0
+ok "nobody has it by a certificate that is not known" refuses "No such file" cat "$w/devices/car7/FF/treehub/$object"
+ok "the full tree has no such links" not test -L "$m/devices/car7/treehub"
+
 # -- revocation --
 mkdir "$car/certificates/0D"
 other=$w/devices/car7/0D/director
-cat "$other/targets.json" >/dev/null
+cat "$other/targets.json" "$w/devices/car7/0D/treehub/$object" >/dev/null
+ok "devices share the inode of such a link" is "$(stat -c %i "$w/devices/car7/0D/treehub")" "$(stat -c %i "$mine/treehub")"
 echo 2048-02-29 >"$car/certificates/0D/expires"
 rmdir "$car/certificates/0D"
 ok "a revoked certificate is gone at once" not cat "$other/targets.json"
-ok "and the other stays" test -e "$docs/targets.json"
+ok "with the way to what all share" not cat "$w/devices/car7/0D/treehub/$object"
+ok "and the other stays" test -e "$docs/targets.json" -a -e "$mine/treehub/$object"
 mkdir "$m/devices/gone" "$m/devices/gone/certificates/AA"
 cat "$w/devices/gone/AA/director/targets.json" >/dev/null
 gone=$(version "$w/devices/gone/AA/director/targets.json")

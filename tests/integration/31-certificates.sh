@@ -112,7 +112,7 @@ ok "without a body" not test -s "$T/body"
 # ---- the keys of an instance
 ok "makes keys for an address" "$pki" "$T/pki2" 192.0.2.7
 ok "nothing else" is "$(files "$T/pki2")" \
-	"build-ca.key build-ca.pem device-ca.key device-ca.pem server-ca.key server-ca.pem server.key server.pem "
+	"admin-ca.key admin-ca.pem build-ca.key build-ca.pem device-ca.key device-ca.pem server-ca.key server-ca.pem server.key server.pem "
 ok "which is in the certificate" openssl verify -x509_strict -verify_ip 192.0.2.7 -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "with this machine" openssl verify -verify_hostname localhost -CAfile "$T/pki2/server-ca.pem" "$T/pki2/server.pem"
 ok "keys are for their owner" is "$(stat -c %a "$T"/pki2/*.key | sort -u)" 600
@@ -147,7 +147,7 @@ ok "for the same name" openssl verify -x509_strict -purpose sslserver -verify_ho
 	"$T/pki2/server.pem"
 ok "with its CA behind it" is "$(grep -c BEGIN "$T/pki2/server.pem")" 2
 ok "keeps the old one" is "$(openssl x509 -in "$T/pki2/server.pem.old" -noout -serial)" "$before"
-ok "asks what is to be renewed where" refuses "^usage: .*--renew device-ca" "$pki" --renew server
+ok "asks what is to be renewed where" refuses "ota-pki --renew NAME DIR" "$pki" --renew server
 ok "renews nothing else" refuses "is none of" "$pki" --renew ../server "$T/pki2"
 rm "$T/pki2/build-ca.key"
 ok "nor without the key" refuses "build-ca.key cannot be read" "$pki" --renew build-ca "$T/pki2"

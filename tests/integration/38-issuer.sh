@@ -10,38 +10,13 @@ sign() { # sign WORD...: ota-sign of this instance
 	"$OTA_BIN/ota-sign" "$@" -c "$conf"
 }
 
-# ---- a client of the signer
-
-cat >"$T/asker" <<'PERL'
-use strict;
-use Socket;
-# asker SOCKET UID: one request on standard input; prints the payload, and ends with 1 when the code is not 0
-my ($path, $uid) = @ARGV;
-$) = "$uid $uid";
-$( = $uid;
-($<, $>) = ($uid, $uid);
-socket(my $fd, PF_UNIX, SOCK_STREAM, 0) or die;
-connect($fd, pack_sockaddr_un($path)) or die "$path: $!";
-sub take { my ($n, $data) = (shift, ""); while (length $data < $n) { sysread($fd, $data, $n - length $data, length $data) or die "closed" } $data }
-my $out = pack("N/a", join("", <STDIN>));
-while (length $out) { substr($out, 0, syswrite($fd, $out)) = "" }
-my $reply = take(unpack("N", take(4)));
-print substr($reply, 4), "\n";
-exit(unpack("l>", $reply) ? 1 : 0);
-PERL
-# issue UID NAME DAYS: the chain for the key $T/device.key
-issue() {
-	public=$(openssl pkey -in "$T/device.key" -pubout | awk '{ printf "%s\\n", $0 }')
-	printf '{"operation":"issue","name":"%s","days":%s,"public":"%s"}' "$2" "$3" "$public" |
-		perl "$T/asker" "$T/sign.sock" "$1"
-}
 openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/device.key"
 
 # ---- it is made
 
 ok "without an issuing CA there is nothing to show, in words that lead out" \
 	refuses "there is no issuing CA: ota-sign issuer request, and install, make one" sign issuer show
-ok "and nothing is issued" refuses "there is no issuing CA" issue 64102 car7 10
+ok "and nothing is issued" refuses "there is no issuing CA" issue 64102 car7 10 "$T/device.key"
 ok "only root of the machine asks for one" refuses "user 64102 may not ask for that" \
 	setpriv --reuid=64102 --regid=64102 --clear-groups "$OTA_BIN/ota-sign" issuer request -c "$conf"
 sign issuer request --name "Example issuing CA" >"$T/issuer.csr"
@@ -67,8 +42,8 @@ ok "the key is the signer's alone" is "$(stat -c '%a %u' "$T"/keys/issuer/*.key)
 
 # ---- it issues
 
-issue 64102 car7 50 >"$T/chain.pem"
-issue 64102 car8 50 >"$T/second.pem"
+issue 64102 car7 50 "$T/device.key" >"$T/chain.pem"
+issue 64102 car8 50 "$T/device.key" >"$T/second.pem"
 ok "otafs is given a certificate that verifies up to the device CA" \
 	openssl verify -x509_strict -purpose sslclient -CAfile "$T/pki/device-ca.pem.old" \
 	-untrusted "$T/chain.pem" "$T/chain.pem"
@@ -82,13 +57,13 @@ ok "it signs nothing else" has "$T/text" "CA:FALSE"
 ok "its serial number has 16 octets" says "^serial=[4-7][0-9A-F]{31}$" openssl x509 -in "$T/chain.pem" -noout -serial
 ok "it lives as long as was asked" openssl x509 -in "$T/chain.pem" -noout -checkend $((49 * 86400))
 ok "and no longer" not openssl x509 -in "$T/chain.pem" -noout -checkend $((51 * 86400))
-ok "not longer than the settings allow" refuses "lives 101 days, otafs.conf gives it 1 to 100" issue 64102 car7 101
-ok "nothing for a name that no device has" refuses 'device' issue 64102 "car 7" 10
-ok "nothing for root" refuses "user 0 may not have certificates issued" issue 0 car7 10
-ok "nothing for ota-watcher" refuses "user 64103 may not have certificates issued" issue 64103 car7 10
-ok "nothing for ota-gate" not issue 64104 car7 10
+ok "not longer than the settings allow" refuses "lives 101 days, otafs.conf gives it 1 to 100" issue 64102 car7 101 "$T/device.key"
+ok "nothing for a name that no device has" refuses 'device' issue 64102 "car 7" 10 "$T/device.key"
+ok "nothing for root" refuses "user 0 may not have certificates issued" issue 0 car7 10 "$T/device.key"
+ok "nothing for ota-watcher" refuses "user 64103 may not have certificates issued" issue 64103 car7 10 "$T/device.key"
+ok "nothing for ota-gate" not issue 64104 car7 10 "$T/device.key"
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out "$T/device.key"
-ok "nothing for a weak key" refuses "RSA of 2048 to 4096 bits" issue 64102 car7 10
+ok "nothing for a weak key" refuses "RSA of 2048 to 4096 bits" issue 64102 car7 10 "$T/device.key"
 
 # ---- the log
 

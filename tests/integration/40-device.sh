@@ -122,9 +122,9 @@ bad() { # bad NAME STATUS CODE PATH CURL...: a JSON refusal
 	ok "$title" is "$(fetch car7 "$path" "$@")" "$status"
 	ok "$title, in words" has "$T/body" "\"code\":\"$code\".*\"description\":\"."
 }
-head -c 10485760 /dev/zero | tr '\0' 'x' >"$T/large"
+head -c 2097152 /dev/zero | tr '\0' 'x' >"$T/large"
 before=$(cat "$dev/history")
-bad "a manifest of 10 MB" 413 body_too_large /director/manifest -T "$T/large"
+bad "a manifest of 2 MB" 413 body_too_large /director/manifest -T "$T/large"
 bad "a manifest that is no JSON" 400 invalid_manifest /director/manifest -X PUT -d 'hello'
 bad "a manifest cut short" 400 invalid_manifest /director/manifest -X PUT -d '{"signatures":['
 bad "a manifest of nothing, unsigned" 400 signature_not_valid /director/manifest -X PUT -d '{"signatures":[],"signed":{}}'

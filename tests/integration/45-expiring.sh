@@ -24,7 +24,11 @@ openssl ca -config "$T/ca.conf" -cert "$T/pki/device-ca.pem" -keyfile "$T/pki/de
 chmod 644 "$T/pki/device.crl" "$T/build.certificates"/*
 ls "$T/build.certificates" >/dev/null
 
-start_all
+start_signd
+make_issuer # files and the signer are looked at once a minute
+start_watcher
+start_otafs
+start_web
 start_build
 enroll car1
 
@@ -43,6 +47,13 @@ ok "the server's certificate and its CA" is "$(entry "server_certificate CN=loca
 ok "with what renews it" is "$(entry "server_certificate CN=localhost" .command)" "ota-pki --renew server $T/pki"
 ok "which works" sh -c "PATH=$top/scripts:\$PATH && $(entry "server_certificate CN=localhost" .command)"
 ok "the CAs" is "$(entry "device_ca CN=otafs device CA" .daysLeft) $(entry "build_ca CN=otafs build CA" .daysLeft)" "7299 7299"
+ok "the issuing CA of the signer" is "$(entry "issuing CA CN=otafs issuing CA" '"\(.state) \(.daysLeft) \(.needed)"')" "fine 3649 true"
+ok "with the three steps that renew it" is "$(entry "issuing CA CN=otafs issuing CA" .command)" \
+	"ota-sign issuer request >R && ota-pki --issue-intermediate R DIR && ota-sign issuer install DIR/issuer.pem"
+ok "which work" sh -ec "cd $T; $(entry "issuing CA CN=otafs issuing CA" .command |
+	sed -e "s|DIR|$T/pki|g" -e "s|ota-sign issuer|$OTA_BIN/ota-sign issuer -c $conf|g; s|issuer -c $conf \([a-z]*\)|issuer \1 -c $conf|g" -e "s|ota-pki|$top/scripts/ota-pki|")"
+ok "the CA that devices are given, and the administrators'" is "$(entry "server_ca CN=otafs server CA" .needed) $(entry \
+	"admin_ca CN=otafs admin CA" .needed)" "true false"
 ok "the revocation list" is "$(entry "device_crl CN=otafs device CA" '"\(.state) \(.daysLeft) \(.needed)"')" "due 4 true"
 ok "for people too" has "$expiring" '^due +20.*Z +4 days  device_crl CN=otafs device CA$'
 ok "builders" is "$(for h in 1000 700 320 150 60 12 -12; do entry "build certificate b$h" .state; done | tr '\n' ' ')" \

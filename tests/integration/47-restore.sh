@@ -167,7 +167,7 @@ ok "restores, keeping newer roots" backup restore -c "$conf" --keep-newer-roots 
 ok "keeps them" cmp "$keys/director/2.root.json" "$T/keys.lost/director/2.root.json"
 ok "keeps what it replaced" test -n "$(find "$T/state" -name 'otafs.db.replaced-*')"
 ok "to their owners" is "$(stat -c '%a %u %g' "$T/state/otafs.db" "$keys" "$keys/ledger.json" "$T/repository/published" "$T/pki/server.key" | tr '\n' ' ')" \
-	"600 64102 64102 700 64101 64101 600 64101 64101 2750 64103 64102 600 64105 0 "
+	"600 64102 64102 700 64101 64101 600 64101 64101 2750 64103 64102 644 0 0 "
 start_again
 ok "has taken the marks away" wait_for 20 sh -c "[ ! -e $T/state/restored ] && [ ! -e $keys/restored ]"
 ok "publishes above all that was seen" wait_for 20 sh -c "[ \"\$(jq .signed.version $T/repository/published/current/targets.json)\" -gt 100000 ]"

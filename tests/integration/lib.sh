@@ -198,6 +198,29 @@ make_issuer() {
 		"$top/scripts/ota-pki" --issue-intermediate "$T/issuer.csr" "$T/pki" &&
 		"$OTA_BIN/ota-sign" issuer install -c "$conf" "$T/pki/issuer.pem" >"$T/issuer.log"
 }
+# issue UID NAME DAYS KEY: prints the chain that ota-signd's issuing CA gives user UID for the private key KEY
+issue() {
+	[ -e "$T/asker" ] || cat >"$T/asker" <<-'PERL'
+		use strict;
+		use Socket;
+		# asker SOCKET UID: one request on standard input; prints the payload, and ends with 1 when the code is not 0
+		my ($path, $uid) = @ARGV;
+		$) = "$uid $uid";
+		$( = $uid;
+		($<, $>) = ($uid, $uid);
+		socket(my $fd, PF_UNIX, SOCK_STREAM, 0) or die;
+		connect($fd, pack_sockaddr_un($path)) or die "$path: $!";
+		sub take { my ($n, $data) = (shift, ""); while (length $data < $n) { sysread($fd, $data, $n - length $data, length $data) or die "closed" } $data }
+		my $out = pack("N/a", join("", <STDIN>));
+		while (length $out) { substr($out, 0, syswrite($fd, $out)) = "" }
+		my $reply = take(unpack("N", take(4)));
+		print substr($reply, 4), "\n";
+		exit(unpack("l>", $reply) ? 1 : 0);
+	PERL
+	public=$(openssl pkey -in "$4" -pubout | awk '{ printf "%s\\n", $0 }')
+	printf '{"operation":"issue","name":"%s","days":%s,"public":"%s"}' "$2" "$3" "$public" |
+		perl "$T/asker" "$T/sign.sock" "$1"
+}
 start_watcher() {
 	start watcher "$OTA_BIN/ota-watcher" -c "$conf"
 	needs 20 test -e "$T/repository/published/current/timestamp.json"

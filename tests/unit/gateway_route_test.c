@@ -37,6 +37,9 @@ finds_what_devices_send(void **state)
 		{ "POST", "/system_info/config", "config" },
 		{ "PUT", "/core/installed", "installed" },
 		{ "POST", "/events", "events" },
+		{ "POST", "/devices", "devices" },
+		{ "POST", "/.well-known/est/simpleenroll", "simpleenroll" },
+		{ "POST", "/.well-known/est/simplereenroll", "simplereenroll" },
 	};
 
 	(void)state;
@@ -64,7 +67,9 @@ takes_nothing_in_under_other_paths(void **state)
 		"/x/../director/manifest", "/director/manifest/..", "/director/manifest;x",
 		"/director/manifest%00", "/director/manifest ", "/director?/manifest", "/events#x",
 		"/system_info/networks", "/system_info/net", "/core", "/in/events", "/devices/other/in/events",
-		"/treehub/objects/aa/x", "/repo/targets.json", "/event", "/eventss" };
+		"/treehub/objects/aa/x", "/repo/targets.json", "/event", "/eventss", "/device", "/.well-known",
+		"/.well-known/est", "/.well-known/est/cacerts", "/est/simpleenroll",
+		"/.well-known/est/x/simpleenroll" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
@@ -89,15 +94,36 @@ takes_only_whole_methods_that_the_path_allows(void **state)
 static void
 knows_how_much_each_may_send(void **state)
 {
+	static const struct {
+		const char *method, *target;
+		uint64_t bytes;
+	} limits[] = {
+		{ "PUT", "/director/manifest", 1 * 1024 },
+		{ "POST", "/director/ecus", 2 * 1024 },
+		{ "POST", "/events", 3 * 1024 },
+		{ "PUT", "/system_info", 4 * 1024 },
+		{ "PUT", "/core/system_info", 4 * 1024 },
+		{ "PUT", "/system_info/network", 5 * 1024 },
+		{ "PUT", "/system_info/config", 6 * 1024 },
+		{ "PUT", "/core/installed", 7 * 1024 },
+		{ "POST", "/devices", 4 * 1024 },
+		{ "POST", "/.well-known/est/simpleenroll", 16 * 1024 },
+		{ "POST", "/.well-known/est/simplereenroll", 16 * 1024 },
+	};
+	const struct config config = { .manifest_kb = 1,
+		.ecus_kb = 2,
+		.events_kb = 3,
+		.system_info_kb = 4,
+		.network_kb = 5,
+		.config_kb = 6,
+		.installed_kb = 7 };
 	const struct route *route;
 
 	(void)state;
-	assert_int_equal(route_find("PUT", "/director/manifest", &route), 0);
-	assert_int_equal(route->limit, 1024 * 1024);
-	assert_int_equal(route_find("PUT", "/system_info", &route), 0);
-	assert_int_equal(route->limit, 4 * 1024 * 1024);
-	assert_int_equal(route_find("PUT", "/system_info/network", &route), 0);
-	assert_int_equal(route->limit, 64 * 1024);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		assert_int_equal(route_find(limits[i].method, limits[i].target, &route), 0);
+		assert_int_equal(route_limit(route, &config), limits[i].bytes);
+	}
 }
 
 /* ---- whose */

@@ -13,6 +13,7 @@
 #include "lib/utc.h"
 #include "otafs/expiry.h"
 #include "otafs/status.h"
+#include "state/token.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/pki.h"
@@ -391,6 +392,53 @@ knows_what_each_file_is_for(void **state)
 }
 
 static void
+knows_the_cas_of_administrators_fleets_clients_and_what_they_let_issue(void **state)
+{
+	struct fixture *f = *state;
+
+	snprintf(f->config.admin_ca, CONFIG_VALUE_MAX, "%s/admin-ca.pem", f->path);
+	snprintf(f->config.server_ca, CONFIG_VALUE_MAX, "%s/server-ca.pem", f->path);
+	snprintf(f->config.fleet_ca, CONFIG_VALUE_MAX, "%s/fleet.pem", f->path);
+	free(look(f, NOW));
+	/* No administrator has a certificate; a fleet's CA that is named has to be there. */
+	assert_string_equal(says(f, NOW, "admin_ca", "trouble"), "");
+	assert_string_equal(says(f, NOW, "server_ca", "trouble"), "");
+	assert_non_null(strstr(says(f, NOW, "fleet_ca", "trouble"), "fleet.pem: No such file"));
+	pki_certificate(path_of(f, "admin-ca.pem"), "A", "A", NOW + DAY);
+	pki_certificate(path_of(f, "server-ca.pem"), "S", "S", NOW + DAY);
+	pki_certificate(path_of(f, "fleet.pem"), "F", "F", NOW + DAY);
+	free(look(f, NOW + HOUR));
+	assert_non_null(strstr(says(f, NOW, "admin_ca CN=A", "command"), "ota-pki --renew admin-ca /"));
+	assert_string_equal(says(f, NOW, "admin_ca CN=A", "needed"), "false");
+	assert_non_null(strstr(says(f, NOW, "server_ca CN=S", "command"), "ota-pki --renew server-ca /"));
+	assert_string_equal(says(f, NOW, "server_ca CN=S", "needed"), "true");
+	assert_non_null(strstr(says(f, NOW, "fleet_ca CN=F", "command"), "# put a new one into /"));
+}
+
+static void
+tells_of_enrolment_tokens_that_end(void **state)
+{
+	struct fixture *f = *state;
+	struct token tokens[] = { { .name = "ever" }, { .name = "soon", .expires_at = NOW + 20 * DAY },
+		{ .name = "over", .expires_at = NOW - 20 * DAY },
+		{ .name = "old", .expires_at = NOW - 40 * DAY } };
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		strcpy(tokens[i].who, "root");
+		assert_int_equal(state_token_add(f->core.state, &tokens[i], &err), 0);
+	}
+	free(look(f, NOW));
+	assert_string_equal(says(f, NOW, "enrolment token soon", "state"), "soon");
+	assert_string_equal(says(f, NOW, "enrolment token soon", "command"),
+	    "# write another end into enroll/tokens/soon/expires");
+	assert_string_equal(says(f, NOW, "enrolment token over", "state"), "EXPIRED");
+	assert_string_equal(says(f, NOW, "enrolment token over", "needed"), "false");
+	assert_string_equal(says(f, NOW, "enrolment token old", "state"), "");
+	assert_string_equal(says(f, NOW, "enrolment token ever", "state"), "");
+}
+
+static void
 leaves_a_ca_alone_that_was_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -606,6 +654,8 @@ main(void)
 		TEST(reads_files_once_a_minute_and_sees_a_renewal),
 		TEST(says_which_file_is_missing_or_damaged),
 		TEST(knows_what_each_file_is_for),
+		TEST(knows_the_cas_of_administrators_fleets_clients_and_what_they_let_issue),
+		TEST(tells_of_enrolment_tokens_that_end),
 		TEST(leaves_a_ca_alone_that_was_replaced),
 		TEST(is_unwell_when_devices_meet_what_expired),
 		TEST(names_the_keys_of_a_delegation),

@@ -542,7 +542,7 @@ push_targets(struct fixture *f, json_t *document, const struct key_pair *pair, s
 	text = seal(document, pair, &bytes);
 	json_decref(document);
 	present_checksum(f, checksum);
-	return image_put_targets(f->image, text, bytes, checksum, err);
+	return image_put_targets(f->image, text, bytes, checksum, NULL, err);
 }
 
 static void
@@ -579,10 +579,11 @@ publishes_targets_byte_for_byte(void **state)
 	json = json_loads(sealed, 0, NULL);
 	pretty = json_dumps(json, JSON_INDENT(2));
 	present_checksum(f, checksum);
-	assert_int_equal(image_put_targets(f->image, pretty, strlen(pretty), NULL, &err), IMAGE_NO_CHECKSUM);
 	assert_int_equal(
-	    image_put_targets(f->image, pretty, strlen(pretty), HASH_A, &err), IMAGE_OTHER_CHECKSUM);
-	assert_int_equal(image_put_targets(f->image, pretty, strlen(pretty), checksum, &err), 0);
+	    image_put_targets(f->image, pretty, strlen(pretty), NULL, NULL, &err), IMAGE_NO_CHECKSUM);
+	assert_int_equal(
+	    image_put_targets(f->image, pretty, strlen(pretty), HASH_A, NULL, &err), IMAGE_OTHER_CHECKSUM);
+	assert_int_equal(image_put_targets(f->image, pretty, strlen(pretty), checksum, NULL, &err), 0);
 	assert_int_equal(image_read(f->image, NULL, &read, &bytes, checksum, &err), 0);
 	assert_string_equal(read, pretty);
 	assert_consistent(f);
@@ -983,7 +984,7 @@ push(struct fixture *f, const char *name, json_t *document, const struct key_pai
 	json_array_append_new(list, signature);
 	assert_int_equal(envelope_write(document, list, &text, &bytes, err), 0);
 	json_decref(document);
-	return image_put_delegation(f->image, name, text, bytes, err);
+	return image_put_delegation(f->image, name, text, bytes, NULL, err);
 }
 
 static int

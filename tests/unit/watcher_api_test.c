@@ -47,15 +47,15 @@ silent(struct api_request *request, const char *rest)
 
 static const char *const prefixes[] = { "/a/", "/a/b/", NULL };
 static const struct api_route routes[] = {
-	{ "GET HEAD", "one", echo, false },
-	{ "PUT", "one", echo, false },
-	{ "GET", "many/", echo, false },
-	{ "GET", "own", echo, true },
-	{ "GET", "silent", silent, false },
-	{ "GET", "*.end", echo, false },
+	{ "GET HEAD", "one", echo, API_PUSHER },
+	{ "PUT", "one", echo, API_PUSHER },
+	{ "GET", "many/", echo, API_PUSHER },
+	{ "GET", "own", echo, API_OWNER },
+	{ "GET", "silent", silent, API_PUSHER },
+	{ "GET", "*.end", echo, API_PUSHER },
 	{ 0 },
 };
-static const struct api_route public_routes[] = { { "GET", "public/", echo, false }, { 0 } };
+static const struct api_route public_routes[] = { { "GET", "public/", echo, API_PUSHER }, { 0 } };
 static const struct api_table table = { prefixes, routes, false };
 static const struct api_table public_table = { prefixes, public_routes, true };
 static const struct api_table *const tables[] = { &table, &public_table, NULL };

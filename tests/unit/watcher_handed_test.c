@@ -80,8 +80,10 @@ image_put_next_targets(struct image *image, const char *text, size_t bytes, int 
 }
 
 int
-image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes, struct err *err)
+image_put_delegation(struct image *image, const char *name, const char *text, size_t bytes,
+    const struct image_judge *judge, struct err *err)
 {
+	(void)judge;
 	(void)image;
 	(void)name;
 	(void)text;

@@ -6,9 +6,17 @@
 # shellcheck source=tests/integration/answers.sh
 . "$top/tests/integration/answers.sh"
 
-settings "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600"
+settings "fleet_ca = $T/fleet.pem" "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600"
 printf 'push/* - qemux86-64\n' >"$T/build-refs"
-start_all
+# Certificates: an issuing CA, and a fleet with a CA of its own.
+make_keys
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=a fleet" -keyout "$T/fleet.key" \
+	-out "$T/fleet.pem" 2>"$T/openssl.said"
+start_signd
+make_issuer
+start_watcher
+start_otafs
+start_web
 start_build
 # shellcheck disable=SC2034 # for the sections
 devices=$T/mount/devices

@@ -1,6 +1,6 @@
-/* Answers to SCGI requests. Plain files stand for transaction files: what is written into one is what a read
- * from the start gives, so a body that looks like an answer comes back, and inotify sees whether the read,
- * which is the commit, took place. */
+/* Answers to SCGI requests, by the loop and the pool of ota-gate. Plain files stand for transaction files: what
+ * is written into one is what a read from the start gives, so a body that looks like an answer comes back, and
+ * inotify sees whether the read, which is the commit, took place. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -9,13 +9,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
-#include "gateway/respond.h"
+#include "gateway/gate.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "tests/unit/fault.h"
@@ -27,13 +29,17 @@ struct fixture {
 	char mount[64], file[160];
 	int fds, watch;
 	int is_taken; /* whether all that was sent last was read, or could have been */
-	int peer;     /* of the connection that is answered */
+	struct config config;
+	struct pool *pool;
+	int listener, signals; /* signals: an eventfd */
+	pthread_t gate;
+	int left; /* what gate_run() returned */
 	char answer[ANSWER_MAX];
 };
 
 /* A request as the web server sends it; a member that is NULL has the value of a good one. */
 struct request {
-	const char *verify, *subject, *name, *serial, *method, *target, *body;
+	const char *verify, *subject, *name, *serial, *method, *target, *body, *certificate;
 	long long length; /* 0: the body's; negative: no length at all */
 };
 
@@ -44,6 +50,65 @@ put(const char *path, const char *text)
 
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
+}
+
+static void *
+run_gate(void *data)
+{
+	struct fixture *f = data;
+	struct err err = { 0 };
+
+	f->left = gate_run(&f->config, f->pool, f->listener, false, f->signals, &err);
+	return NULL;
+}
+
+static void
+listen_at(struct fixture *f)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/gate.sock", f->mount);
+	unlink(address.sun_path);
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(f->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(f->listener, 64), 0);
+}
+
+/* A gate with small limits. */
+static void
+restart_gate(struct fixture *f, int64_t client_seconds)
+{
+	struct err err = { 0 };
+
+	f->config = (struct config){ .manifest_kb = 1024,
+		.ecus_kb = 1024,
+		.events_kb = 1024,
+		.system_info_kb = 4096,
+		.network_kb = 64,
+		.config_kb = 256,
+		.installed_kb = 4096,
+		.gate_memory_mb = 8,
+		.client_seconds = client_seconds,
+		.device_connections = 64 };
+	snprintf(f->config.mount, sizeof(f->config.mount), "%s", f->mount);
+	listen_at(f);
+	f->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(pool_new(f->mount, 4, &f->pool, &err), 0);
+	assert_int_equal(pthread_create(&f->gate, NULL, run_gate, f), 0);
+}
+
+static void
+stop_gate(struct fixture *f)
+{
+	if (!f->pool)
+		return;
+	eventfd_write(f->signals, 1);
+	pthread_join(f->gate, NULL);
+	assert_int_equal(f->left, 0);
+	pool_free(f->pool);
+	f->pool = NULL;
+	close(f->listener);
+	close(f->signals);
 }
 
 static int
@@ -67,6 +132,7 @@ setup(void **state)
 	put(f->file, "");
 	f->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	assert_true(inotify_add_watch(f->watch, f->file, IN_ACCESS) >= 0);
+	restart_gate(f, 5);
 	return 0;
 }
 
@@ -77,6 +143,7 @@ teardown(void **state)
 	char command[128];
 	int fds = f->fds;
 
+	stop_gate(f);
 	close(f->watch);
 	snprintf(command, sizeof(command), "rm -rf %s", f->mount);
 	assert_int_equal(system(command), 0);
@@ -92,16 +159,6 @@ was_committed(struct fixture *f)
 	char events[4096];
 
 	return read(f->watch, events, sizeof(events)) > 0;
-}
-
-static void *
-serve(void *argument)
-{
-	struct fixture *f = argument;
-
-	respond(f->peer, f->mount);
-	close(f->peer);
-	return NULL;
 }
 
 static size_t
@@ -134,6 +191,8 @@ write_head(const struct request *request, char *out)
 	n += add(head + n, "SSL_CLIENT_S_DN", either(request->subject, "CN = car7"));
 	n += add(head + n, "SSL_CLIENT_S_DN_CN", either(request->name, "car7"));
 	n += add(head + n, "SSL_CLIENT_M_SERIAL", either(request->serial, "0A"));
+	if (request->certificate)
+		n += add(head + n, "SSL_CLIENT_CERT", request->certificate);
 	digits = sprintf(out, "%zu:", n);
 	memcpy(out + digits, head, n);
 	out[(size_t)digits + n] = ',';
@@ -155,30 +214,42 @@ send_bytes(int fd, const char *data, size_t bytes)
 	return 1;
 }
 
-static const char *
-exchange(struct fixture *f, const char *head, size_t head_bytes, const char *body, size_t bytes)
+static int
+connect_to(const struct fixture *f)
 {
-	AUTO(close_p) int ours = -1;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = 10 };
-	pthread_t thread;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/gate.sock", f->mount);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+/* All until the end, into f->answer. */
+static const char *
+read_answer(struct fixture *f, int fd)
+{
 	size_t got = 0;
-	int pair[2];
 	ssize_t n;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	ours = pair[0];
-	f->peer = pair[1];
-	setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	assert_int_equal(pthread_create(&thread, NULL, serve, f), 0);
-	f->is_taken = send_bytes(ours, head, head_bytes) && send_bytes(ours, body, bytes);
-	shutdown(ours, SHUT_WR);
-	while ((n = read(ours, f->answer + got, ANSWER_MAX - 1 - got)) > 0)
+	while ((n = read(fd, f->answer + got, ANSWER_MAX - 1 - got)) > 0)
 		got += (size_t)n;
 	/* It ends, and in time; a reset is the end when not all was read. */
 	assert_true(n == 0 || errno == ECONNRESET);
 	f->answer[got] = '\0';
-	pthread_join(thread, NULL);
 	return f->answer;
+}
+
+static const char *
+exchange(struct fixture *f, const char *head, size_t head_bytes, const char *body, size_t bytes)
+{
+	AUTO(close_p) int fd = connect_to(f);
+
+	f->is_taken = send_bytes(fd, head, head_bytes) && send_bytes(fd, body, bytes);
+	shutdown(fd, SHUT_WR);
+	return read_answer(f, fd);
 }
 
 static const char *
@@ -209,7 +280,8 @@ assert_refusal(const char *answer, const char *status, const char *code, const c
 		fail_msg("description is \"%s\", expected \"%s\" in it", json_text(json, "description"), words);
 	assert_true(json_is_null(json_object_get(json, "cause")));
 	assert_int_equal(strlen(json_text(json, "errorId")), 36);
-	assert_int_equal(!strncmp(status, "503", 3), strstr(answer, "\r\nRetry-After: 30\r\n") != NULL);
+	assert_int_equal(!strncmp(status, "503", 3) || !strncmp(status, "429", 3),
+	    strstr(answer, "\r\nRetry-After: 30\r\n") != NULL);
 }
 
 static void
@@ -242,8 +314,11 @@ hands_in_the_body_as_it_is_whatever_its_size(void **state)
 		file = fopen(f->file, "r");
 		assert_int_equal(fread(stored, 1, 1024 * 1024 + 1, file), sizes[i]);
 		assert_memory_equal(stored, body, sizes[i]);
-		/* Of a long reply the start is passed on. */
-		assert_int_equal(strlen(f->answer), sizes[i] < 65536 ? sizes[i] : 65536);
+		if (sizes[i] <= 65537)
+			assert_int_equal(strlen(f->answer), sizes[i]);
+		else
+			assert_refusal(f->answer, "503 Service Unavailable", "not_available",
+			    "the tree's answer is too long");
 	}
 }
 
@@ -389,25 +464,13 @@ static void
 answers_at_once_when_a_body_is_too_long_to_be_taken(void **state)
 {
 	struct fixture *f = *state;
-	struct timeval patience = { .tv_sec = 5 };
-	pthread_t thread;
+	AUTO(close_p) int fd = connect_to(f);
 	char head[4200];
-	size_t n = write_head(&(struct request){ .length = 999999999999999999 }, head);
-	ssize_t got;
-	int pair[2];
 
 	/* The peer does not go away, and does not send either. */
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	f->peer = pair[1];
-	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	assert_int_equal(pthread_create(&thread, NULL, serve, f), 0);
-	assert_true(send_bytes(pair[0], head, n));
-	got = read(pair[0], f->answer, ANSWER_MAX - 1);
-	close(pair[0]);
-	pthread_join(thread, NULL);
-	assert_true(got > 0);
-	f->answer[got] = '\0';
-	assert_refusal(f->answer, "413 Content Too Large", "body_too_large", "has 999999999999999999 bytes");
+	assert_true(send_bytes(fd, head, write_head(&(struct request){ .length = 999999999999999999 }, head)));
+	assert_refusal(
+	    read_answer(f, fd), "413 Content Too Large", "body_too_large", "has 999999999999999999 bytes");
 }
 
 static void
@@ -449,11 +512,13 @@ says_503_when_the_tree_gives_no_answer(void **state)
 }
 
 static void
-leaks_nothing_and_commits_nothing_half_whatever_fails(void **state)
+leaks_nothing_and_answers_what_it_commits_whatever_fails(void **state)
 {
 	struct fixture *f = *state;
-	int calls = 0, fds = fault_open_fds(), is_reached;
+	int calls = 0, fds, is_reached;
 
+	ask(f, &(struct request){ 0 });
+	fds = fault_open_fds();
 	do {
 		put(f->file, "");
 		was_committed(f);
@@ -461,31 +526,260 @@ leaks_nothing_and_commits_nothing_half_whatever_fails(void **state)
 		ask(f, &(struct request){ 0 });
 		is_reached = fault_stop();
 		assert_int_equal(fault_open_fds(), fds);
-		/* Memory that jansson asks for comes from elsewhere, so each fault here is one of respond()'s
-		 * own. */
-		if (is_reached)
+		assert_int_equal(was_committed(f), !strcmp(f->answer, GOOD));
+		/* Without memory for the connection itself there is nobody to say so. */
+		if (*f->answer && strcmp(f->answer, GOOD))
 			assert_int_equal(strncmp(f->answer, "Status: 503 Service Unavailable\r\n", 33), 0);
-		assert_int_equal(was_committed(f), !is_reached);
 	} while (is_reached);
 	assert_string_equal(f->answer, GOOD);
-	assert_true(calls >= 4); /* two buffers, a write, and then none */
+	assert_true(calls >= 5); /* a connection, a head, a body, a write, a reply, and then none */
 }
 
 static void
 outlives_a_peer_that_is_gone(void **state)
 {
 	struct fixture *f = *state;
+	int fd = connect_to(f);
+	char head[4200];
+
+	assert_true(send_bytes(fd, head, write_head(&(struct request){ 0 }, head)));
+	assert_true(send_bytes(fd, GOOD, strlen(GOOD)));
+	close(fd);
+	stop_gate(f); /* a signal would end the test */
+	assert_true(was_committed(f));
+}
+
+/* -- many, and slow ones -- */
+
+/* A connection on which the head, and @bytes of a body as long as @length, were sent. */
+static int
+begin(const struct fixture *f, const struct request *request, size_t bytes)
+{
+	AUTO(free_p) char *body = calloc(1, bytes + 1);
+	int fd = connect_to(f);
+	char head[4200];
+
+	assert_true(send_bytes(fd, head, write_head(request, head)));
+	memset(body, 'x', bytes);
+	assert_true(send_bytes(fd, body, bytes));
+	return fd;
+}
+
+static void
+with_seconds(struct fixture *f, int64_t seconds)
+{
+	stop_gate(f);
+	restart_gate(f, seconds);
+}
+
+static void
+refuses_what_does_not_come_to_its_end_in_time_wherever_it_stops(void **state)
+{
+	struct fixture *f = *state;
+	char head[4200];
+	size_t n = write_head(&(struct request){ 0 }, head), cuts[] = { 0, 1, 3, 4, 20, n - 1, n };
+	int fds[7];
+
+	with_seconds(f, 1);
+	for (size_t i = 0; i < 7; i++) {
+		fds[i] = connect_to(f);
+		assert_true(send_bytes(fds[i], head, cuts[i]));
+	}
+	for (size_t i = 0; i < 7; i++) {
+		assert_refusal(read_answer(f, fds[i]), "408 Request Timeout", "request_too_slow",
+		    "did not come to its end in time");
+		close(fds[i]);
+	}
+	assert_false(was_committed(f));
+}
+
+static void
+slow_ones_do_not_keep_others_waiting(void **state)
+{
+	struct fixture *f = *state;
+	int fds[30];
+
+	for (size_t i = 0; i < 30; i++)
+		fds[i] = begin(f, &(struct request){ 0 }, i);
+	assert_string_equal(ask(f, &(struct request){ 0 }), GOOD);
+	for (size_t i = 0; i < 30; i++)
+		close(fds[i]);
+}
+
+static void
+takes_a_request_that_comes_byte_by_byte(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(close_p) int fd = connect_to(f);
 	char head[4200];
 	size_t n = write_head(&(struct request){ 0 }, head);
-	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_true(send_bytes(pair[0], head, n));
-	assert_true(send_bytes(pair[0], GOOD, strlen(GOOD)));
-	close(pair[0]);
-	respond(pair[1], f->mount); /* a signal would end the test */
-	close(pair[1]);
+	for (size_t i = 0; i < n; i++)
+		assert_true(send_bytes(fd, head + i, 1));
+	for (size_t i = 0; i < strlen(GOOD); i++)
+		assert_true(send_bytes(fd, GOOD + i, 1));
+	assert_string_equal(read_answer(f, fd), GOOD);
+}
+
+static void
+does_not_look_at_what_comes_behind_the_body(void **state)
+{
+	struct fixture *f = *state;
+	char sent[16384], head[4200];
+	size_t n = write_head(&(struct request){ 0 }, head), bytes = 0;
+
+	for (int i = 0; i < 3; i++) {
+		memcpy(sent + bytes, head, n);
+		memcpy(sent + bytes + n, GOOD, strlen(GOOD));
+		bytes += n + strlen(GOOD);
+	}
+	assert_string_equal(exchange(f, sent, bytes, "", 0), GOOD);
+	put(f->file, "");
+	was_committed(f);
+	usleep(50 * 1000);
+	assert_false(was_committed(f));
+}
+
+/* Of memory for 8 MiB, two connections of different devices take all. */
+static void
+fill(struct fixture *f, int fds[2])
+{
+	static const struct request large[] = {
+		{ .target = "/system_info", .length = 4 * 1024 * 1024 },
+		{ .target = "/system_info", .length = 4 * 1024 * 1024, .name = "car8", .subject = "CN=car8" },
+	};
+
+	for (int i = 0; i < 2; i++)
+		fds[i] = begin(f, &large[i], 10);
+	usleep(50 * 1000); /* both have their room */
+}
+
+static void
+who_does_not_fit_waits_for_room(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(close_p) int fd = -1;
+	int fds[2];
+	char c;
+
+	fill(f, fds);
+	fd = begin(f, &(struct request){ 0 }, 0);
+	send_bytes(fd, GOOD, strlen(GOOD));
+	usleep(100 * 1000);
+	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(fds[0]);
+	assert_string_equal(read_answer(f, fd), GOOD);
+	close(fds[1]);
+}
+
+static void
+who_waits_too_long_for_room_is_told_to_come_again(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(close_p) int fd = -1;
+	int fds[2];
+
+	with_seconds(f, 4);
+	fill(f, fds);
+	fd = begin(f, &(struct request){ .length = 10 }, 10);
+	assert_refusal(read_answer(f, fd), "503 Service Unavailable", "not_available", "there is no room");
+	close(fds[0]);
+	close(fds[1]);
+	assert_false(was_committed(f));
+}
+
+static void
+one_certificate_does_not_take_all_the_room(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(close_p) int fd = -1;
+	int fds[2];
+
+	fds[0] = begin(f, &(struct request){ .target = "/system_info", .length = 4 * 1024 * 1024 }, 1);
+	fds[1] = begin(f, &(struct request){ .length = 1024 * 1024 }, 1);
+	usleep(50 * 1000);
+	fd = begin(f, &(struct request){ .length = 10 }, 10);
+	assert_refusal(read_answer(f, fd), "429 Too Many Requests", "too_many_requests",
+	    "this certificate's other requests take all the room");
+	assert_refusal(ask(f, &(struct request){ .name = "car8", .subject = "CN=car8" }), "403 Forbidden",
+	    "unknown_device", "no device car8");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+ends_what_has_begun_before_it_ends_itself(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(close_p) int fd = begin(f, &(struct request){ 0 }, 0);
+	int signals = f->signals;
+
+	usleep(50 * 1000);
+	eventfd_write(signals, 1);
+	usleep(50 * 1000);
+	assert_true(send_bytes(fd, GOOD, strlen(GOOD)));
+	assert_string_equal(read_answer(f, fd), GOOD);
+	stop_gate(f);
 	assert_true(was_committed(f));
+}
+
+/* -- introductions -- */
+
+static void
+put_introduce(const struct fixture *f)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/gate/introduce", f->mount);
+	put(path, "");
+}
+
+static void
+shows_the_certificate_of_who_is_not_known(void **state)
+{
+	struct fixture *f = *state;
+	struct request unknown = { .serial = "0B",
+		.certificate = "Status: 403 Forbidden\r\n\r\nnot one of ours" };
+
+	/* A tree that takes none. */
+	assert_refusal(ask(f, &unknown), "403 Forbidden", "unknown_device", "no device car7");
+	put_introduce(f);
+	assert_string_equal(ask(f, &unknown), "Status: 403 Forbidden\r\n\r\nnot one of ours");
+	assert_false(was_committed(f));
+	/* Nothing to show. */
+	unknown.certificate = NULL;
+	assert_refusal(ask(f, &unknown), "403 Forbidden", "unknown_device", "no device car7");
+}
+
+static void
+asks_once_again_after_an_introduction(void **state)
+{
+	struct fixture *f = *state;
+	struct request unknown = { .serial = "0B", .certificate = "Status: 204 No Content\r\n\r\n" };
+
+	put_introduce(f);
+	assert_refusal(ask(f, &unknown), "403 Forbidden", "unknown_device", "no device car7");
+}
+
+static void
+does_not_introduce_who_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct request known = { .certificate = "Status: 403 Forbidden\r\n\r\n" };
+
+	put_introduce(f);
+	assert_string_equal(ask(f, &known), GOOD);
+}
+
+static void
+says_503_when_an_introduction_gets_no_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct request unknown = { .serial = "0B", .certificate = "-----BEGIN" };
+
+	put_introduce(f);
+	assert_refusal(ask(f, &unknown), "503 Service Unavailable", "not_available", "the tree gave no answer");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -507,8 +801,20 @@ main(void)
 		TEST(answers_at_once_when_a_body_is_too_long_to_be_taken),
 		TEST(says_what_the_tree_refuses_to_take),
 		TEST(says_503_when_the_tree_gives_no_answer),
-		TEST(leaks_nothing_and_commits_nothing_half_whatever_fails),
+		TEST(leaks_nothing_and_answers_what_it_commits_whatever_fails),
 		TEST(outlives_a_peer_that_is_gone),
+		TEST(refuses_what_does_not_come_to_its_end_in_time_wherever_it_stops),
+		TEST(slow_ones_do_not_keep_others_waiting),
+		TEST(takes_a_request_that_comes_byte_by_byte),
+		TEST(does_not_look_at_what_comes_behind_the_body),
+		TEST(who_does_not_fit_waits_for_room),
+		TEST(who_waits_too_long_for_room_is_told_to_come_again),
+		TEST(one_certificate_does_not_take_all_the_room),
+		TEST(ends_what_has_begun_before_it_ends_itself),
+		TEST(shows_the_certificate_of_who_is_not_known),
+		TEST(asks_once_again_after_an_introduction),
+		TEST(does_not_introduce_who_is_known),
+		TEST(says_503_when_an_introduction_gets_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

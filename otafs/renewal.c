@@ -1,0 +1,153 @@
+#include "otafs/renewal.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "otafs/credential.h"
+#include "otafs/csr.h"
+#include "otafs/est.h"
+#include "otafs/issue.h"
+
+static bool
+is_own(const struct renewal *renewal)
+{
+	return !strcmp(renewal->source, CREDENTIAL_RENEWAL);
+}
+
+static int
+refuse(struct reply *reply, int status, const char *code, const char *description)
+{
+	reply_refuse(reply, status, code, description);
+	return 1;
+}
+
+/* ---- the request */
+
+/* An administrator may leave the name out; a device has to name itself, as its certificate does. */
+static int
+check_name(const struct renewal *renewal, const struct csr *csr, struct reply *reply)
+{
+	struct err why;
+
+	if (!strcmp(csr->name, renewal->device) || (!csr->name[0] && !is_own(renewal)))
+		return 0;
+	err_set(
+	    &why, EINVAL, "%s: the request is for %s", renewal->device, csr->name[0] ? csr->name : "nobody");
+	return refuse(reply, 400, "wrong_subject", why.text);
+}
+
+static int
+count_one(const char *serial, void *context)
+{
+	(void)serial;
+	++*(int *)context;
+	return 0;
+}
+
+static int
+check_count(const struct renewal *renewal, struct reply *reply, struct err *err)
+{
+	int count = 0, r;
+	struct err why;
+
+	if (!is_own(renewal))
+		return 0;
+	core_lock(renewal->core);
+	r = state_certificates(renewal->core->state, renewal->device, count_one, &count, err);
+	core_unlock(renewal->core);
+	if (r < 0 || count < RENEWAL_CERTIFICATES_MAX)
+		return r;
+	err_set(&why, EEXIST, "%s: has %d certificates; old ones go %lld days after a newer one was used",
+	    renewal->device, count, (long long)renewal->core->config->certificate_overlap_days);
+	return refuse(reply, 409, "too_many_certificates", why.text);
+}
+
+static int
+have_it_made(const struct renewal *renewal, const struct csr *csr, struct issued *issued, struct reply *reply,
+    struct err *err)
+{
+	const struct config *config = renewal->core->config;
+	int r = issue(renewal->core, renewal->device, csr->public_pem, config->certificate_days, issued, err);
+
+	if (r == ISSUE_NO_CA)
+		return refuse(reply, 503, "no_issuing_ca", err->text);
+	return r == -EINVAL ? refuse(reply, 400, "bad_request", err->text) : r;
+}
+
+int
+renewal_prepare(const struct renewal *renewal, const char *body, size_t bytes, void **work, struct reply *reply,
+    struct err *err)
+{
+	AUTO(free_p) struct issued *issued = calloc(1, sizeof(*issued));
+	struct csr csr;
+	int r;
+
+	if (!issued)
+		return err_set(err, ENOMEM, "no memory for a certificate");
+	if (csr_read(body, bytes, &csr, err) < 0)
+		return refuse(reply, 400, "bad_request", err->text);
+	if ((r = check_name(renewal, &csr, reply)) == 0 && (r = check_count(renewal, reply, err)) == 0)
+		r = have_it_made(renewal, &csr, issued, reply, err);
+	free(csr.public_pem);
+	if (r == 0)
+		*work = MOVE(issued);
+	return r;
+}
+
+void
+renewal_finish(void *work)
+{
+	struct issued *issued = work;
+
+	if (!issued)
+		return;
+	free(issued->chain);
+	free(issued);
+}
+
+/* ---- the certificate */
+
+static int
+accept_it(const struct renewal *renewal, const struct issued *issued, struct err *err)
+{
+	const struct credential credential = { .device = renewal->device,
+		.serial = issued->serial,
+		.expires_at = issued->expires_at,
+		.source = renewal->source };
+	char done[STATE_WHO_MAX + 32];
+	int r = 0;
+
+	snprintf(done, sizeof(done), "made for a request of %s", is_own(renewal) ? "the device" : renewal->who);
+	if (is_own(renewal))
+		r = credential_drop_pending(renewal->core, renewal->device, renewal->source, err);
+	return r < 0 ? r : credential_add(renewal->core, &credential, done, renewal->who, err);
+}
+
+static int
+answer(const struct renewal *renewal, const struct issued *issued, struct reply *reply, struct err *err)
+{
+	if (is_own(renewal))
+		return est_reply(issued->chain, issued->bytes, reply, err);
+	reply->body = strndup(issued->chain, issued->bytes);
+	if (!reply->body)
+		return err_set(err, ENOMEM, "no memory for an answer");
+	reply->status = 200;
+	reply->type = "application/pem-certificate-chain";
+	reply->body_bytes = issued->bytes;
+	return 0;
+}
+
+int
+renewal_take(const struct renewal *renewal, const void *work, struct reply *reply, struct err *err)
+{
+	int r = state_begin(renewal->core->state, err);
+
+	if (r < 0)
+		return r;
+	if ((r = accept_it(renewal, work, err)) == 0)
+		r = answer(renewal, work, reply, err);
+	return state_end(renewal->core->state, r, err);
+}
