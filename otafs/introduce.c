@@ -205,7 +205,8 @@ introduce_prepare(
 	if (!shown)
 		return err_set(err, ENOMEM, "no memory for a certificate");
 	if (!strcmp(core->config->fleet_ca, "-"))
-		r = refuse(reply, 403, "no_fleet_ca", "no fleet has a CA of its own here");
+		r = refuse(reply, 403, "unknown_device",
+		    "the device is not known, and no fleet has a CA of its own here");
 	else if (!x509)
 		r = refuse(reply, 400, "bad_request", "no certificate in PEM");
 	else if ((r = check(core->config->fleet_ca, x509, shown, err)) == -EACCES)

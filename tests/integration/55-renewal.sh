@@ -215,5 +215,5 @@ ok "and then again" introduces 204 "" truck1b
 stop otafs
 sed -i '/^fleet_ca/d' "$conf"
 start_otafs
-ok "without fleets nobody is shown" introduces 403 no_fleet_ca truck4
+ok "without fleets nobody is shown" introduces 403 unknown_device truck4
 finish
