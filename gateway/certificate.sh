@@ -86,7 +86,7 @@ install_certificate() { # install_certificate CHAIN KEY
 # reload_running: the listeners of $server in DIR that run
 reload_running() {
 	for listener in device build admin; do
-		[ ! -e "$dir/$listener/server.pid" ] || (reload "$listener") ||
+		[ ! -e "$dir/$listener/server.pid" ] || (reload_listener "$listener") ||
 			die "$listener: was not reloaded: the certificate is in its place, but not in use"
 	done
 }

@@ -17,6 +17,7 @@
 #include "sign/x509.h"
 
 #define CHAIN_FILE "chain.pem"
+#define PENDING_FILE "pending"
 /** PKCS #8 of EC P-256 has 250 bytes. */
 #define KEY_FILE_MAX 8192
 #define KEY_NAME_SIZE (DIGEST_HEX_SIZE + 4)
@@ -27,8 +28,9 @@
 struct issuer {
 	int dir; /* of the issuer; -1: there is none yet */
 	int above;
-	EVP_PKEY *key;     /* NULL: nothing can be issued */
-	EVP_PKEY *pending; /* NULL: none */
+	EVP_PKEY *key;                    /* NULL: nothing can be issued */
+	EVP_PKEY *pending;                /* NULL: none */
+	char pending_name[KEY_NAME_SIZE]; /* as the file has it, while it is loaded */
 	struct x509_chain chain;
 };
 
@@ -54,8 +56,9 @@ load_key(const struct issuer *issuer, const char *name, EVP_PKEY **out, struct e
 	return r;
 }
 
+/* The key first: one that nobody names is deleted. */
 static int
-save_key(const struct issuer *issuer, const EVP_PKEY *key, struct err *err)
+save_pending(const struct issuer *issuer, const EVP_PKEY *key, struct err *err)
 {
 	AUTO(free_p) char *text = NULL;
 	char id[DIGEST_HEX_SIZE], name[KEY_NAME_SIZE];
@@ -67,7 +70,7 @@ save_key(const struct issuer *issuer, const EVP_PKEY *key, struct err *err)
 	name_key(id, name);
 	r = file_replace(issuer->dir, name, text, bytes, 0600, err);
 	explicit_bzero(text, bytes);
-	return r;
+	return r < 0 ? r : file_replace(issuer->dir, PENDING_FILE, name, strlen(name), 0600, err);
 }
 
 static bool
@@ -108,11 +111,25 @@ remove_key(struct issuer *issuer, const char *name, struct err *err)
 	return 0;
 }
 
-/* Of a request that was not answered; a second one is what a crash left. */
+/* Of a request that was not answered, or left by a crash. */
 static int
-load_pending(struct issuer *issuer, const char *name, struct err *err)
+sort_key(struct issuer *issuer, const char *name, struct err *err)
 {
-	return issuer->pending ? 0 : load_key(issuer, name, &issuer->pending, err);
+	if (strcmp(name, issuer->pending_name) != 0)
+		return remove_key(issuer, name, err);
+	return load_key(issuer, name, &issuer->pending, err);
+}
+
+static int
+read_pending(struct issuer *issuer, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	size_t bytes;
+	int r = file_read_plain(issuer->dir, PENDING_FILE, KEY_NAME_SIZE, &text, &bytes, err);
+
+	if (r == 0)
+		snprintf(issuer->pending_name, sizeof(issuer->pending_name), "%s", text);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* -- opening -- */
@@ -144,6 +161,7 @@ load_own(struct issuer *issuer, struct err *err)
 	return load_key(issuer, name, &issuer->key, err);
 }
 
+/* With a damaged chain nobody knows which key is good: none is touched. */
 static void
 load(struct issuer *issuer)
 {
@@ -153,11 +171,13 @@ load(struct issuer *issuer)
 	issuer->dir = openat(issuer->above, ISSUER_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (issuer->dir < 0)
 		return;
-	if (load_chain(issuer, &err) < 0 || load_own(issuer, &err) < 0)
+	if (load_chain(issuer, &err) < 0 || load_own(issuer, &err) < 0) {
 		log_line(LOG_ERR, "issuing CA damaged, nothing is issued reason=\"%s\": restore keys/%s",
 		    err.text, ISSUER_FOLDER);
+		return;
+	}
 	own = issuer->chain.count ? X509_get0_pubkey(issuer->chain.list[0]) : NULL;
-	if (each_key(issuer, own, load_pending, &err) < 0)
+	if (read_pending(issuer, &err) < 0 || each_key(issuer, own, sort_key, &err) < 0)
 		log_line(LOG_ERR, "request of an issuing CA damaged reason=\"%s\"", err.text);
 }
 
@@ -217,7 +237,7 @@ key_to_certify(struct issuer *issuer, bool is_new_key, EVP_PKEY **out, struct er
 	if (*out)
 		return 0;
 	if ((r = make_folder(issuer, err)) < 0 || (r = x509_key_new(&key, err)) < 0 ||
-	    (r = save_key(issuer, key, err)) < 0)
+	    (r = save_pending(issuer, key, err)) < 0)
 		return r;
 	*out = issuer->pending = MOVE(key);
 	return 0;
@@ -247,7 +267,7 @@ holder_of(struct issuer *issuer, const struct x509_chain *chain)
 	return issuer->pending && EVP_PKEY_eq(issuer->pending, public) == 1 ? &issuer->pending : NULL;
 }
 
-/* What can be deleted only later is tried again with the next chain. */
+/* What cannot be deleted now is at the next start. */
 static void
 adopt(struct issuer *issuer, EVP_PKEY **holder, struct x509_chain *chain)
 {

@@ -3,7 +3,8 @@
  *
  * Below the folder of the keys: issuer/ID.key (PKCS #8, 0600), ID being the SHA-256 of its public key, and
  * issuer/chain.pem: the issuing CA's certificate, then those above it, the root last. The key of chain.pem
- * issues; another one is for a request that was not answered yet, and takes over with the chain that names it.
+ * issues; the one that issuer/pending names is for a request that was not answered yet, and takes over with its
+ * chain. All others are what a crash left: they are deleted.
  * Callers see to it that one call is made at a time.
  */
 #ifndef SIGN_ISSUER_H

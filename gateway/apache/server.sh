@@ -88,18 +88,10 @@ check_syntax() {
 	becoming "$1" "$httpd" -t -f "$dir/$1.conf"
 }
 
-# All of it runs as the listener's user, who may open low ports: the process that Apache would leave to root needs nothing else
-# of root, and writes to a folder of that user.
 run() {
-	if [ "$(id -u)" = 0 ]; then
-		exec setpriv --reuid="$(stat -c %u "$dir/$1")" --regid="$(stat -c %g "$dir/$1")" --clear-groups \
-			--inh-caps=+net_bind_service --ambient-caps=+net_bind_service "$httpd" -DFOREGROUND -f "$dir/$1.conf"
-	fi
-	exec "$httpd" -DFOREGROUND -f "$dir/$1.conf"
+	become "$1" "$httpd" -DFOREGROUND -f "$dir/$1.conf"
 }
 
-# Apache ends when it cannot read the new configuration: that is tried before.
 reload() {
-	check_syntax "$1" || die "$1: it goes on as it was: its user cannot read the new configuration, see above"
 	signal_server "$1" USR1
 }

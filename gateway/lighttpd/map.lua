@@ -1,6 +1,6 @@
 -- Maps what a device may GET to a file of the www view. Everything else is 404, or 405 for another method.
 -- The device is the certificate's whole subject together with its serial number; whether that pair is (still) known
--- is for the filesystem to say, at each request and for every path.
+-- is for the filesystem to say, at each request and for every path: all that is served lies below that folder.
 
 local www = "@www@"
 local r = lighty.r
@@ -19,7 +19,7 @@ local function missing(path, status)
 	return absent[code] and lighty.c.stat(www .. "/alive") and status or 503
 end
 
-local function serve(path)
+local function serve(path, cache, type)
 	local file = lighty.c.stat(www .. path)
 	if not file then
 		return missing(path, 404)
@@ -30,9 +30,8 @@ local function serve(path)
 	r.req_attr["physical.doc-root"] = www
 	r.req_attr["physical.rel-path"] = path
 	r.req_attr["physical.path"] = www .. path
-	if path:match("^/treehub/objects/") or path:match("^/treehub/deltas/") then
-		r.resp_header["Cache-Control"] = "public, max-age=31536000, immutable"
-	end
+	r.resp_header["Cache-Control"] = cache
+	r.resp_header["Content-Type"] = type
 	return 0
 end
 
@@ -60,14 +59,23 @@ local treehub = {
 	config = "file", summary = "file", ["summary.sig"] = "file",
 	refs = "folder", objects = "folder", deltas = "folder", ["delta-indexes"] = "folder",
 }
+-- Names that will never stand for other bytes.
+local forever = { objects = "public, max-age=31536000, immutable", deltas = "public, max-age=31536000, immutable" }
+
+local function is_metadata(name)
+	return metadata[name] or name:match("^[1-9]%d*%.root%.json$")
+end
+local function is_repo(name)
+	return is_metadata(name) or name:match("^delegations/[^/]+%.json$") or name:match("^targets/.")
+end
+local function is_treehub(first, rest)
+	return (treehub[first] == "file" and rest == "") or (treehub[first] == "folder" and #rest > 1)
+end
 
 local method = r.req_attr["request.method"]
 if method ~= "GET" and method ~= "HEAD" then
 	return 405
 end
-local path = r.req_attr["uri.path"]:gsub("//+", "/")
-local top, name = path:match("^/(%w+)/(.+)$")
-
 local subject = device()
 if not subject then
 	return 403
@@ -75,20 +83,22 @@ end
 if not lighty.c.stat(www .. subject) then
 	return missing(subject, 403)
 end
-if top == "director" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$")) then
-	return serve(subject .. "/director/" .. name)
-elseif top == "repo" and (metadata[name] or name:match("^[1-9]%d*%.root%.json$") or
-		name:match("^delegations/[^/]+%.json$")) then
-	-- Below the device: the filesystem has to know who is in the middle of which publication.
-	return serve(subject .. "/repo/" .. name)
-elseif top == "repo" and name:match("^targets/.") then
-	return serve("/repo/" .. name)
+
+local path = r.req_attr["uri.path"]:gsub("//+", "/")
+local top, name = path:match("^/([%w.-]+)/(.+)$")
+if (top == "director" and is_metadata(name)) or (top == "repo" and is_repo(name)) then
+	return serve(subject .. path)
 elseif top == "treehub" then
 	local first, rest = name:match("^([^/]+)(.*)$")
-	if (treehub[first] == "file" and rest == "") or (treehub[first] == "folder" and #rest > 1) then
-		return serve("/treehub/" .. name)
+	if is_treehub(first, rest) then
+		return serve(subject .. path, forever[first])
 	end
 elseif path == "/.well-known/est/cacerts" then
-	return serve(subject .. "/est/cacerts")
+	-- RFC 7030, 4.1.3
+	local status = serve(subject .. "/est/cacerts", nil, "application/pkcs7-mime")
+	if status == 0 then
+		r.resp_header["Content-Transfer-Encoding"] = "base64"
+	end
+	return status
 end
 return 404

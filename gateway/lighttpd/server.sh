@@ -2,9 +2,6 @@
 # lighttpd 1.4.69 and later, with mod_openssl and mod_magnet.
 
 prepare() {
-	for listener in device build admin; do
-		eval "run_as_$listener=\$(run_as \"\$(user_of $listener)\")"
-	done
 	device_crl=$(crl "$device_crl")
 	# A connection, and the file or the socket that it is about.
 	device_descriptors=$((device_connections * 2 + 64))
@@ -14,15 +11,6 @@ prepare() {
 	errors_empty
 	errors_in_words build ota-watcher
 	errors_in_words admin ota-admin-gate
-}
-
-# run_as USER: what makes a server that is started as root become that user; lighttpd knows users by name only
-run_as() {
-	if name=$(id -un -- "$1" 2>/dev/null) && group=$(id -gn -- "$1" 2>/dev/null); then
-		printf 'server.username = "%s"\nserver.groupname = "%s"' "$name" "$group"
-	else
-		printf '# Start this as user %s.' "$1"
-	fi
 }
 
 # certificates CA WHO: what makes certificates of CA count; who shows none may still have a password
@@ -68,15 +56,14 @@ errors_in_words() { # errors_in_words LISTENER PROGRAM
 }
 
 check_syntax() {
-	lighttpd -tt -f "$dir/$1.conf"
+	becoming "$1" lighttpd -tt -f "$dir/$1.conf"
 }
 
 run() {
-	become "$1" lighttpd -D -f "$dir/$1.conf"
+	# By its path: only then can it start itself anew beside what it still serves.
+	become "$1" "$(command -v lighttpd)" -D -f "$dir/$1.conf"
 }
 
-# lighttpd reads all of it anew, as the user that it has become, and ends if it cannot: that is tried before.
 reload() {
-	becoming "$1" lighttpd -tt -f "$dir/$1.conf" || die "$1: it goes on as it was: its user cannot start it anew, see above"
 	signal_server "$1" USR1
 }

@@ -27,18 +27,10 @@ check_syntax() {
 	becoming "$1" nginx -t -q -p "$dir/$1" -c "$dir/$1.conf"
 }
 
-# All of it runs as the listener's user, who may open low ports: the process that nginx would leave to root needs nothing else
-# of root, and writes to a folder of that user.
 run() {
-	if [ "$(id -u)" = 0 ]; then
-		exec setpriv --reuid="$(stat -c %u "$dir/$1")" --regid="$(stat -c %g "$dir/$1")" --clear-groups \
-			--inh-caps=+net_bind_service --ambient-caps=+net_bind_service nginx -p "$dir/$1" -c "$dir/$1.conf"
-	fi
-	exec nginx -p "$dir/$1" -c "$dir/$1.conf"
+	become "$1" nginx -p "$dir/$1" -c "$dir/$1.conf"
 }
 
-# nginx goes on as it was when it cannot read the new configuration, but says so in its log only.
 reload() {
-	check_syntax "$1" || die "$1: it goes on as it was: its user cannot read the new configuration, see above"
 	signal_server "$1" HUP
 }

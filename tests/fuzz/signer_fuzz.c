@@ -207,6 +207,10 @@ check_answer(uid_t uid, const json_t *request, int code, const char *payload)
 	if (!strcmp(operation, "begin") || !strcmp(operation, "finish") || !strcmp(operation, "clock") ||
 	    !strcmp(operation, "restored"))
 		assert(uid == 0);
+	if (!strncmp(operation, "issuer_", 7))
+		assert(uid == 0);
+	if (!strcmp(operation, "issue"))
+		assert(uid == OTAFS);
 	if (!strcmp(operation, "show"))
 		assert(uid == OTAFS);
 	if (!strcmp(operation, "put_root"))

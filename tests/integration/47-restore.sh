@@ -38,6 +38,8 @@ bak=$T/bak
 settings "spool_quiet_seconds = 1"
 clock_fake wall
 start_all
+make_issuer
+"$top/scripts/ota-pki" --next server-ca "$T/pki"
 for id in car1 car2 car3; do
 	enroll $id >/dev/null
 	device $id poll >/dev/null 2>&1
@@ -53,6 +55,9 @@ ok "makes a backup while everything runs" backup create -c "$conf" --objects "$b
 ok "that is whole" backup verify "$bak/1"
 ok "with keys, roots and the ledger" test -s "$bak/1/keys/image/1.root.json" -a -s "$bak/1/keys/ledger.json"
 ok "with the settings and the certificates" test -s "$bak/1/settings$conf" -a -s "$bak/1/settings$T/pki/server.key"
+ok "with the CAs of administrators and of the server, the next one too" test -s "$bak/1/settings$T/pki/admin-ca.key" \
+	-a -s "$bak/1/settings$T/pki/server-ca-next.key" -a -s "$bak/1/settings$T/pki/issuers.pem"
+ok "with the issuing CA" test -s "$bak/1/keys/issuer/chain.pem" -a -n "$(ls "$bak/1/keys/issuer/"*.key)"
 ok "with the objects" test -n "$(find "$bak/1/objects/ostree" -name '*.commit')"
 ok "that nobody else can read" is "$(find "$bak/1" \( -type f -o -type d \) -perm /077)" ""
 ok "has left nothing behind" is "$(find "$T/state" -name '.backup*')" ""
@@ -211,6 +216,10 @@ rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki"
 ok "restores to an empty machine" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/4"
 clock_set $((300 * 86400))
 start_again
+openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/new.key"
+ok "whose issuing CA issues" sh -c "cat >$T/issued.pem && openssl verify -no_check_time -CAfile $T/pki/device-ca.pem $T/issued.pem" <<-END
+	$(issue 64102 car9 100 "$T/new.key")
+END
 ok "whose device goes on" device car2 poll
 look car2
 publish app 4

@@ -517,6 +517,89 @@ logs_each_certificate_before_it_is_given(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* How many certificates the log tells of. */
+static int
+count_logged(const struct fixture *f)
+{
+	char command[128], line[16] = "";
+	FILE *pipe;
+
+	snprintf(
+	    command, sizeof(command), "cat %s/signatures/*.log | grep -c '\"event\":\"certificate\"'", f->path);
+	pipe = popen(command, "r");
+	assert_non_null(fgets(line, sizeof(line), pipe));
+	pclose(pipe);
+	return atoi(line);
+}
+
+static int
+issue_with_fault(struct fixture *f, json_t *request, int calls, char **out)
+{
+	AUTO(free_p) char *text = json_write(request);
+	struct err err;
+	size_t bytes;
+
+	*out = NULL;
+	fault_after(calls);
+	return server_answer(f->server, OTAFS, text, strlen(text), out, &bytes, &err);
+}
+
+static void
+gives_no_certificate_that_could_not_be_logged(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(x509_key_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
+	AUTO(free_p) char *public = public_of(key);
+	AUTO(json_decref_p)
+	json_t *request =
+	    json_pack("{s:s,s:s,s:s,s:i}", "operation", "issue", "name", "car7", "public", public, "days", 10);
+	int r, calls = 0;
+
+	make_ca(f);
+	do {
+		AUTO(free_p) char *out = NULL;
+		int before = count_logged(f);
+
+		r = issue_with_fault(f, request, calls++, &out);
+		fault_after(-1);
+		assert_true(r == 0 ? count_logged(f) > before : out == NULL);
+	} while (r != 0);
+	fault_stop();
+	assert_true(calls > 4);
+}
+
+static void
+keeps_the_ca_that_it_has_when_another_cannot_be_written(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_root) struct root root = make_root(90, "critical,CA:TRUE");
+	AUTO(x509_key_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
+	AUTO(free_p) char *public = public_of(key);
+	AUTO(free_p) char *request = NULL;
+	AUTO(free_p) char *chain = NULL;
+	struct err err;
+	int r, calls = 0;
+
+	make_ca(f);
+	request = request_ca(f, true);
+	chain = sign_request(&root, request, &good);
+	do {
+		char told[ERR_TEXT_MAX];
+		AUTO(free_p) char *out = NULL;
+
+		fault_after(calls++);
+		r = issuer_install(f->issuer, chain, strlen(chain), utc_now(), told, &err);
+		fault_stop();
+		close_all(f);
+		open_all(f);
+		assert_int_equal(issue(f, OTAFS, "car7", public, 10, &out, &err), 0);
+	} while (r < 0);
+	assert_true(calls > 3);
+	close_all(f);
+	open_all(f);
+	assert_int_equal(count_keys(f), 1);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -540,6 +623,8 @@ main(void)
 		test(a_lost_key_stops_issuing_and_nothing_else),
 		test(keys_are_readable_by_their_owner_only),
 		test(logs_each_certificate_before_it_is_given),
+		test(gives_no_certificate_that_could_not_be_logged),
+		test(keeps_the_ca_that_it_has_when_another_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

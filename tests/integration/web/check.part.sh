@@ -1,0 +1,55 @@
+# shellcheck shell=sh disable=SC2154 # variables of suite.sh
+# ota-gateway check, run and reload, whatever the server.
+enroll check
+enroll check2
+gateway() {
+	command=$1
+	shift
+	"$top/scripts/ota-gateway" "$command" "$WEB" "$@" "$T/gateway"
+}
+check() { gateway check -c "$conf" "$@"; }
+report_has() { has "$T/check.out" "$1"; }
+
+check --cert "$T/check" >"$T/check.out" 2>&1
+ok "ota-gateway check finds all in order" is "$?" 0
+for line in "device: TLS 1.1 is not" "device: no certificate, no answer" "device: TLS 1.3 without session tickets" "device: GET /treehub/config" \
+	"device: DELETE" "device: ota-gate answers" "build: who is nobody is refused, by ota-watcher"; do
+	ok "... $line" report_has "^ok  *$line$"
+done
+ok "and says what is not up" report_has "^-  *admin: nothing listens on "
+ok "without a certificate it says what is left out" says "^-  *device: more with --cert" check
+ok "it tells a folder without a certificate" refuses "none: has no client.pem" check --cert "$T/none"
+rmdir "$devices/check2/certificates/$(serial_of check2)"
+ok "it does not pass with a device that is not known" refuses "not everything is as it has to be" check --cert "$T/check2"
+ok "... and says what was answered" has "$T/says.out" "^FAILED  *device: GET /director/root.json: 403"
+sed "s|^server_ca = .*|server_ca = $T/pki/device-ca.pem|" "$conf" >"$T/check.conf"
+ok "nor with a server of another CA" refuses "^FAILED  *device: the certificate is for localhost, of a CA in server_ca" \
+	gateway check -c "$T/check.conf"
+stop gate
+ok "nor without ota-gate" refuses "^FAILED  *device: ota-gate answers: 503" check --cert "$T/check"
+start gate "$OTA_BIN/ota-gate" -c "$conf"
+needs 10 test -S "$T/gate.sock"
+
+# ---- reload
+serial_served() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+serial_is() { is "$(serial_served)" "$1"; }
+old=$(serial_served)
+"$top/scripts/ota-pki" --renew server "$T/pki"
+chmod 644 "$T/pki/server.key"
+new=$(openssl x509 -in "$T/pki/server.pem" -noout -serial)
+ok "a new server certificate" not is "$new" "$old"
+ok "... is not served yet" serial_is "$old"
+cp "$T/gateway/device.conf" "$T/device.conf"
+echo '"broken' >>"$T/gateway/device.conf"
+ok "a reload with a broken configuration is refused" refuses "it is not told, and goes on as it was" gateway reload device
+ok "... and it goes on" gives 200 check /repo/root.json
+cp "$T/device.conf" "$T/gateway/device.conf"
+ok "a reload" gateway reload device
+ok "... has it served" wait_for 10 serial_is "$new"
+ok "... by the same process, for who waits on it" kill -0 "$(cat "$T/web.pid")"
+ok "... for devices" gives 200 check /repo/root.json
+stop web
+ok "what does not run is not reloaded" refuses "does not run|No such process" gateway reload device
+start_web_server
+ok "and starts again" gives 200 check /repo/root.json
+ok "there are three listeners" refuses "other: not a listener: device, build, admin" gateway run other
