@@ -45,7 +45,9 @@ outer := check soak demo lint bench fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
-pkgs_lib     := jansson libcrypto libcrypt
+pkgs_lib     := jansson libcrypto
+# Of lib/, only programs that check passwords need this (lib/login.h).
+pkgs_login   := libcrypt
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
@@ -55,7 +57,7 @@ pkgs_gateway :=
 pkgs_ceremony := p11-kit-1
 pkgs_tests/device := ostree-1 libcurl
 folders      := lib state sign otafs store watcher gateway ceremony
-pkgs         := $(foreach f,$(folders),$(pkgs_$(f)))
+pkgs         := $(foreach f,$(folders),$(pkgs_$(f))) $(pkgs_login)
 
 ifneq ($(inner),)
 missing := $(foreach p,$(pkgs),$(if $(shell $(PKG_CONFIG) --exists $(p) && echo y),,$(p)))
@@ -75,7 +77,7 @@ endif
 libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 # A folder is an archive of all in it but its main function, so that tests can link it whole.
-parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+parts = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c %_main.c,$(wildcard $(1)/*.c)))
 lib_a     := $(B)/lib.a
 sign_a    := $(B)/sign.a
 state_a   := $(B)/state.a
@@ -85,7 +87,7 @@ store_a   := $(B)/store.a
 gateway_a := $(B)/gateway.a
 ceremony_a := $(B)/ceremony.a
 device_a  := $(B)/tests/device.a
-programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-fsck ota-sign)
+programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admin-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
@@ -97,15 +99,17 @@ $(B)/bin/otafs:       $(B)/otafs/main.o $(otafs_a) $(state_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-watcher: $(B)/watcher/main.o $(watcher_a) $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-signd:   $(B)/sign/main.o $(sign_a) $(lib_a)
 $(B)/bin/ota-gate:    $(B)/gateway/main.o $(gateway_a) $(lib_a)
+$(B)/bin/ota-admin-gate: $(B)/gateway/admin_main.o $(gateway_a) $(lib_a)
 $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 $(load):              $(patsubst %.c,$(B)/%.o,$(filter-out %/slow_sync.c,$(wildcard tests/load/*.c))) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
-$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
+$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
+$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)

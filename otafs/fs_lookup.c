@@ -100,8 +100,9 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 		}
 	}
 	fs_done_lookup(request);
-	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG) /* what strangers ask for is no trouble of ours */
-		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", path, err.text);
+	/* What strangers ask for is no trouble of ours. */
+	if (r < 0 && r != -ENOENT && r != -ENAMETOOLONG && r != -EACCES)
+		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", node.path, err.text);
 	if (r != 0)
 		return r;
 	entry->ino = fs_id_of(mount, inode);

@@ -100,8 +100,10 @@ enter_as(struct node *node, uid_t uid, struct err *err)
 
 	if (uid != node->core->web_uid)
 		return err_set(err, EACCES, "as/ is for ota-admin-gate");
-	if ((r = access_find(node->core, who, strcspn(who, "/"), &node->access, err)) < 0)
+	if ((r = access_find(node->core, who, strcspn(who, "/"), &node->access, err)) < 0) {
+		strcpy(node->path, "as"); /* who it was, with the digest of a token, is not for the log */
 		return r;
+	}
 	rest = who + strcspn(who, "/");
 	memmove(node->path, rest + (*rest == '/'), strlen(rest + (*rest == '/')) + 1);
 	access_who(&node->access, node->who);

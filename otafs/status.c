@@ -56,7 +56,9 @@ static const char readme[] =
     "The server\n"
     "  why                            the last 16 refusals: when, who, what, why\n"
     "  status/                        health.json, expiring (what is to be renewed, and how), metrics, version, gc, limits\n"
-    "  keys/                          roles, key ids, thresholds, expiry dates\n";
+    "  keys/                          roles, key ids, thresholds, expiry dates\n"
+    "  access/administrators/NAME     who comes through the admin listener, which is let in at as/: view, operate or keys\n"
+    "  access/tokens/                 tokens that they made for programs; rm ends one\n";
 /* clang-format on */
 
 int

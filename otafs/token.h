@@ -42,7 +42,7 @@ void token_print_status(const struct token *token, FILE *out);
 
 /**
  * csr: a request (csr.h) with the token's name or none as its subject is answered with a chain of certificates,
- * the first of which is the token's from then on. Refused: 400 invalid_request, 503 no_issuing_ca.
+ * the first of which is the token's from then on. Refused: 400 bad_request, wrong_subject; 503 no_issuing_ca.
  *
  * token_prepare() is called without the core's lock and asks the signer; 1: @reply is the answer already.
  */

@@ -28,12 +28,12 @@ read_request(const char *name, const char *body, size_t bytes, char **public_pem
 	struct err err;
 
 	if (csr_read(body, bytes, &csr, &err) < 0) {
-		reply_refuse(reply, 400, "invalid_request", err.text);
+		reply_refuse(reply, 400, "bad_request", err.text);
 		return 1;
 	}
 	if (csr.name[0] && strcmp(csr.name, name) != 0) {
 		err_set(&err, EINVAL, "the request is for \"%s\", the token is %s", csr.name, name);
-		reply_refuse(reply, 400, "invalid_request", err.text);
+		reply_refuse(reply, 400, "wrong_subject", err.text);
 		free(csr.public_pem);
 		return 1;
 	}
@@ -64,7 +64,7 @@ token_prepare(struct core *core, const char *name, const char *body, size_t byte
 	if (r == ISSUE_NO_CA)
 		reply_refuse(reply, 503, "no_issuing_ca", err->text);
 	else
-		reply_refuse(reply, 400, "invalid_request", err->text);
+		reply_refuse(reply, 400, "bad_request", err->text);
 	return 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include "otafs/blocked.h"
 #include "otafs/csr.h"
+#include "otafs/enlist.h"
 #include "otafs/moment.h"
 #include "otafs/names.h"
 #include "otafs/provision.h"
@@ -169,35 +170,53 @@ commit_devices(const struct node *node, const char *body, size_t bytes, struct r
 	return provision_take(node->core, node->args[0], node->work, reply, err);
 }
 
+static int
+prepare_enlistment(
+    const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
+{
+	return enlist_prepare(node->core, node->args[0], body, bytes, work, reply, err);
+}
+
+static int
+commit_enlistment(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+{
+	(void)body, (void)bytes;
+	return enlist_take(node->core, node->args[0], node->work, reply, err);
+}
+
 /* ---- the table */
 
 /* clang-format off */
 #define TOKEN_CONTROL(name, writer, size)                                                                               \
-	CONTROL("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, writer, size, .flags = ROW_SHOWN,                   \
+	CONTROL("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, writer, size, .flags = ROW_SHOWN | ROW_KEYS,                   \
 	    .exists = exists_token)
 #define TOKEN_TEXT(name)                                                                                                \
 	TEXT("enroll/tokens/*/" name, NEEDS_NOTHING, print_token, .flags = ROW_SHOWN, .exists = exists_token)
 
 static const struct row rows[] = {
 	FOLDER("enroll", VIEW_FULL, NEEDS_NOTHING),
-	OPEN_FOLDER("enroll/tokens", NEEDS_NOTHING, .list = list_tokens, .make = make_token),
-	OPEN_FOLDER("enroll/tokens/*", NEEDS_NOTHING, .exists = exists_token, .remove = remove_token),
+	OPEN_FOLDER("enroll/tokens", NEEDS_NOTHING, .flags = ROW_KEYS, .list = list_tokens, .make = make_token),
+	OPEN_FOLDER("enroll/tokens/*", NEEDS_NOTHING, .flags = ROW_KEYS, .exists = exists_token,
+	    .remove = remove_token),
 	TOKEN_CONTROL("expires", write_expires, MOMENT_BYTES_MAX),
 	TOKEN_CONTROL("limit", write_limit, TOKEN_BYTES_MAX),
 	TOKEN_CONTROL("group", write_group, TOKEN_BYTES_MAX),
 	TOKEN_CONTROL("tags", write_tags, STATE_TOKEN_TAGS_MAX),
 	TOKEN_TEXT("used"),
 	TOKEN_TEXT("status"),
-	ROW("enroll/tokens/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_SHOWN,
-	    .exists = exists_token, .prepare = prepare_csr, .commit = commit_csr, .finish = token_finish,
+	ROW("enroll/tokens/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_NOTHING,
+	    .flags = ROW_SHOWN | ROW_KEYS, .exists = exists_token, .prepare = prepare_csr, .commit = commit_csr, .finish = token_finish,
 	    .room = CSR_BYTES_MAX),
-	OPEN_FOLDER("enroll/blocked", NEEDS_NOTHING, .page = page_blocked, .make = make_blocked),
-	OPEN_FOLDER("enroll/blocked/*", NEEDS_NOTHING, .exists = exists_blocked, .remove = remove_blocked),
+	OPEN_FOLDER("enroll/blocked", NEEDS_NOTHING, .flags = ROW_KEYS, .page = page_blocked, .make = make_blocked),
+	OPEN_FOLDER("enroll/blocked/*", NEEDS_NOTHING, .flags = ROW_KEYS, .exists = exists_blocked,
+	    .remove = remove_blocked),
 	TEXT("enroll/blocked/*/status", NEEDS_NOTHING, print_blocked, .flags = ROW_SHOWN, .exists = exists_blocked),
 
 	ROW("gate/*/*/devices", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
 	    .prepare = prepare_devices, .commit = commit_devices, .finish = provision_finish,
 	    .room = PROVISION_BYTES_MAX),
+	ROW("gate/*/*/simpleenroll", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .exists = exists_certified,
+	    .prepare = prepare_enlistment, .commit = commit_enlistment, .finish = enlist_finish, .room = CSR_BYTES_MAX),
 };
 /* clang-format on */
 

@@ -80,8 +80,8 @@ tag_cacerts(const struct node *node)
 
 /* clang-format off */
 static const struct row rows[] = {
-	ROW("devices/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE, .flags = ROW_KEYS,
-	    .commit = commit_request, .room = CSR_BYTES_MAX, .prepare = prepare_request, .finish = renewal_finish),
+	ROW("devices/*/csr", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE, .flags = ROW_KEYS, .commit = commit_request,
+	    .room = CSR_BYTES_MAX, .prepare = prepare_request, .finish = renewal_finish),
 	ROW("gate/*/*/simplereenroll", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS, .commit = commit_renewal,
 	    .room = CSR_BYTES_MAX, .prepare = prepare_renewal, .finish = renewal_finish),
 	FOLDER("devices/*/*/est", VIEW_WWW, SPEAKS),

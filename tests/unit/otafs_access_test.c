@@ -104,6 +104,29 @@ gives_each_role_what_it_may(void **state)
 }
 
 static void
+keeps_who_gets_in_for_the_role_keys(void **state)
+{
+	static const char *const paths[] = { "enroll/tokens", "enroll/blocked", "access/administrators",
+		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr" };
+	struct fixture *f = *state;
+	struct node node;
+	struct err err;
+	char path[256];
+
+	give(f, "anna", "operate");
+	give(f, "bert", "keys");
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		snprintf(path, sizeof(path), "as/anna/%s", paths[i]);
+		assert_int_equal(find(f, path, WEB, &node, &err), 0);
+		assert_int_equal(node_may_write(&node, &err), -EACCES);
+		assert_reason(err, "this needs role keys");
+		snprintf(path, sizeof(path), "as/bert/%s", paths[i]);
+		assert_int_equal(find(f, path, WEB, &node, &err), 0);
+		assert_int_equal(node_may_write(&node, &err), 0);
+	}
+}
+
+static void
 lets_nobody_else_in(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +444,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gives_each_role_what_it_may),
+		TEST(keeps_who_gets_in_for_the_role_keys),
 		TEST(lets_nobody_else_in),
 		TEST(does_not_show_what_is_not_there),
 		TEST(belongs_to_the_gate_below_as),

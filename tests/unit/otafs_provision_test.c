@@ -17,6 +17,8 @@
 #include "lib/utc.h"
 #include "otafs/blocked.h"
 #include "otafs/device.h"
+#include "otafs/enlist.h"
+#include "otafs/est.h"
 #include "otafs/group.h"
 #include "otafs/issue.h"
 #include "otafs/provision.h"
@@ -24,6 +26,7 @@
 #include "state/tag.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/requests.h"
 
 /* ---- an issuing CA in place of the signer's */
 
@@ -276,6 +279,87 @@ a_bad_body_is_refused(void **state)
 	assert_int_equal(issued_count, 0);
 }
 
+/* ---- EST, and the token's own certificate */
+
+/* The status of the answer to a request with the subject CN=@name, or none ("") */
+static int
+hand_in_request(struct fixture *f, const char *name, struct reply *reply)
+{
+	struct request request = request_make(*name ? name : NULL, ca_key, REQUEST_BASE64);
+	void *work = NULL;
+	int r;
+
+	*reply = (struct reply){ 0 };
+	r = enlist_prepare(&f->core, "fleet", request.text, request.bytes, &work, reply, &err);
+	if (r == 0)
+		r = enlist_take(&f->core, "fleet", work, reply, &err);
+	enlist_finish(work);
+	request_free(&request);
+	return r < 0 ? r : reply->status;
+}
+
+static void
+a_device_may_come_in_with_a_key_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply;
+
+	assert_int_equal(hand_in_request(f, "car8", &reply), 200);
+	assert_string_equal(reply.type, EST_TYPE);
+	assert_true(reply.body_bytes > 100);
+	reply_done(&reply);
+	assert_string_equal(certificates_of(f, "car8"), "4101 ");
+	assert_int_equal(token_now(f).used, 1);
+	assert_int_equal(hand_in_request(f, "car8", &reply), 200);
+	reply_done(&reply);
+	assert_string_equal(certificates_of(f, "car8"), "4102 ");
+	assert_int_equal(hand_in_request(f, "car7", &reply), 409);
+	assert_string_equal(reply.code, "device_already_registered");
+	assert_int_equal(hand_in_request(f, "", &reply), 400);
+	assert_string_equal(reply.code, "wrong_subject");
+	issue_answer = ISSUE_NO_CA;
+	assert_int_equal(hand_in_request(f, "car9", &reply), 503);
+	assert_string_equal(reply.code, "no_issuing_ca");
+	issue_answer = -EINVAL;
+	assert_int_equal(hand_in_request(f, "car9", &reply), 400);
+	assert_string_equal(reply.code, "bad_request");
+}
+
+static int
+certify_token(struct fixture *f, const char *name, struct reply *reply)
+{
+	struct request request = request_make(*name ? name : NULL, ca_key, REQUEST_BASE64);
+	void *work = NULL;
+	int r;
+
+	*reply = (struct reply){ 0 };
+	r = token_prepare(&f->core, "fleet", request.text, request.bytes, &work, reply, &err);
+	if (r == 0)
+		r = token_take(&f->core, "fleet", work, "anna", reply, &err);
+	token_finish(work);
+	request_free(&request);
+	reply_done(reply);
+	return r < 0 ? r : reply->status;
+}
+
+static void
+another_certificate_takes_the_place_of_the_tokens(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply;
+
+	assert_int_equal(token_check_serial(&f->core, "fleet", "", &err), -ENOENT);
+	assert_int_equal(certify_token(f, "fleet", &reply), 200);
+	assert_int_equal(token_check_serial(&f->core, "fleet", "4101", &err), 0);
+	assert_int_equal(certify_token(f, "", &reply), 200);
+	assert_int_equal(token_check_serial(&f->core, "fleet", "4102", &err), 0);
+	assert_int_equal(token_check_serial(&f->core, "fleet", "4101", &err), -ENOENT);
+	assert_reason(err, "fleet: has no certificate 4101");
+	assert_int_equal(certify_token(f, "car8", &reply), 400);
+	assert_string_equal(reply.code, "wrong_subject");
+	assert_string_equal(reply.description, "the request is for \"car8\", the token is fleet");
+}
+
 /* ---- who comes in */
 
 static void
@@ -462,6 +546,19 @@ a_group_that_is_gone_keeps_nobody_out(void **state)
 }
 
 static void
+a_token_follows_its_group_to_another_name(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(group_add(&f->core, "cars", "anna", &err), 0);
+	assert_int_equal(token_write_group(&f->core, "fleet", "cars", "anna", &err), 0);
+	assert_int_equal(group_rename(&f->core, "cars", "vans", "anna", &err), 0);
+	assert_string_equal(token_now(f).group, "vans");
+	assert_int_equal(ask(f, "car8"), 200);
+	assert_int_equal(state_member(f->core.state, "vans", "car8", &err), 0);
+}
+
+static void
 settings_of_a_token_that_mean_nothing_are_refused(void **state)
 {
 	static const char *const limits[] = { "0", "-1", "x", "", "1 2", "12345678901" };
@@ -566,6 +663,8 @@ main(void)
 		TEST(the_device_is_made_with_its_certificate),
 		TEST(days_are_a_number_or_a_text_and_bounded),
 		TEST(a_bad_body_is_refused),
+		TEST(a_device_may_come_in_with_a_key_of_its_own),
+		TEST(another_certificate_takes_the_place_of_the_tokens),
 		TEST(a_device_that_is_there_is_already_registered),
 		TEST(whose_answer_was_lost_is_answered_anew),
 		TEST(not_by_another_token),
@@ -578,6 +677,7 @@ main(void)
 		TEST(making_a_device_unblocks_its_id),
 		TEST(it_gets_the_group_and_the_tags_of_the_token),
 		TEST(a_group_that_is_gone_keeps_nobody_out),
+		TEST(a_token_follows_its_group_to_another_name),
 		TEST(settings_of_a_token_that_mean_nothing_are_refused),
 		TEST(a_name_of_a_token_fits_a_subject_and_a_line),
 		TEST(without_a_ca_nobody_is_made),
