@@ -262,5 +262,15 @@ ok "... costs the web server no memory" test "$(awk '/VmHWM/ {print $2}' "/proc/
 ok "... and the watcher at most 16 MiB" test "$(awk '/VmHWM/ {print $2}' "/proc/$watcher/status")" -le 16384
 
 ok "ota-gateway check" "$top/scripts/ota-gateway" check lighttpd -c "$conf" "$T/gateway"
+# ---- a socket that is handed on, as by systemd
+
+stop watcher
+start kept perl "$top/tests/integration/gate.pl" "$T/build.sock" keep "$OTA_BIN/ota-watcher" -c "$conf"
+needs 10 file_with "$T/kept.log" "ota-watcher ready"
+ok "serves on a socket that is handed on" wait_for 5 gives 200 push /api/v3/config
+kill "$(pgrep -P "$(cat "$T/kept.pid")" -x ota-watcher)"
+ok "... where requests wait while it is started again" gives 200 push /api/v3/config
+ok "... which it is" wait_for 5 sh -c "grep -c 'ota-watcher ready' '$T/kept.log' | grep -qx 2"
+
 ok "no password is in a log" not grep -rq secret "$T"/*.log "$T/gateway/build"
 finish
