@@ -75,7 +75,7 @@ openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/two.k
 openssl x509 -req -CA "$T/pki/build-ca.pem" -CAkey "$T/pki/build-ca.key" -set_serial 77 -in "$T/two.csr" -out "$T/two.pem" 2>>"$T/openssl.out"
 ok "a subject with more than a CN: 403" gives 403 unknown --cert "$T/two.pem" --key "$T/two.key" "$build_url/api/v3/config"
 ok "the watcher's socket is the build listener's alone" is "$(stat -c '%a %u %g' "$T/build.sock")" "660 64103 64107"
-ok "the password's hash is not for everybody" is "$(stat -c '%a %g' "$T/build.htpasswd")" "640 64107"
+ok "the password's hash is not for everybody" is "$(stat -c '%a %g' "$T/build.htpasswd")" "640 64103"
 
 # ---- paths
 
