@@ -242,13 +242,13 @@ my %commands = (
 		my $pid = begin_on($socket, @program);
 		my @clients = map { my $side = $_; fork || do { close $socket; client($side, $acks); exit 0 } } 0 .. 3;
 		for my $signal (split /,/, $signals) {
-			sleep 0.7;
+			sleep 0.4;
 			kill $signal, $pid;
 			waitpid $pid, 0;
-			sleep 0.2;
+			sleep 0.1;
 			$pid = begin_on($socket, @program);
 		}
-		sleep 0.7;
+		sleep 0.4;
 		kill USR1 => @clients;
 		waitpid $_, 0 for @clients;
 		kill TERM => $pid;
