@@ -24,6 +24,8 @@ running() { [ "$(cat "$T/gate.pid")" = "$gate_pid" ] && kill -0 "$gate_pid"; }
 # resident WHAT: its memory now (VmRSS) or at its largest (VmHWM), in MiB
 resident() { echo $(($(sed -n "s/^$1:\t *\([0-9]*\) kB/\1/p" "/proc/$gate_pid/status") / 1024)); }
 below() { [ "$1" -lt "$2" ] || { echo "$1, and not below $2"; false; }; }
+# memory NAME COMMAND...: ok, but of a program that is watched by a sanitizer, whose memory says nothing
+memory() { grep -q __asan_init "$OTA_BIN/ota-gate" || ok "$@"; }
 gate_pid=$(cat "$T/gate.pid")
 
 # ---- one request
@@ -54,10 +56,10 @@ needs 20 file_with "$T/crowd" "all open"
 wait $crowd
 ok "takes 3000 at once" is "$(sed -n 2p "$T/crowd")" "200:3000"
 ok "and loses none" is "$(cat "$devices"/car*/events | grep -c '"id":"crowd')" 3000
-ok "in little memory" below $(($(resident VmHWM) - before)) 12
+memory "in little memory" below $(($(resident VmHWM) - before)) 12
 ok "large ones wait for room" is "$(gate large 10 4000000)" "200:10"
-ok "and the memory has its bound" below "$(resident VmHWM)" 28
-ok "and goes back" below "$(resident VmRSS)" 16
+memory "and the memory has its bound" below "$(resident VmHWM)" 28
+memory "and goes back" below "$(resident VmRSS)" 16
 
 # ---- its end
 mkfifo "$T/rest"
