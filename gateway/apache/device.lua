@@ -101,7 +101,7 @@ local function fetch(r, folder)
 	local path = r.uri:gsub("//+", "/")
 	local top, name = path:match("^/(%w+)/(.+)$")
 	if top and is_file(top, name) then
-		return file(r, path)
+		return file(r, folder .. path)
 	end
 	limit(r, folder)
 	if path == "/.well-known/est/cacerts" then

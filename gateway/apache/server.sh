@@ -8,8 +8,11 @@ modules=${APACHE_MODULES:-/usr/lib/apache2/modules}
 prepare() {
 	pcre=$(pcre)
 	threads
-	# A counter of mod_qos has 16 bits, one for the sign.
-	[ "$device_requests_per_minute" -le 32767 ] || device_requests_per_minute=32767
+	# The first that is one too many. A counter of mod_qos has 16 bits, one for the sign.
+	device_requests_refused=$((device_requests_per_minute + 1))
+	[ "$device_requests_refused" -le 32767 ] || device_requests_refused=32767
+	handshake_seconds=10
+	[ "$client_seconds" -ge 10 ] || handshake_seconds=$client_seconds
 	body_bytes=$((body_kb * 1024))
 	device_crl=$(crl "$device_crl")
 	build_certificates=$(certificates "$build_ca" "No builder")

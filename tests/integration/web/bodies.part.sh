@@ -80,9 +80,20 @@ ok "the same of $(ls "$T"/cut.whole_in_pieces.* | wc -l) in pieces" not grep -q 
 ok "... which it does not accept" no_answer_is_200 whole_in_pieces
 ok "takes the whole one" answered 200 whole
 ok "... as it is" cmp "$T/bodies.toml" "$bodies/config"
-printf ' ' >>"$T/bodies.toml"
-bytes=$((bytes + 1))
-ok "takes it in pieces" answered 200 whole_in_pieces
+# Apache hands on no body without a length: it says so, and hands on nothing of it.
+case $WEB in
+apache)
+	pieces=411
+	pieces_too_long=411
+	;;
+*)
+	printf ' ' >>"$T/bodies.toml"
+	bytes=$((bytes + 1))
+	pieces=200
+	pieces_too_long=413
+	;;
+esac
+ok "in pieces it is answered with $pieces" answered $pieces whole_in_pieces
 ok "... as it is" cmp "$T/bodies.toml" "$bodies/config"
 
 # ---- lengths that are none
@@ -113,7 +124,7 @@ ok "answers two requests in a row" is "$(grep -c 'HTTP/1.1 200' "$T/raw")" 2
 head -c 5000000 /dev/zero | tr '\0' ' ' >"$T/bodies.long"
 ok "a body longer than any may be is 413" empty 413 bodies1 /events -X POST --data-binary "@$T/bodies.long"
 ok "... also when it is not asked before" empty 413 bodies1 /events -X POST -H Expect: --data-binary "@$T/bodies.long"
-ok "... and in pieces" empty 413 bodies1 /events -X POST -H "Transfer-Encoding: chunked" --data-binary "@$T/bodies.long"
+ok "... and in pieces" empty $pieces_too_long bodies1 /events -X POST -H "Transfer-Encoding: chunked" --data-binary "@$T/bodies.long"
 huge() { request /events "Content-Length: 1000000000000"; }
 ok "one of a terabyte is 413 before it comes" answered 413 huge
 head -c 1048577 "$T/bodies.long" >"$T/bodies.over"
@@ -125,7 +136,7 @@ ok "so it is for a report of the network" words 413 body_too_large bodies1 /syst
 	head -c 900000 "$T/bodies.long"
 } >"$T/bodies.large"
 ok "takes one that is large" gives 200 bodies1 /events -X POST --data-binary "@$T/bodies.large"
-ok "... in pieces too" gives 200 bodies1 /events -X POST -H "Transfer-Encoding: chunked" --data-binary "@$T/bodies.large"
+ok "... in pieces too" gives $pieces bodies1 /events -X POST -H "Transfer-Encoding: chunked" --data-binary "@$T/bodies.large"
 ok "says that a body may come when it is asked" sh -c "curl -sv --max-time 10 --expect100-timeout 9 -H 'Expect: 100-continue' \
 	--cert $T/bodies1/client.pem --key $T/bodies1/pkey.pem --cacert $T/bodies1/root.crt -d '[]' $url/events 2>&1 |
 	grep -q '^< HTTP/1.1 100'"
