@@ -32,7 +32,5 @@ run() {
 }
 
 reload() {
-	# The check would leave an empty file.
-	[ -s "$dir/$1/server.pid" ] || die "$dir/$1/server.pid: does not run"
 	signal_server "$1" HUP
 }
