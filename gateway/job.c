@@ -200,10 +200,12 @@ job_do(struct job *job, const char *mount, char **room)
 	}
 	/* What is committed is answered, memory or not. */
 	job->reply = malloc(bytes);
-	if (job->reply)
+	if (job->reply) {
 		memcpy(job->reply, *room, bytes);
-	else
+		explicit_bzero(*room, bytes);
+	} else {
 		job->reply = MOVE(*room);
+	}
 	job->reply_bytes = bytes;
 }
 
@@ -217,6 +219,9 @@ job_refuse(struct job *job, const struct refusal *refusal)
 void
 job_done(struct job *job)
 {
+	/* A new device's private key may have been in it. */
+	if (job->reply)
+		explicit_bzero(job->reply, job->reply_bytes);
 	free(job->certificate);
 	free(job->body);
 	free(job->reply);

@@ -455,8 +455,9 @@ expire(struct peer *peer)
 		refuse_peer(peer, &too_slow, false);
 		break;
 	case WAITS:
-		refuse_text(peer, "503 Service Unavailable", "not_available",
-		    "too many requests at once, there is no room for the body");
+		/* No 503: devices try that three times, and so make it worse. */
+		refuse_text(peer, "429 Too Many Requests", "too_many_requests",
+		    "there are too many at once, and no room for the body");
 		break;
 	case HANDED:
 		peer->end_ms = INT64_MAX;

@@ -7,6 +7,10 @@
 /** Requests at once; more wait in the socket's queue. */
 #define SERVE_REQUESTS_MAX 64
 
+/** While others wait, one that takes longer is cut off, the longest first: 64 slow ones would keep all others
+ * out for ever. A variable for tests. */
+extern int serve_long_seconds;
+
 /** Handles the connection @fd and leaves it to the caller to close. */
 typedef void serve_handler(int fd, void *data);
 

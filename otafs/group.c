@@ -9,6 +9,7 @@
 #include "otafs/rule.h"
 #include "otafs/text.h"
 #include "state/order.h"
+#include "state/token.h"
 
 /** Members that are looked at under the lock at a time, to count them. */
 #define COUNT_PAGE 1000
@@ -158,7 +159,8 @@ group_rename(struct core *core, const char *name, const char *as, const char *wh
 	snprintf(text, sizeof(text), "group %s renamed to %s", name, as);
 	if ((r = state_group_rename(core->state, name, as, err)) == 0 &&
 	    (r = check_rules(core, name, err)) == 0 && (r = state_orders_stale(core->state, as, 0, err)) == 0 &&
-	    (r = state_orders_rename(core->state, name, as, err)) == 0)
+	    (r = state_orders_rename(core->state, name, as, err)) == 0 &&
+	    (r = state_tokens_rename_group(core->state, name, as, err)) == 0)
 		r = tell(core, "", name, who, "group_renamed", text, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: there is no such group", name) : r;

@@ -108,7 +108,7 @@ verify(X509_STORE *store, X509 *x509, struct err *err)
 		return err_set(err, ENOMEM, "no memory for a certificate");
 	if (X509_verify_cert(context) == 1)
 		return 0;
-	return err_set(err, EACCES, "the certificate is of no CA in fleet_ca: %s",
+	return err_set(err, EACCES, "of no CA in fleet_ca: %s",
 	    X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
 }
 
@@ -182,15 +182,39 @@ read_shown(X509 *x509, struct shown *out, struct err *err)
 	return read_source(x509, out->source, err);
 }
 
+/* Who is of no fleet is nobody: the words are those of ota-gate, with @why behind them. */
 static int
-check(const char *fleet_ca, X509 *x509, struct shown *out, struct err *err)
+refuse_stranger(const struct shown *shown, const char *why, struct reply *reply, struct err *err)
+{
+	err_set(err, EACCES, "no device %s with certificate %s%s", shown->device, shown->serial, why);
+	return refuse(reply, 403, "unknown_device", err->text);
+}
+
+static int
+check_fleet(const char *fleet_ca, X509 *x509, const struct shown *shown, struct reply *reply, struct err *err)
 {
 	AUTO(store_free_p) X509_STORE *store = NULL;
-	int r = read_fleet(fleet_ca, &store, err);
+	char why[128];
+	int r;
 
-	if (r < 0 || (r = verify(store, x509, err)) < 0)
+	if (!strcmp(fleet_ca, "-"))
+		return refuse_stranger(shown, "", reply, err);
+	if ((r = read_fleet(fleet_ca, &store, err)) < 0 || (r = verify(store, x509, err)) != -EACCES)
 		return r;
-	return read_shown(x509, out, err);
+	snprintf(why, sizeof(why), "; %.120s", err->text);
+	return refuse_stranger(shown, why, reply, err);
+}
+
+static int
+check(struct core *core, X509 *x509, struct shown *out, struct reply *reply, struct err *err)
+{
+	int r;
+
+	if (!x509)
+		return refuse(reply, 400, "bad_request", "no certificate in PEM");
+	if ((r = read_shown(x509, out, err)) < 0)
+		return r == -EACCES ? refuse(reply, 403, "certificate_not_accepted", err->text) : r;
+	return check_fleet(core->config->fleet_ca, x509, out, reply, err);
 }
 
 int
@@ -202,15 +226,9 @@ introduce_prepare(
 	AUTO(x509_free_p) X509 *x509 = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	int r;
 
-	if (!shown)
+	if (!shown || !bio)
 		return err_set(err, ENOMEM, "no memory for a certificate");
-	if (!strcmp(core->config->fleet_ca, "-"))
-		r = refuse(reply, 403, "unknown_device",
-		    "the device is not known, and no fleet has a CA of its own here");
-	else if (!x509)
-		r = refuse(reply, 400, "bad_request", "no certificate in PEM");
-	else if ((r = check(core->config->fleet_ca, x509, shown, err)) == -EACCES)
-		r = refuse(reply, 403, "certificate_not_accepted", err->text);
+	r = check(core, x509, shown, reply, err);
 	ERR_clear_error();
 	if (r == 0)
 		*work = MOVE(shown);

@@ -9,8 +9,8 @@
  * A device that is not there is made. One that is there gets the certificate when it has none, or one of a
  * fleet's CA: the fleet's CA cannot take over a device that has come in another way.
  *
- * 204: it is known now. 403: unknown_device (there is no fleet_ca), certificate_not_accepted,
- * certificate_revoked, device_blocked, device_has_other_certificates. 400: bad_request.
+ * 204: it is known now. 403: unknown_device (of no fleet), certificate_not_accepted, certificate_revoked,
+ * device_blocked, device_has_other_certificates. 400: bad_request.
  */
 #ifndef OTAFS_INTRODUCE_H
 #define OTAFS_INTRODUCE_H

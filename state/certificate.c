@@ -19,10 +19,10 @@ static const char CERTIFICATE_ROW[] = "SELECT added_at, expires_at, used_at, end
 static const char CERTIFICATE_SOURCES[] = "SELECT source FROM certificate WHERE device = ?1";
 static const char CERTIFICATE_USED[] =
     "UPDATE certificate SET used_at = ?3 WHERE device = ?1 AND serial = ?2 AND used_at = 0";
-/* Of one second, the one that is used counts as the newer. */
-static const char CERTIFICATES_OLDER[] =
-    "SELECT serial FROM certificate WHERE device = ?1 AND serial <> ?2 AND added_at <= ?3"
-    " AND (ends_at = 0 OR ends_at > ?4) ORDER BY serial";
+/* Of one second, those that were used before count as older. */
+static const char CERTIFICATES_OLDER[] = "SELECT serial FROM certificate WHERE device = ?1 AND serial <> ?2"
+					 " AND (added_at < ?3 OR (added_at = ?3 AND used_at > 0))"
+					 " AND (ends_at = 0 OR ends_at > ?4) ORDER BY serial";
 static const char CERTIFICATE_ENDS[] = "UPDATE certificate SET ends_at = ?3 WHERE device = ?1 AND serial = ?2";
 static const char CERTIFICATES_PENDING[] = "SELECT serial FROM certificate WHERE device = ?1 AND source = ?2"
 					   " AND used_at = 0 ORDER BY serial";

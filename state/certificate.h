@@ -47,8 +47,8 @@ int state_certificate_sources(
 int state_certificate_used(
     struct state *state, const char *device, const char *serial, int64_t now, struct err *err);
 
-/** Calls @each with those of @device that came no later than @serial, whose row is @than, and stay longer than
- * until @ends_at. */
+/** Calls @each with those of @device that came or were used before @serial, whose row is @than, and stay longer
+ * than until @ends_at. */
 int state_certificates_older(struct state *state, const char *device, const char *serial,
     const struct certificate_row *than, int64_t ends_at, state_name_fn each, void *context, struct err *err);
 int state_certificate_ends(

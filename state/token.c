@@ -11,6 +11,7 @@ static const char TOKEN[] = "SELECT " COLUMNS " FROM token WHERE name = ?1";
 static const char TOKENS[] = "SELECT " COLUMNS " FROM token ORDER BY name";
 static const char TOKEN_PUT[] = "UPDATE token SET serial = ?2, expires_at = ?3, most = ?4, used = ?5,"
 				" member_of = ?6, tags = ?7 WHERE name = ?1";
+static const char GROUP_RENAME[] = "UPDATE token SET member_of = ?2 WHERE member_of = ?1";
 
 int
 state_token_add(struct state *state, const struct token *token, struct err *err)
@@ -33,6 +34,14 @@ state_token_put(struct state *state, const struct token *token, struct err *err)
 	return state_answer(db_change(state->db, TOKEN_PUT, err, "ssiiiss", token->name, token->serial,
 				token->expires_at, token->most, token->used, token->group, token->tags),
 	    STATE_NONE);
+}
+
+int
+state_tokens_rename_group(struct state *state, const char *name, const char *as, struct err *err)
+{
+	int r = db_change(state->db, GROUP_RENAME, err, "ss", name, as);
+
+	return r < 0 ? r : 0;
 }
 
 static void

@@ -35,6 +35,9 @@ int state_token(struct state *state, const char *name, struct token *out, struct
 /** Stores all of it but the name, when it was made and by whom. STATE_NONE. */
 int state_token_put(struct state *state, const struct token *token, struct err *err);
 
+/** The group @name is called @as now. */
+int state_tokens_rename_group(struct state *state, const char *name, const char *as, struct err *err);
+
 /** Calls @each with each token, by name, until it returns other than 0, which is passed on. */
 typedef int (*state_token_fn)(const struct token *token, void *context);
 int state_tokens(struct state *state, state_token_fn each, void *context, struct err *err);

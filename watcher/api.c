@@ -20,6 +20,9 @@
 /** What somebody without a name sends has no use: he must not hold one of few threads for longer. */
 #define NOBODY_SECONDS 2
 
+#define TEXT_OF(number) TEXT_OF_(number)
+#define TEXT_OF_(number) #number
+
 /* -- the request target -- */
 
 static int
@@ -127,19 +130,36 @@ has_word(const char *words, const char *word)
 	return false;
 }
 
+/* Asks for a password as the web server would; sets @name. */
+static int
+check_password(const struct api_request *request, char name[static LOGIN_NAME_SIZE], struct err *err)
+{
+	int r = login_check(request->api->login, scgi_get(request->scgi, "HTTP_AUTHORIZATION"),
+	    scgi_get(request->scgi, "REMOTE_ADDR"), name, err);
+
+	if (r < 0)
+		return err_context(err, -EIO, "build_passwords");
+	return r == LOGIN_TOO_MANY ? API_TOO_MANY : r ? API_NOBODY : 0;
+}
+
 int
 api_identify(struct api_request *request, struct err *err)
 {
 	const struct scgi *scgi = request->scgi;
 	const char *verify = scgi_get(scgi, "SSL_CLIENT_VERIFY"), *name = scgi_get(scgi, "REMOTE_USER");
+	char known[LOGIN_NAME_SIZE] = "";
+	int r;
 
 	if (!strcmp(verify, "SUCCESS")) {
 		name = scgi_get(scgi, "SSL_CLIENT_S_DN_CN");
 		if (subject_check(verify, scgi_get(scgi, "SSL_CLIENT_S_DN"), name, err) < 0)
 			return -EACCES;
+	} else if (!*name) {
+		r = check_password(request, known, err);
+		if (r)
+			return r;
+		name = known;
 	}
-	if (!*name)
-		return API_NOBODY;
 	if (name_check_device(name, err) < 0)
 		return err_context(err, -EACCES, "builder");
 	snprintf(request->user, sizeof(request->user), "%s", name);
@@ -243,6 +263,14 @@ api_reply(struct api_request *request, const char *status, const char *headers, 
 		answer_send(request->fd, body, bytes);
 }
 
+static const char *
+headers_of(const char *status)
+{
+	if (!strncmp(status, "401", 3))
+		return "WWW-Authenticate: Basic realm=\"otafs\"\r\n";
+	return strncmp(status, "429", 3) ? "" : "Retry-After: " TEXT_OF(LOGIN_PAUSE_SECONDS) "\r\n";
+}
+
 void
 api_refuse(struct api_request *request, const char *status, const char *code, const char *format, ...)
 {
@@ -259,8 +287,7 @@ api_refuse(struct api_request *request, const char *status, const char *code, co
 	drain(request);
 	snprintf(context, sizeof(context), "builder=%s method=%.16s path=\"%.400s\" ", request->user,
 	    request->method, request->path);
-	answer_refuse(request->fd, status, code,
-	    strncmp(status, "401", 3) ? "" : "WWW-Authenticate: Basic realm=\"otafs\"\r\n",
+	answer_refuse(request->fd, status, code, headers_of(status),
 	    is_get && !strncmp(status, "404", 3) ? NULL : context, reason);
 }
 
@@ -424,8 +451,12 @@ answer(struct api_request *request)
 	struct err err = { 0 };
 	int r = api_identify(request, &err);
 
-	if (r < 0)
+	if (r == -EACCES)
 		api_refuse(request, "403 Forbidden", "not_accepted", "%s", err.text);
+	else if (r == API_TOO_MANY)
+		api_refuse(request, "429 Too Many Requests", "too_many_requests", "%s", err.text);
+	else if (r < 0)
+		api_refuse(request, "503 Service Unavailable", "not_available", "%s", err.text);
 	else if (!set_limits(request))
 		return;
 	else if (api_decode_path(scgi_get(request->scgi, "REQUEST_URI"), request->path, &err) == 0)

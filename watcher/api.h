@@ -1,8 +1,9 @@
 /**
  * What builders ask of the watcher over HTTP: the interfaces of TreeHub and Repo Server.  (aktualizr-wire 5, 6)
  *
- * A web server does TLS and says who the builder is; it passes requests on over SCGI. Each request has a thread
- * of its own. Bodies are read by the handler, so that one of any size needs no more memory than another.
+ * A web server does TLS and says which certificate was shown; it passes requests on over SCGI. Each request has
+ * a thread of its own. Bodies are read by the handler, so that one of any size needs no more memory than
+ * another.
  */
 #ifndef WATCHER_API_H
 #define WATCHER_API_H
@@ -13,6 +14,7 @@
 
 #include "lib/config.h"
 #include "lib/err.h"
+#include "lib/login.h"
 #include "lib/name.h"
 #include "lib/scgi.h"
 #include "store/image.h"
@@ -60,6 +62,7 @@ struct api {
 	struct mover *mover;   /**< for the receipts of pushed refs */
 	struct status *status;
 	struct upkeep *upkeep;
+	struct login *login; /**< the builders' passwords */
 };
 
 /** One request, and its answer. */
@@ -87,12 +90,16 @@ void api_serve(int fd, void *api);
  */
 int api_decode_path(const char *target, char path[static API_PATH_SIZE], struct err *err);
 
-/**
- * Says who the builder is: the common name of a certificate that was verified, when it is the whole subject, or
- * the user that the web server asked for a password. Sets user and is_owner. 0, API_NOBODY, or -EACCES with
- * words.
- */
+/** Who asks says who he is neither by certificate nor by password. */
 #define API_NOBODY 1
+/** Passwords of that name, or from there, were wrong too often. */
+#define API_TOO_MANY 2
+
+/**
+ * Says who the builder is: the common name of a certificate that was verified, when it is the whole subject;
+ * the user whom the web server has asked; or the one whose password came along. Sets user and is_owner. 0,
+ * API_NOBODY, API_TOO_MANY with words, -EACCES with words, or another -errno: it cannot be known.
+ */
 int api_identify(struct api_request *request, struct err *err);
 
 /** Decodes the value of @name in the query into @value; false if it is not there or too long. */

@@ -116,6 +116,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	AUTO(image_closep) struct image *image = NULL;
 	AUTO(spool_freep) struct spool *spool = NULL;
 	AUTO(upkeep_stopp) struct upkeep *upkeep = NULL;
+	AUTO(login_freep) struct login *login = login_new(config->build_passwords);
 	AUTO(status_done) struct status status = { 0 };
 	AUTO(close_p) int signals = -1;
 	struct api api;
@@ -123,7 +124,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 
 	umask(0027);
 	signal(SIGPIPE, SIG_IGN); /* the log's reader, or a web server, may go away */
-	if (!client || !signer || status_init(&status, open->mover.spool) < 0)
+	if (!client || !signer || !login || status_init(&status, open->mover.spool) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	if ((r = ingest_new(config->repository, &ingest, err)) < 0 ||
 	    (r = space_new(config->repository, config, &space, err)) < 0 ||
@@ -135,7 +136,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	ingest_use_space(ingest, space);
 	image_on_retired(image, drop_refs, ingest);
 	api = (struct api){ tables, config, ingest, image, signer, image_repository(image), &open->mover,
-		&status, upkeep };
+		&status, upkeep, login };
 	return serve(open, signals, &api, spool, err);
 }
 

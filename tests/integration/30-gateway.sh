@@ -155,7 +155,7 @@ cat >"$T/missing" <<END
 END
 ok "answers 404 without a body for what is not there" each "$T/missing" empty 404 car1
 ok "also for an object" empty 404 car1 /treehub/objects/00/00.filez
-ok "which no cache is told to keep" no_header cache-control
+ok "which no cache is told to keep" header "cache-control: no-cache"
 ok "pulls with libostree" sh -c "ostree --repo=$T/pulled init --mode=archive && ostree --repo=$T/pulled remote add --no-gpg-verify \
 	--set=tls-client-cert-path=$T/car1/client.pem --set=tls-client-key-path=$T/car1/pkey.pem \
 	--set=tls-ca-path=$T/pki/server-ca.pem origin $url/treehub && ostree --repo=$T/pulled pull origin $commit"
@@ -277,6 +277,7 @@ for method in DELETE OPTIONS TRACE PATCH MKCOL PROPFIND COPY MOVE LOCK; do
 	ok "$method is refused" sh -c "case $got in 405 | 501 | 403 | 400) ;; *) echo $got && exit 1 ;; esac"
 done
 ok "DELETE is 405, without a body" empty 405 car1 /director/targets.json -X DELETE
+ok "and says what is not" header "allow: GET, HEAD"
 ok "POST to what is fetched is refused in words" words 404 not_found car1 /repo/targets.json -X POST -d x
 ok "and so is PUT" words 404 not_found car1 /treehub/config -X PUT -d x
 ok "all is as it was" gives 200 car1 /director/targets.json
@@ -401,6 +402,7 @@ done
 # ---- when a program behind it is away
 stop gate
 ok "a gate that is away is 503 for what devices hand in" empty 503 car1 /events -X POST -d '[]'
+ok "with words when to come again" header "retry-after: 10"
 ok "not for what they fetch" gives 200 car1 /director/targets.json
 start gate "$OTA_BIN/ota-gate" -c "$conf"
 ok "and is there again by itself" wait_for 10 gives 200 car1 /events -X POST -d '[]'
@@ -409,6 +411,7 @@ mkdir "$devices/car4"
 enroll car4
 stop signd KILL
 ok "a signer that is away is 503, not a missing file" empty 503 car4 /director/targets.json
+ok "to be asked for again" header "retry-after: 10"
 ok "what is missing is missing all the same" empty 404 car4 /director/2.root.json
 start_signd
 ok "and is there again by itself" wait_for 10 gives 200 car4 /director/targets.json
@@ -441,7 +444,15 @@ ok "the web server saw it all in one life" kill -0 "$(cat "$T/web.pid")"
 
 # ---- the scripts
 ok "the log names the device" has "$T/gateway/device/access.log" '"GET /director/targets.json HTTP/1.1" 200 [0-9]+ car1$'
-ok "ota-gateway has the server check what it rendered" "$top/scripts/ota-gateway" check lighttpd -c "$conf" "$T/gateway"
+# What a listener must not do: a configuration that an administrator changed.
+sed -i -e 's/"Options" => "-SessionTicket", "NumTickets" => "0",/"Options" => "+SessionTicket",/' -e '/^ssl.verifyclient.enforce/s/enable/disable/' \
+	"$T/gateway/device.conf"
+stop web
+start_web_server
+"$top/scripts/ota-gateway" check lighttpd -c "$conf" --cert "$T/car1" "$T/gateway" >"$T/check.out" 2>&1
+ok "ota-gateway check finds a listener with tickets" has "$T/check.out" "^FAILED  *device: TLS 1.3 without session tickets: [1-9]"
+ok "of TLS 1.2, too" has "$T/check.out" "^FAILED  *device: TLS 1.2 without session tickets: [1-9]"
+ok "and in order what is" has "$T/check.out" "^ok  *device: GET /repo/root.json"
 ok "ota-gateway refuses servers that it does not know" refuses "not a server that is known" "$top/scripts/ota-gateway" render x "$T/x"
 sed 's|^www = .*|www = /x"y|' "$conf" >"$T/bad.conf"
 ok "ota-gateway lets no setting out of its quotes" refuses "www: a quote" "$top/scripts/ota-gateway" render lighttpd -c "$T/bad.conf" "$T/x"
@@ -455,7 +466,15 @@ ok "ota-pki takes a name longer than a subject may be" "$top/scripts/ota-pki" "$
 ok "which devices find in it" says "DNS:$host" openssl x509 -in "$T/pki-long/server.pem" -noout -ext subjectAltName
 sed 's/^user_www = .*/user_www = www-data/' "$conf" >"$T/www.conf"
 ok "ota-gateway renders for a user with a name" "$top/scripts/ota-gateway" render lighttpd -c "$T/www.conf" "$T/www"
-ok "which a server that is started as root becomes" has "$T/www/device.conf" '^server.username = "www-data"$'
+ok "to whom the folder is given that his server writes to" is "$(stat -c '%U %a' "$T/www/device")" "www-data 750"
+chmod 600 "$T/pki/server.key"
+ok "and says when he cannot read the key" says "device: www-data cannot read .*server.key.*chgrp ota-tls" \
+	"$top/scripts/ota-gateway" render lighttpd -c "$T/www.conf" "$T/www"
+chmod 644 "$T/pki/server.key"
+sed -i "s/^server.port .*/server.port = $(free_port)/" "$T/www/device.conf"
+start named "$top/scripts/ota-gateway" run lighttpd device "$T/www"
+ok "his server is his from the start" wait_for 5 sh -c "test -s $T/www/device/server.pid &&
+	test \"\$(stat -c %U /proc/\$(cat $T/www/device/server.pid))\" = www-data"
 ok "ota-pki refuses what is no host" refuses "is no host name" "$top/scripts/ota-pki" "$T/x" 'a,DNS:b'
 ok "ota-device-cert refuses ids that are none" refuses "is no device id" enroll '../car1'
 ok "ota-device-cert revokes nothing by a path" refuses "is no serial number" "$top/scripts/ota-device-cert" -c "$conf" \

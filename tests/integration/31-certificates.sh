@@ -23,7 +23,8 @@ mode() { stat -c '%a %U' "$1"; }
 
 # ---- a device's certificate
 ok "makes a certificate" device_cert --ca-dir "$T/pki" car1 "$T/car1"
-ok "and only what aktualizr imports" is "$(files "$T/car1")" "client.pem pkey.pem root.crt "
+ok "and only what aktualizr imports" is "$(files "$T/car1")" \
+	"client.pem director director/root.json pkey.pem repo repo/root.json root.crt sota.toml "
 ok "with a key for its owner alone" is "$(mode "$T/car1/pkey.pem")" "600 root"
 ok "that the CA stands for" openssl verify -x509_strict -purpose sslclient -CAfile "$T/pki/device-ca.pem" "$T/car1/client.pem"
 ok "and the tree accepts" test -d "$devices/car1/certificates/$(serial_of car1)"

@@ -157,6 +157,22 @@ ok "a device's own certificate enrols nobody" refuses "open: No such file" sh -c
 	"setpriv --reuid=64104 --regid=64104 --clear-groups perl -e 'open F, q(+<), shift or die qq(open: \$!\n)' \
 	$m/gate/car1/$(serial_of car1-again)/devices"
 
+# ---- names and limits under pressure
+mkdir "$m/devices/fleet"
+ok "a device may be called like the token, which goes on" gives 200 fleet '{"deviceId":"car4"}'
+ok "but does not speak for it" not test -e "$m/gate/fleet/$(serial_of fleet)/manifest"
+echo 10 >"$tokens/fleet/limit"
+for i in $(seq 20); do
+	setpriv --reuid=64104 --regid=64104 --clear-groups perl -e 'open F, "+<", $ARGV[0] or die; syswrite F, $ARGV[1]; sysseek F, 0, 0;
+		sysread F, $r, 1 << 20; print $r =~ /^Status: (\d+)/, "\n"' "$m/gate/fleet/$(serial_of fleet)/devices" \
+		"{\"deviceId\":\"many$i\"}" >"$T/many$i.status" &
+	echo $! >>"$T/many.pids"
+done
+while read -r pid; do wait "$pid"; done <"$T/many.pids"
+ok "of twenty at once the limit lets in the rest" is "$(cat "$T"/many*.status | sort | uniq -c | tr -s ' \n' ' ')" " 6 200 14 403 "
+ok "and not one more" is "$(find "$m/devices" -maxdepth 1 -name 'many*' | wc -l) $(cat "$tokens/fleet/used")" "6 10"
+echo none >"$tokens/fleet/limit"
+
 # ---- everything is durable before it is answered
 killed=0
 for i in 1 2 3; do
@@ -164,7 +180,7 @@ for i in 1 2 3; do
 		[ "$(wc -l <"$m/devices/d$i/tags")" = 2 ] && killed=$((killed + 1))
 done
 ok "otafs may be killed after each answer" is "$killed" 3
-ok "and counts on" is "$(cat "$tokens/fleet/used")" 6
+ok "and counts on" is "$(cat "$tokens/fleet/used")" 13
 
 # ---- without the signer
 stop signd
@@ -179,7 +195,7 @@ mv "$T/server-ca.pem" "$T/pki"
 
 # ---- a token is replaced, and ends
 ok "a new certificate takes the place of the old one" ota_enroll --renew fleet "$T/fleet2.zip"
-ok "the rest stays" is "$(cat "$tokens/fleet/group" "$tokens/fleet/tags" "$tokens/fleet/used")" "$(printf 'cars\ncolour=red\nline=4\n6')"
+ok "the rest stays" is "$(cat "$tokens/fleet/group" "$tokens/fleet/tags" "$tokens/fleet/used")" "$(printf 'cars\ncolour=red\nline=4\n13')"
 ok "the old one is nobody's" refuses "open: No such file" post fleet '{"deviceId":"car6"}'
 ok "(opens it)" open_zip fleet2
 take_apart "$T/fleet2" "$T/fleet2/autoprov_credentials.p12"

@@ -176,13 +176,13 @@ openssl x509 -req -days 20 -CA "$T/second.crt" -CAkey "$T/second.key" -set_seria
 	2>>"$T/openssl.said"
 ok "one of another CA, without any extension" introduces 204 "" bare
 certify third stranger /CN=truck2 1
-ok "one of no CA of the fleet is refused" introduces 403 certificate_not_accepted stranger
-ok "with the reason" has "$T/body" "is of no CA in fleet_ca: unable to get local issuer certificate"
+ok "one of no CA of the fleet is refused" introduces 403 unknown_device stranger
+ok "with the reason" has "$T/body" "no device truck2 with certificate 01; of no CA in fleet_ca: unable to get local issuer certificate"
 openssl x509 -req -days 20 -CA "$T/pki/device-ca.pem" -CAkey "$T/pki/device-ca.key" -set_serial 78 -in "$T/bare.csr" \
 	-out "$T/ours.pem" 2>>"$T/openssl.said"
-ok "so is one of the device CA" introduces 403 certificate_not_accepted ours
+ok "so is one of the device CA" introduces 403 unknown_device ours
 certify first server /CN=truck3 2 extendedKeyUsage=serverAuth
-ok "and one for servers" introduces 403 certificate_not_accepted server
+ok "and one for servers" introduces 403 unknown_device server
 certify first two /CN=truck3/O=x 3
 ok "and one with more than a name" introduces 403 certificate_not_accepted two
 certify first odd '/CN=..\/truck3' 4
@@ -193,7 +193,7 @@ cp "$T/first.crt" "$T/itself.pem"
 ok "and the CA's own" introduces 403 certificate_not_accepted itself
 openssl req -x509 -key "$T/truck1.key" -subj /CN=truck3 -days 1 -addext basicConstraints=CA:FALSE -out "$T/selfmade.pem" \
 	2>>"$T/openssl.said"
-ok "and one that is signed by itself" introduces 403 certificate_not_accepted selfmade
+ok "and one that is signed by itself" introduces 403 unknown_device selfmade
 cp "$T/nonsense" "$T/garbage.pem"
 ok "and what is none" introduces 400 bad_request garbage
 ok "nobody came of these" is "$(cd "$devices" && echo t* b*)" "truck1 bare"
@@ -212,6 +212,10 @@ ok "what was revoked does not come back" rmdir "$devices/truck1/certificates/08"
 ok "by itself" introduces 403 certificate_revoked truck1b
 ok "but by an administrator" mkdir "$devices/truck1/certificates/08"
 ok "and then again" introduces 204 "" truck1b
+ok "a device that was deleted" rmdir "$devices/truck4"
+ok "does not come back either" introduces 403 device_blocked truck4
+ok "until somebody makes it" mkdir "$devices/truck4"
+ok "and so it does" introduces 204 "" truck4
 stop otafs
 sed -i '/^fleet_ca/d' "$conf"
 start_otafs

@@ -183,4 +183,20 @@ delegated 2 other
 ok "no other" denied 'sup-2: the package \\"other\\"' signer "$repo/delegations/sup.json" -X PUT --data-binary "@$local/delegated"
 ok "but of one who has none" allowed 204 free "$repo/delegations/sup.json" -X PUT --data-binary "@$local/delegated"
 
+
+# ---- guessing
+guess() { curl -s -o "$T/body" -D "$T/headers" -w '%{http_code}' --cacert "$T/pki/server-ca.pem" -u free:wrong "$@" "$build_url$repo/targets.json"; }
+for _ in 1 2 3 4 5 6 7 8 9 10; do guess -X GET >"$T/guess"; done
+ok "a wrong password is 401" is "$(cat "$T/guess")" 401
+ok "after ten no more is looked at: 429" is "$(guess -X GET)" 429
+ok "... for a while" has "$T/headers" '^[Rr]etry-[Aa]fter: [0-9]'
+ok "... in JSON" is "$(jq -r .code "$T/body")" too_many_requests
+ok "... whatever is handed in" is "$(guess -T "$T/blob")" 429
+ok "... for a while" has "$T/headers" '^[Rr]etry-[Aa]fter: [0-9]'
+truncate -s 1G "$T/sparse"
+nobodys() {
+	is "$(curl -s -o /dev/null -w '%{http_code}' --max-time 5 --cacert "$T/pki/server-ca.pem" -T "$T/sparse" "$build_url$repo/targets/x")" 401 &&
+		test -z "$(find "$T/gateway" -size +1M)"
+}
+ok "what somebody without a name sends is not waited for" nobodys
 finish

@@ -683,7 +683,8 @@ who_waits_too_long_for_room_is_told_to_come_again(void **state)
 	with_seconds(f, 4);
 	fill(f, fds);
 	fd = begin(f, &(struct request){ .length = 10 }, 10);
-	assert_refusal(read_answer(f, fd), "503 Service Unavailable", "not_available", "there is no room");
+	assert_refusal(
+	    read_answer(f, fd), "429 Too Many Requests", "too_many_requests", "no room for the body");
 	close(fds[0]);
 	close(fds[1]);
 	assert_false(was_committed(f));

@@ -546,6 +546,19 @@ a_group_that_is_gone_keeps_nobody_out(void **state)
 }
 
 static void
+a_token_follows_its_group_to_another_name(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(group_add(&f->core, "cars", "anna", &err), 0);
+	assert_int_equal(token_write_group(&f->core, "fleet", "cars", "anna", &err), 0);
+	assert_int_equal(group_rename(&f->core, "cars", "vans", "anna", &err), 0);
+	assert_string_equal(token_now(f).group, "vans");
+	assert_int_equal(ask(f, "car8"), 200);
+	assert_int_equal(state_member(f->core.state, "vans", "car8", &err), 0);
+}
+
+static void
 settings_of_a_token_that_mean_nothing_are_refused(void **state)
 {
 	static const char *const limits[] = { "0", "-1", "x", "", "1 2", "12345678901" };
@@ -664,6 +677,7 @@ main(void)
 		TEST(making_a_device_unblocks_its_id),
 		TEST(it_gets_the_group_and_the_tags_of_the_token),
 		TEST(a_group_that_is_gone_keeps_nobody_out),
+		TEST(a_token_follows_its_group_to_another_name),
 		TEST(settings_of_a_token_that_mean_nothing_are_refused),
 		TEST(a_name_of_a_token_fits_a_subject_and_a_line),
 		TEST(without_a_ca_nobody_is_made),

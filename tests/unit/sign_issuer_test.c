@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -497,6 +498,19 @@ keys_are_readable_by_their_owner_only(void **state)
 }
 
 static void
+holds_the_key_in_locked_memory(void **state)
+{
+	struct fixture *f = *state;
+	size_t before;
+
+	make_ca(f);
+	close_all(f);
+	before = CRYPTO_secure_used();
+	open_all(f);
+	assert_true(CRYPTO_secure_used() > before);
+}
+
+static void
 logs_each_certificate_before_it_is_given(void **state)
 {
 	struct fixture *f = *state;
@@ -622,6 +636,7 @@ main(void)
 		test(goes_on_after_a_restart),
 		test(a_lost_key_stops_issuing_and_nothing_else),
 		test(keys_are_readable_by_their_owner_only),
+		test(holds_the_key_in_locked_memory),
 		test(logs_each_certificate_before_it_is_given),
 		test(gives_no_certificate_that_could_not_be_logged),
 		test(keeps_the_ca_that_it_has_when_another_cannot_be_written),

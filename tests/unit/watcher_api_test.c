@@ -2,6 +2,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,9 @@ put(char *head, size_t at, const char *name, const char *value)
 	return at + strlen(value) + 1;
 }
 
+/* Of the builders' passwords, and what the client says. */
+static const char *password_file = "/nonexistent/htpasswd", *authorization = "";
+
 /* A client that neither sends the rest nor hangs up. */
 static bool is_held;
 
@@ -80,7 +84,8 @@ ask(const char *method, const char *target, const char *user, const char *body, 
 {
 	static char answer[ANSWER_MAX];
 	struct timeval patience = { .tv_sec = 10 };
-	struct api api = { .tables = tables, .config = &config };
+	AUTO(login_freep) struct login *login = login_new(password_file);
+	struct api api = { .tables = tables, .config = &config, .login = login };
 	char head[2048], number[24], netstring[2300];
 	size_t n = 0, used = 0;
 	ssize_t got;
@@ -92,6 +97,7 @@ ask(const char *method, const char *target, const char *user, const char *body, 
 	n = put(head, n, "REQUEST_METHOD", method);
 	n = put(head, n, "REQUEST_URI", target);
 	n = put(head, n, "REMOTE_USER", user);
+	n = put(head, n, "HTTP_AUTHORIZATION", authorization);
 	bytes = snprintf(netstring, sizeof(netstring), "%zu:", n);
 	memcpy(netstring + bytes, head, n);
 	netstring[(size_t)bytes + n] = ',';
@@ -116,6 +122,36 @@ ask(const char *method, const char *target, const char *user, const char *body, 
 		if (!strstr(answer_, (words)))                                                                 \
 			fail_msg("answer is \"%s\", expected \"%s\" in it", answer_, (words));                 \
 	} while (0)
+
+static void
+checks_passwords(void **state)
+{
+	char path[] = "/tmp/otafs-htpasswd-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	dprintf(fd, "ann:%s\n", crypt("secret", "$6$saltsalt$"));
+	password_file = path;
+	authorization = "Basic YW5uOnNlY3JldA==";
+	assert_answer(ask("PUT", "/a/one", "", "1", 1), "Status: 204 ");
+	assert_answer(ask("GET", "/a/own", "", "", 0), "Status: 200 ");
+	authorization = "Basic YW5uOndyb25n";
+	for (int i = 0; i < 2; i++) {
+		assert_answer(ask("PUT", "/a/one", "", "1", 1), "Status: 401 ");
+		assert_answer(ask("PUT", "/a/one", "", "1", 1), "WWW-Authenticate: Basic");
+	}
+	assert_answer(ask("GET", "/a/public/x", "", "", 0), "Status: 200 ");
+	close(fd);
+	unlink(path);
+	password_file = "/nonexistent/htpasswd";
+	assert_answer(ask("PUT", "/a/one", "", "1", 1), "Status: 401 ");
+	password_file = "/tmp";
+	assert_answer(ask("PUT", "/a/one", "", "1", 1), "Status: 503 ");
+	assert_answer(ask("PUT", "/a/one", "", "1", 1), "build_passwords");
+	password_file = "/nonexistent/htpasswd";
+	authorization = "";
+}
 
 static void
 lets_nobody_hold_a_thread(void **state)
@@ -364,6 +400,7 @@ main(void)
 		cmocka_unit_test(finds_the_handler),
 		cmocka_unit_test(asks_who_it_is),
 		cmocka_unit_test(takes_bodies_within_bounds),
+		cmocka_unit_test(checks_passwords),
 		cmocka_unit_test(lets_nobody_hold_a_thread),
 		cmocka_unit_test(finds_the_file_in_a_form),
 		cmocka_unit_test(refuses_other_forms),
