@@ -9,8 +9,12 @@
 #include "ceremony/online.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/x509.h"
+
+/** A year: when a list is over, servers refuse every device. */
+#define CRL_DAYS 365
 
 static int
 request(int argc, char **argv, struct err *err)
@@ -97,6 +101,40 @@ show(int argc, char **argv, struct err *err)
 	return r < 0 ? r : show_chain(&online, arguments_text(&arguments, "pem"), err);
 }
 
+static json_t *
+list_serials(const struct arguments *arguments)
+{
+	AUTO(json_decref_p) json_t *list = json_array();
+
+	for (size_t i = 0; i < arguments->word_count; i++)
+		if (json_array_append_new(list, json_string(arguments->words[i])) < 0)
+			return NULL;
+	return MOVE(list);
+}
+
+static int
+print_list(int argc, char **argv, struct err *err)
+{
+	static const char *const names[] = { "config=", "days=", NULL };
+	AUTO(online_done) struct online online = { 0 };
+	AUTO(json_decref_p) json_t *serials = NULL;
+	AUTO(free_p) char *pem = NULL;
+	struct arguments arguments;
+	int64_t days = CRL_DAYS;
+	size_t bytes;
+	int r;
+
+	if ((r = online_open(argc, argv, names, 0, ARGUMENTS_MAX, &arguments, &online, err)) < 0 ||
+	    (r = arguments_integer(&arguments, "days", 1, INT32_MAX, &days, err)) < 0)
+		return r;
+	if (!(serials = list_serials(&arguments)))
+		return err_set(err, EINVAL, "serial numbers are upper-case hex");
+	r = client_issuer_revoke(online.client, serials, days, &pem, &bytes, err);
+	if (r == 0)
+		fputs(pem, stdout);
+	return r == CLIENT_NO_ISSUER ? -ENOKEY : r;
+}
+
 const struct command issuer_commands[] = {
 	{ "issuer request", "[-c FILE] [--name NAME] [--new-key]",
 	    "prints the request (PKCS #10) for ota-signd's issuing CA, to be signed by the device CA",
@@ -105,5 +143,7 @@ const struct command issuer_commands[] = {
 	    "gives ota-signd the answer: the issuing CA's certificate, those above it, the root last",
 	    install },
 	{ "issuer show", "[-c FILE] [--pem]", "the issuing CA and those above it", show },
+	{ "issuer crl", "[-c FILE] [--days N] [SERIAL...]",
+	    "prints a revocation list of the issuing CA, for device_crl", print_list },
 	{ 0 },
 };

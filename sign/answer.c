@@ -263,6 +263,7 @@ answer(struct book *book, uid_t uid, const char *text, size_t bytes, char **payl
 		{ "issuer", NULL, certify_show },
 		{ "issuer_request", NULL, certify_request },
 		{ "issuer_install", NULL, certify_install },
+		{ "issuer_crl", NULL, certify_revoke },
 	};
 	AUTO(json_decref_p) json_t *request = NULL;
 	const char *operation;

@@ -1,6 +1,8 @@
 #include "sign/certify.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -115,4 +117,52 @@ certify_install(
 	*payload = strdup("");
 	*bytes = 0;
 	return *payload ? 0 : err_set(err, ENOMEM, "no memory for an answer");
+}
+
+/* The texts of @serials, borrowed, in @list. */
+static int
+read_serials(const json_t *serials, const char ***list, struct err *err)
+{
+	const json_t *serial;
+	size_t i;
+	int r = 0;
+
+	if (!json_is_array(serials))
+		return err_set(err, EINVAL, "request: has no serials");
+	if (!(*list = calloc(json_array_size(serials) + 1, sizeof(**list))))
+		return err_set(err, ENOMEM, "no memory for a revocation list");
+	json_array_foreach(serials, i, serial)
+	{
+		(*list)[i] = json_string_value(serial) ?: "";
+		if (r == 0)
+			r = name_check_serial((*list)[i], err);
+	}
+	return r;
+}
+
+int
+certify_revoke(
+    struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err)
+{
+	const json_t *serials = json_object_get(request, "serials");
+	AUTO(free_p) const char **list = NULL;
+	AUTO(free_p) char *pem = NULL;
+	int64_t now = utc_now(), days;
+	char told[128];
+	int r;
+
+	if ((r = policy_check_administrator(uid, err)) < 0 ||
+	    (r = json_need_integer(request, "days", "request", CERTIFY_CRL_DAYS_MAX, &days, err)) < 0 ||
+	    (r = read_serials(serials, &list, err)) < 0 ||
+	    (r = journal_check_clock(book->journal, now, err)) < 0)
+		return r;
+	r = issuer_revoke(book->issuer, list, json_array_size(serials), days, now, &pem, bytes, err);
+	if (r == ISSUER_NONE)
+		return say_none(err, payload, bytes, err);
+	snprintf(told, sizeof(told), "revocation list of %zu certificates for %lld days",
+	    json_array_size(serials), (long long)days);
+	if (r < 0 || (r = journal_tell(book->journal, now, uid, "issuer", told, err)) < 0)
+		return r;
+	*payload = MOVE(pem);
+	return 0;
 }

@@ -6,6 +6,9 @@
 
 #include "sign/answer.h"
 
+/** Ten years; a list that is over keeps every device out. */
+#define CERTIFY_CRL_DAYS_MAX 3650
+
 /** Each decides one request as answer() does: a code, and its payload. */
 
 /** "issue" with "name", "public" and "days": for the director's signer alone. The chain. */
@@ -22,6 +25,10 @@ int certify_request(
 
 /** "issuer_install" with "chain": for the administrator. Nothing. */
 int certify_install(
+    struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err);
+
+/** "issuer_crl" with "serials" and "days": for the administrator. The revocation list. */
+int certify_revoke(
     struct book *book, uid_t uid, const json_t *request, char **payload, size_t *bytes, struct err *err);
 
 #endif

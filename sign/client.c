@@ -329,6 +329,15 @@ client_issuer_request(
 }
 
 int
+client_issuer_revoke(
+    struct client *client, const json_t *serials, int64_t days, char **pem, size_t *bytes, struct err *err)
+{
+	return call_for_chain(client,
+	    json_pack("{s:s,s:O,s:I}", "operation", "issuer_crl", "serials", serials, "days", (json_int_t)days),
+	    pem, bytes, err);
+}
+
+int
 client_issuer_install(struct client *client, const char *chain, struct err *err)
 {
 	AUTO(free_p) char *payload = NULL;

@@ -164,4 +164,9 @@ int client_issuer_request(
     struct client *client, const char *name, bool is_new_key, char **pem, size_t *bytes, struct err *err);
 int client_issuer_install(struct client *client, const char *chain, struct err *err);
 
+/** For the administrator: a revocation list, PEM, of the array @serials, good for @days. 0, CLIENT_NO_ISSUER or
+ * -errno. */
+int client_issuer_revoke(
+    struct client *client, const json_t *serials, int64_t days, char **pem, size_t *bytes, struct err *err);
+
 #endif

@@ -385,3 +385,14 @@ issuer_make(const struct issuer *issuer, const char *name, const char *public_pe
 	r = x509_make(&wish, &x509, err);
 	return r < 0 ? r : describe(issuer, x509, out, err);
 }
+
+int
+issuer_revoke(const struct issuer *issuer, const char *const *serials, size_t count, int64_t days, int64_t now,
+    char **pem, size_t *bytes, struct err *err)
+{
+	struct x509_revocation list = { serials, count, now, now + days * DAY_SECONDS, issuer->chain.list[0],
+		issuer->key };
+	int r = need_chain(issuer, err);
+
+	return r ? r : x509_revoke(&list, pem, bytes, err);
+}

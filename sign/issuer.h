@@ -69,4 +69,9 @@ void issuer_made_done(struct issuer_made *made);
 int issuer_make(const struct issuer *issuer, const char *name, const char *public_pem, int64_t days,
     int64_t now, struct issuer_made *out, struct err *err);
 
+/** A revocation list of @serials (hex, as name_check_serial() has them), of which the next is to come within
+ * @days: PEM, which the caller frees. 0; ISSUER_NONE; -EINVAL. */
+int issuer_revoke(const struct issuer *issuer, const char *const *serials, size_t count, int64_t days,
+    int64_t now, char **pem, size_t *bytes, struct err *err);
+
 #endif

@@ -426,6 +426,86 @@ x509_make(const struct x509_wish *wish, X509 **out, struct err *err)
 	return 0;
 }
 
+/* -- revocation lists -- */
+
+static void
+crl_free_p(X509_CRL **crl)
+{
+	X509_CRL_free(*crl);
+}
+
+static bool
+set_crl_time(X509_CRL *crl, int (*set)(X509_CRL *, const ASN1_TIME *), int64_t seconds)
+{
+	ASN1_TIME *time = ASN1_TIME_set(NULL, seconds);
+	bool is_set = time && set(crl, time) == 1;
+
+	ASN1_TIME_free(time);
+	return is_set;
+}
+
+static int
+revoke_one(X509_CRL *crl, const char *serial, int64_t now, struct err *err)
+{
+	AUTO(bn_free_p) BIGNUM *number = NULL;
+	ASN1_INTEGER *integer = BN_hex2bn(&number, serial) ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
+	ASN1_TIME *time = ASN1_TIME_set(NULL, now);
+	X509_REVOKED *revoked = X509_REVOKED_new();
+	bool is_added = integer && time && revoked && X509_REVOKED_set_serialNumber(revoked, integer) == 1 &&
+			X509_REVOKED_set_revocationDate(revoked, time) == 1 &&
+			X509_CRL_add0_revoked(crl, revoked) == 1;
+
+	ASN1_INTEGER_free(integer);
+	ASN1_TIME_free(time);
+	if (is_added)
+		return 0;
+	X509_REVOKED_free(revoked);
+	return failed("revocation list", err);
+}
+
+static bool
+set_crl_extensions(X509_CRL *crl, const struct x509_revocation *list)
+{
+	ASN1_INTEGER *number = ASN1_INTEGER_new();
+	X509_EXTENSION *key = NULL;
+	X509V3_CTX context;
+	bool is_set;
+
+	X509V3_set_ctx(&context, list->issuer, NULL, NULL, crl, 0);
+	if (X509_get0_subject_key_id(list->issuer))
+		key = X509V3_EXT_conf_nid(NULL, &context, NID_authority_key_identifier, "keyid");
+	is_set = number && ASN1_INTEGER_set_int64(number, list->now) == 1 &&
+		 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1 &&
+		 (!key || X509_CRL_add_ext(crl, key, -1) == 1);
+	X509_EXTENSION_free(key);
+	ASN1_INTEGER_free(number);
+	return is_set;
+}
+
+int
+x509_revoke(const struct x509_revocation *list, char **pem, size_t *bytes, struct err *err)
+{
+	AUTO(crl_free_p) X509_CRL *crl = X509_CRL_new();
+	AUTO(bio_free_p) BIO *bio = BIO_new(BIO_s_mem());
+	int r = 0;
+
+	if (!(X509_get_key_usage(list->issuer) & KU_CRL_SIGN))
+		return err_set(err, EINVAL, "the issuing CA may not sign revocation lists: cRLSign is missing");
+	if (!crl || !bio || X509_CRL_set_version(crl, X509_CRL_VERSION_2) != 1 ||
+	    X509_CRL_set_issuer_name(crl, X509_get_subject_name(list->issuer)) != 1 ||
+	    !set_crl_time(crl, X509_CRL_set1_lastUpdate, list->now) ||
+	    !set_crl_time(crl, X509_CRL_set1_nextUpdate, list->next) || !set_crl_extensions(crl, list))
+		return failed("revocation list", err);
+	for (size_t i = 0; r == 0 && i < list->count; i++)
+		r = revoke_one(crl, list->serials[i], list->now, err);
+	if (r < 0)
+		return r;
+	if (X509_CRL_sort(crl) != 1 || X509_CRL_sign(crl, list->issuer_key, hash_of(list->issuer_key)) <= 0 ||
+	    PEM_write_bio_X509_CRL(bio, crl) != 1)
+		return failed("revocation list", err);
+	return take_text(bio, pem, bytes, err);
+}
+
 /* -- what is told of one -- */
 
 int

@@ -83,6 +83,19 @@ struct x509_wish {
  * octets. */
 int x509_make(const struct x509_wish *wish, X509 **out, struct err *err);
 
+/** A revocation list that is to be made. */
+struct x509_revocation {
+	const char *const *serials; /**< hex */
+	size_t count;
+	int64_t now, next; /**< made, and the next one by then */
+	X509 *issuer;
+	EVP_PKEY *issuer_key;
+};
+
+/** Makes a revocation list (CRL) as PEM, numbered by its time; the caller frees it. -EINVAL for a CA that
+ * may not sign any. */
+int x509_revoke(const struct x509_revocation *list, char **pem, size_t *bytes, struct err *err);
+
 /** The serial number as upper-case hex, at most NAME_SERIAL_MAX digits. */
 int x509_serial(const X509 *x509, char *serial, size_t room, struct err *err);
 /** SHA-256 of the whole certificate. */

@@ -65,6 +65,22 @@ ok "nothing for ota-gate" not issue 64104 car7 10 "$T/device.key"
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out "$T/device.key"
 ok "nothing for a weak key" refuses "RSA of 2048 to 4096 bits" issue 64102 car7 10 "$T/device.key"
 
+# ---- a revocation list, for who wants one
+sign issuer crl --days 30 "$(openssl x509 -in "$T/second.pem" -noout -serial | sed s/serial=//)" >"$T/issuer.crl"
+openssl crl -in "$T/issuer.crl" -noout -text >"$T/text"
+ok "its revocation list has the serial number" says "$(openssl x509 -in "$T/second.pem" -noout -serial | sed s/serial=//)" cat "$T/text"
+openssl x509 -in "$T/chain.pem" >"$T/leaf.pem"
+openssl x509 -in "$T/second.pem" >"$T/gone.pem"
+ok "openssl follows it" refuses "certificate revoked" \
+	openssl verify -crl_check -CAfile "$T/pki/device-ca.pem" -CRLfile "$T/issuer.crl" "$T/gone.pem"
+ok "and takes others" openssl verify -crl_check -CAfile "$T/pki/device-ca.pem" -CRLfile "$T/issuer.crl" "$T/leaf.pem"
+ok "for so many days" says "notAfter|nextUpdate=$(date -u -d '+30 days' '+%b %e')" openssl crl -in "$T/issuer.crl" -noout -nextupdate
+ok "an empty one is a list, too" says "No Revoked Certificates" sh -c "'$OTA_BIN/ota-sign' issuer crl -c '$conf' | openssl crl -noout -text"
+ok "what is no serial number is not on it" refuses "serial" sign issuer crl 12xy
+ok "it is for root of the machine" refuses "user 64102 may not ask for that" \
+	setpriv --reuid=64102 --regid=64102 --clear-groups "$OTA_BIN/ota-sign" issuer crl -c "$conf"
+ok "and in the log" says "issuer: revocation list of 1 certificates for 30 days" sign log show -n 100
+
 # ---- the log
 
 serial=$(openssl x509 -in "$T/chain.pem" -noout -serial | sed s/serial=//)

@@ -103,6 +103,21 @@ ok "third: a certificate of the old one itself does not" not connects car1
 ok "the old issuing CA went with it" is "$(grep -c BEGIN "$T/pki/device-ca.pem")" 2
 ok "a CA that is none has no next one" refuses "is none of device-ca build-ca admin-ca server-ca" "$pki" --next server "$T/pki"
 
+# ---- revocation lists of both CAs
+printf '%s\n' '[ca]' 'default_ca = x' '[x]' "database = $T/index" 'default_md = sha256' >"$T/ca.conf"
+: >"$T/index"
+{
+	openssl ca -config "$T/ca.conf" -cert "$T/pki/device-ca.pem" -keyfile "$T/pki/device-ca.key" -gencrl -crldays 5 2>/dev/null
+	"$OTA_BIN/ota-sign" issuer crl -c "$conf" "$(serial_of "$T/car4/client.pem" | sed s/serial=//)"
+} >"$T/device.crl"
+echo "device_crl = $T/device.crl" >>"$conf"
+reload
+ok "with lists of both CAs devices connect" connects car2
+ok "also those of the device CA" connects car3
+ok "but one that is on a list" not connects car4
+sed -i '/^device_crl/d' "$conf"
+reload
+
 # ---- a server certificate without the key of its CA here
 cp -r "$T/pki" "$T/vault"
 rm "$T/pki/server-ca.key"
