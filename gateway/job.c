@@ -157,7 +157,7 @@ open_transaction(const char *mount, const struct job *job, int *fd, struct refus
 static int
 introduce(const struct job *job, const char *mount, char *reply, size_t *bytes, struct refusal *refusal)
 {
-	AUTO(close_p) int fd = job->certificate ? open_below(mount, "introduce") : -1;
+	AUTO(close_p) int fd = job->certificate ? open_below(mount, ".introduce") : -1;
 
 	if (fd < 0)
 		return UNKNOWN;
