@@ -113,8 +113,9 @@ enter_as(struct node *node, uid_t uid, struct err *err)
 static int
 enter(struct node *node, uid_t uid, struct err *err)
 {
+	/* Nobody yet, who may see that nothing is listed there. */
 	if (!strcmp(node->asked, "as"))
-		node->access.is_there = true; /* as nobody yet */
+		node->access = (struct access){ .is_there = true, .role = ACCESS_VIEW };
 	if (!strncmp(node->asked, "as/", 3))
 		return enter_as(node, uid, err);
 	snprintf(node->who, sizeof(node->who), "%s", user_who(&node->core->users, uid));
