@@ -319,7 +319,7 @@ ok "a device has a way to the OSTree repository" cmp "$mine/treehub/$object" "$T
 ok "which is a link" is "$(readlink "$mine/treehub")" ../../../treehub
 ok "and one to the binary targets" is "$(readlink "$mine/repo/targets") $(ls -d "$mine/repo/targets/")" \
 	"../../../../repo/targets $mine/repo/targets/"
-ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | xargs)" "$mine: director repo treehub $mine/repo: delegations targets"
+ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | xargs)" "$mine: director est repo treehub $mine/repo: delegations targets"
 ok "two hundred reads by that way cost the daemon nothing" is "$(count_replies read_200 "$mine/treehub/$object")" 0
 ok "nobody has it by a certificate that is not known" refuses "No such file" cat "$w/devices/car7/FF/treehub/$object"
 ok "the full tree has no such links" not test -L "$m/devices/car7/treehub"
