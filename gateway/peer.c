@@ -309,7 +309,7 @@ take_start(struct peer *peer)
 static void
 refuse_early_end(struct peer *peer)
 {
-	struct err err;
+	struct err err = { 0 };
 
 	err_set(&err, EBADMSG, "SCGI: the head ends after %zu of %zu bytes", peer->head_got, peer->head_bytes);
 	refuse_head(peer, &err);

@@ -16,7 +16,7 @@ struct room_seat {
 
 struct room {
 	size_t max, taken;
-	TAILQ_HEAD(, room_seat) waiting;
+	TAILQ_HEAD(room_queue, room_seat) waiting;
 };
 
 void room_init(struct room *room, size_t max);

@@ -24,9 +24,13 @@ running() { [ "$(cat "$T/gate.pid")" = "$gate_pid" ] && kill -0 "$gate_pid"; }
 # resident WHAT: its memory now (VmRSS) or at its largest (VmHWM), in MiB
 resident() { echo $(($(sed -n "s/^$1:\t *\([0-9]*\) kB/\1/p" "/proc/$gate_pid/status") / 1024)); }
 below() { [ "$1" -lt "$2" ] || { echo "$1, and not below $2"; false; }; }
+# memory NAME COMMAND...: ok, but of a program that is watched by a sanitizer, whose memory says nothing
+memory() { grep -q __asan_init "$OTA_BIN/ota-gate" || ok "$@"; }
 gate_pid=$(cat "$T/gate.pid")
 
 # ---- one request
+slow 50 >"$T/slow" & # takes its time, and others do not mind
+slow=$!
 ok "hands in" says "^Status: 200" gate ask 0 one
 ok "what the tree then has" is "$(events car0 one)" 1
 ok "a body that ends early is refused wherever it ends" is "$(gate truncated 0 cut)" "400:15"
@@ -43,7 +47,8 @@ ok "and it lives" running
 
 # ---- many, and slow ones
 ok "200 that stop somewhere keep nobody waiting" is "$(gate stuck 200 meanwhile)" "200 at once"
-ok "what does not come to its end is refused after client_seconds" is "$(slow 50 | tr '\n' ' ')" "408:50 in time "
+wait $slow
+ok "what does not come to its end is refused after client_seconds" is "$(tr '\n' ' ' <"$T/slow")" "408:50 in time "
 before=$(resident VmRSS)
 gate crowd 3000 40 1500 >"$T/crowd" &
 crowd=$!
@@ -51,10 +56,10 @@ needs 20 file_with "$T/crowd" "all open"
 wait $crowd
 ok "takes 3000 at once" is "$(sed -n 2p "$T/crowd")" "200:3000"
 ok "and loses none" is "$(cat "$devices"/car*/events | grep -c '"id":"crowd')" 3000
-ok "in little memory" below $(($(resident VmHWM) - before)) 12
+memory "in little memory" below $(($(resident VmHWM) - before)) 12
 ok "large ones wait for room" is "$(gate large 10 4000000)" "200:10"
-ok "and the memory has its bound" below "$(resident VmHWM)" 28
-ok "and goes back" below "$(resident VmRSS)" 16
+memory "and the memory has its bound" below "$(resident VmHWM)" 28
+memory "and goes back" below "$(resident VmRSS)" 16
 
 # ---- its end
 mkfifo "$T/rest"

@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 use IO::Socket::UNIX;
+use POSIX ();
 use Socket;
 use Time::HiRes qw(time sleep);
 
@@ -77,6 +78,25 @@ sub ask {
 }
 
 sub tally { my %n; $n{$_}++ for @_; return join(" ", map { "$_:$n{$_}" } sort keys %n) . "\n" }
+
+# What systemd does: keeps the socket, and starts programs on it.
+sub listen_here {
+	unlink $path;
+	$^F = 64; # what is opened now stays open in the program
+	my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 512) or die "listen: $!";
+	chmod 0666, $path;
+	return $socket;
+}
+
+sub begin_on {
+	my ($socket, @program) = @_;
+	my $pid = fork;
+	return $pid if $pid;
+	POSIX::dup2(fileno($socket), 3);
+	$ENV{LISTEN_PID} = $$;
+	$ENV{LISTEN_FDS} = 1;
+	exec @program or die "$program[0]: $!";
+}
 
 my %commands = (
 	# One request, and its whole answer.
@@ -201,33 +221,34 @@ my %commands = (
 		print answer_of($fd);
 	},
 
-	# What systemd does: keeps the socket, and starts the program on it, again when it was ended by a signal. Meanwhile
+	# Starts the program on the socket, again and again, until this is ended, which ends the program.
+	keep => sub {
+		my $socket = listen_here();
+		my $is_over = 0;
+		my $pid = 0;
+		local $SIG{TERM} = sub { $is_over = 1; kill TERM => $pid if $pid };
+		while (!$is_over) {
+			$pid = begin_on($socket, @_);
+			while (waitpid($pid, 0) != $pid) { }
+			sleep 0.5 unless $is_over;
+		}
+	},
+
+	# Starts the program on the socket, again when it was ended by a signal. Meanwhile
 	# requests come from four sides; ids of those that were answered by 200 go to the file ACKS.
 	restarts => sub {
 		my ($acks, $signals, @program) = @_;
-		unlink $path;
-		$^F = 64; # what is opened now stays open in the program
-		my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 512) or die "listen: $!";
-		chmod 0666, $path;
-		my $begin = sub {
-			my $pid = fork;
-			return $pid if $pid;
-			use POSIX ();
-			POSIX::dup2(fileno($socket), 3);
-			$ENV{LISTEN_PID} = $$;
-			$ENV{LISTEN_FDS} = 1;
-			exec @program or die "$program[0]: $!";
-		};
-		my $pid = $begin->();
+		my $socket = listen_here();
+		my $pid = begin_on($socket, @program);
 		my @clients = map { my $side = $_; fork || do { close $socket; client($side, $acks); exit 0 } } 0 .. 3;
 		for my $signal (split /,/, $signals) {
-			sleep 0.7;
+			sleep 0.4;
 			kill $signal, $pid;
 			waitpid $pid, 0;
-			sleep 0.2;
-			$pid = $begin->();
+			sleep 0.1;
+			$pid = begin_on($socket, @program);
 		}
-		sleep 0.7;
+		sleep 0.4;
 		kill USR1 => @clients;
 		waitpid $_, 0 for @clients;
 		kill TERM => $pid;
