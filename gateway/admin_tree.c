@@ -24,11 +24,16 @@
 /** A path as refusals write it, with its 0 (otafs/core.h). */
 #define SHOWN_SIZE 256
 
+/*
+ * No path has ".." in it (admin_path.h), and the tree's own links lead to places within. RESOLVE_BENEATH would
+ * say so once more, but gives EAGAIN for such a link while anything is renamed or mounted on the machine
+ * (openat2(2)).
+ */
 static int
 open_below(int top, const char *path, uint64_t flags)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS };
 	int fd = (int)syscall(SYS_openat2, top, *path ? path : ".", &how, sizeof(how));
 
 	return fd < 0 ? -errno : fd;

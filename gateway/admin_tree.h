@@ -1,8 +1,8 @@
 /**
  * What an administrator does in the tree, through his folder as/WHO/ of the mount.
  *
- * Nothing leaves that folder: symbolic links are followed within it only. Each function returns 0 or a negative
- * errno; why otafs refused it admin_tree_why() tells.
+ * A path has no part that is ".." and no slash at its start. Symbolic links are followed, on the mount. Each
+ * function returns 0 or a negative errno; why otafs refused it admin_tree_why() tells.
  */
 #ifndef GATEWAY_ADMIN_TREE_H
 #define GATEWAY_ADMIN_TREE_H

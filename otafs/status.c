@@ -32,6 +32,7 @@ static const char readme[] =
     "  devices/ID/ecus/               its ECUs and what they run\n"
     "  devices/ID/device.json         all that is known about it, for programs\n"
     "  devices/ID/certificates/       mkdir SERIAL accepts a certificate, rmdir SERIAL revokes it\n"
+    "  devices/ID/csr                 a transaction file: a certification request in, its certificate out\n"
     "  devices/ID/groups/             links to the groups that it is in\n"
     "  devices/ID/{hardware,network,packages,config,events}     what it told about itself\n"
     "  devices/ID/counter             echo reset > counter, when it was set back and its reports are refused\n"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The admin listener: who gets in and what he may (the same on each web server, web/admin.part.sh); then what does not depend
 # on the server: how files are kept, tables, large folders, cut bodies, guessing, an otafs that is away.
+# shellcheck disable=SC2317 # functions are called by name
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -80,6 +81,20 @@ ok "memory does not grow with a body" sh -c "
 	head -c 50000000 /dev/zero | $(command -v curl) -s -o $T/body --cacert $T/pki/server-ca.pem -u bert:bert-secret \
 		-H 'X-OTA-Admin: 1' -T - $admin_url/tree/devices/many-1/name
 	test \$(awk '/^VmHWM/ { print \$2 }' /proc/$(cat "$T/admin-gate.pid")/status) -lt 24000"
+
+# What is renamed elsewhere makes the kernel unsure of links, for a moment.
+ask bert MKCOL /tree/groups/p >/dev/null
+ask bert PUT '/tree/groups/p/many-1?link' -d ../../devices/many-1 >/dev/null
+mkdir "$T/renamed"
+# shellcheck disable=SC2016 # perl
+start renames perl -e 'chdir $ARGV[0]; mkdir "a"; for (;;) { rename "a", "b"; rename "b", "a" }' "$T/renamed"
+around=groups/p/many-1
+for _ in 1 2 3; do around=$around/groups/p/many-1; done
+follow() {
+	for _ in $(seq 30); do answers 200 carl GET "/tree/$around/tags" || return 1; done
+}
+ok "links are followed while there is much renaming" follow
+stop renames KILL
 
 # ---- guessing
 

@@ -194,9 +194,9 @@ ok "... in JSON" is "$(jq -r .code "$T/body")" too_many_requests
 ok "... whatever is handed in" is "$(guess -T "$T/blob")" 429
 ok "... for a while" has "$T/headers" '^[Rr]etry-[Aa]fter: [0-9]'
 truncate -s 1G "$T/sparse"
-nobodys() {
-	is "$(curl -s -o /dev/null -w '%{http_code}' --max-time 5 --cacert "$T/pki/server-ca.pem" -T "$T/sparse" "$build_url$repo/targets/x")" 401 &&
-		test -z "$(find "$T/gateway" -size +1M)"
+nobodys() { # he may be cut off before he has read why
+	curl -s -o /dev/null -w '%{http_code}' --max-time 5 --cacert "$T/pki/server-ca.pem" -T "$T/sparse" "$build_url$repo/targets/x" |
+		grep -Eqx '401|100|000' && test -z "$(find "$T/gateway" -size +1M)"
 }
 ok "what somebody without a name sends is not waited for" nobodys
 finish

@@ -95,6 +95,8 @@ gives_each_role_what_it_may(void **state)
 	assert_int_equal(find(f, "as/anna/devices/car7/certificates", WEB, &node, &err), 0);
 	assert_int_equal(node_make(&node, "AB12", &err), -EACCES);
 	assert_string_equal(err.text, "anna: this needs role keys, he has operate");
+	assert_int_equal(find(f, "as/anna/devices/car7/csr", WEB, &node, &err), 0);
+	assert_int_equal(node_may_write(&node, &err), -EACCES);
 	give(f, "anna", "keys\n");
 	assert_int_equal(find(f, "as/anna/devices/car7/certificates", WEB, &node, &err), 0);
 	assert_int_equal(node_make(&node, "AB12", &err), 0);

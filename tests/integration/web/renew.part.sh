@@ -71,3 +71,32 @@ ok "another one comes" posts 200 truck2 /events '[]'
 ok "and is revoked" rmdir "$devices/truck2/certificates/11"
 ok "for good" posts 403 truck2 /events '[]'
 ok "in both ways" is "$(fetch truck2 /director/root.json)" 403
+
+# ---- for those who want one: a list of what the CA has revoked
+
+printf '%s\n' '[ca]' 'default_ca = x' '[x]' "database = $T/index" 'default_md = sha256' 'default_crl_days = 30' >"$T/ca.conf"
+: >"$T/index"
+# The device CA's own certificate is the first of the file, the issuing CA's comes behind it.
+openssl x509 -in "$T/pki/device-ca.pem" -out "$T/device-ca.only"
+crl() { openssl ca -config "$T/ca.conf" -cert "$T/device-ca.only" -keyfile "$T/pki/device-ca.key" "$@"; }
+# refused ID: in the handshake, or as nginx does, which says 400
+refused() { is "$(fetch "$1" /director/root.json | sed 's/^400$/000/')" 000; }
+enroll listed
+enroll unlisted
+ok "(the CA revokes a certificate)" crl -revoke "$T/listed/client.pem"
+ok "(and says so)" crl -gencrl -out "$T/device.crl"
+chmod 644 "$T/device.crl"
+ok "without the list the device is served" is "$(fetch listed /director/root.json)" 200
+cp "$conf" "$conf.kept"
+echo "device_crl = $T/device.crl" >>"$conf"
+render >"$T/said" 2>&1
+stop web
+start_web_server
+ok "with the list it is refused before anybody hears of it" refused listed
+ok "others of that CA are served" is "$(fetch unlisted /director/root.json)" 200
+ok "those of a CA without a list are not" refused truck1
+mv "$conf.kept" "$conf"
+render >"$T/said" 2>&1
+stop web
+start_web_server
+ok "without it all are as before" is "$(fetch truck1 /director/root.json)" 200
