@@ -130,7 +130,9 @@ $(B)/$(1).a: $(call parts,$(1))
 endef
 $(foreach f,$(folders) tests/device,$(eval $(call archive,$(f))))
 
-$(B)/%.o: %.c
+# By name, so that none counts as intermediate: make would not miss those.
+objects := $(patsubst %.c,$(B)/%.o,$(wildcard $(folders:%=%/*.c) tests/*/*.c))
+$(objects): $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
@@ -229,6 +231,5 @@ clean:
 	rm -rf build
 
 .PHONY: all check soak demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
-.SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -19,9 +19,7 @@
 #define DRAIN_MAX (1024ULL * 1024 * 1024)
 /** What somebody without a name sends has no use: he must not hold one of few threads for longer. */
 #define NOBODY_SECONDS 2
-
-#define TEXT_OF(number) TEXT_OF_(number)
-#define TEXT_OF_(number) #number
+_Static_assert(LOGIN_PAUSE_SECONDS == 60, "so says Retry-After below");
 
 /* -- the request target -- */
 
@@ -268,7 +266,7 @@ headers_of(const char *status)
 {
 	if (!strncmp(status, "401", 3))
 		return "WWW-Authenticate: Basic realm=\"otafs\"\r\n";
-	return strncmp(status, "429", 3) ? "" : "Retry-After: " TEXT_OF(LOGIN_PAUSE_SECONDS) "\r\n";
+	return strncmp(status, "429", 3) ? "" : "Retry-After: 60\r\n";
 }
 
 void

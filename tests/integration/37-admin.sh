@@ -23,6 +23,9 @@ ok "a token too, and its end" sh -c "
 ok "nobody else gets into as/" sh -c "
 	! setpriv --reuid=64106 --regid=64106 --clear-groups ls $T/mount/as/anna 2>/dev/null && ! ls $T/mount/as/anna 2>/dev/null &&
 	! setpriv --reuid=64104 --regid=64104 --clear-groups cat $T/mount/as/anna/README 2>/dev/null"
+ok "who looks through all of the tree meets nothing there" is "$(ls -R "$T/mount/as" 2>&1)" "$T/mount/as:"
+ok "and is no refusal" not has "$T/mount/why" ' as: '
+ok "nothing is made there" refuses 'Permission denied' mkdir "$T/mount/as/anna2"
 ok "nor does another user speak to the gate" sh -c "! setpriv --reuid=64105 --regid=64105 --clear-groups perl -MIO::Socket::UNIX \
 	-e 'exit !IO::Socket::UNIX->new(Peer => \"$T/admin.sock\")'"
 
