@@ -216,6 +216,9 @@ matches_patterns_by_parts(void **state)
 		{ "groups/a devices/b", "groups/b", ACCESS_OUTSIDE },
 		{ "d*", "devicesx", ACCESS_WITHIN },
 		{ "device?", "devices", ACCESS_WITHIN },
+		{ " devices/car7", "devices/car8", ACCESS_OUTSIDE },
+		{ " devices/car7 ", "devices/car7", ACCESS_WITHIN },
+		{ " ", "devices/car7", ACCESS_OUTSIDE },
 	};
 
 	(void)state;
@@ -344,6 +347,9 @@ refuses_requests_in_words(void **state)
 		{ "paths ../x", "is no path below the top" },
 		{ "paths /devices", "is no path below the top" },
 		{ "paths a//b", "is no path below the top" },
+		{ "paths  /devices", "is no path below the top" },
+		{ "paths ", "none is named" },
+		{ "paths", "none is named" },
 		{ "paths \xc3\xa4", "not printable" },
 		{ "expires soon", "is neither 30d" },
 		{ "expires 0d", "is neither 30d" },
