@@ -107,7 +107,9 @@ static void
 keeps_who_gets_in_for_the_role_keys(void **state)
 {
 	static const char *const paths[] = { "enroll/tokens", "enroll/blocked", "access/administrators",
-		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr" };
+		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr",
+		"devices/car7/in/ecus", "devices/car7/in/manifest", "devices/car7/in/events",
+		"devices/car7/in/config" };
 	struct fixture *f = *state;
 	struct node node;
 	struct err err;
