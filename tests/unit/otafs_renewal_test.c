@@ -101,6 +101,21 @@ what_was_lost_on_the_way_gives_way(void **state)
 	assert_string_equal(certificates(f), "0A 4102 ");
 }
 
+/* It may have fetched with it only, until it asks for the next one. */
+static void
+the_one_that_asks_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct certificate_row row;
+
+	assert_int_equal(renew(f, "0A"), 200);
+	assert_int_equal(renew(f, "4101"), 200);
+	assert_string_equal(certificates(f), "0A 4101 4102 ");
+	assert_int_equal(state_certificate_row(f->core.state, "car7", "4101", &row, &err), 0);
+	assert_true(row.used_at > 0);
+	assert_int_equal(fixture_told(f, "certificate 0A ends at"), 1);
+}
+
 /* The device may have given up waiting for the first one, and has stored the answer to the second. */
 static void
 of_two_requests_at_once_the_slower_one_takes_nothing_away(void **state)
@@ -127,6 +142,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_lost_on_the_way_gives_way),
+		TEST(the_one_that_asks_stays),
 		TEST(of_two_requests_at_once_the_slower_one_takes_nothing_away),
 	};
 
