@@ -4,7 +4,9 @@ local r = lighty.r
 local status = r.req_item["http_status"]
 -- What map.lua does not call immutable. An object that is not there may be there tomorrow.
 if not r.resp_header["Cache-Control"] then
-	r.resp_header["Cache-Control"] = "no-cache"
+	-- The answer to POST /devices has a private key.
+	local method = r.req_attr["request.method"]
+	r.resp_header["Cache-Control"] = (method == "PUT" or method == "POST") and "no-store" or "no-cache"
 end
 if status == 503 then
 	r.resp_header["Retry-After"] = "10"

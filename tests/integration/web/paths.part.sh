@@ -197,6 +197,19 @@ ok "no header makes it another" gives 200 paths /director/targets.json -H "SSL-C
 	-H "X-Original-URL: /devices/paths2/$theirs/director/targets.json" -H "X-SSL-Client-CN: paths2" -H "Host: paths2"
 ok "... it gets its own" body_is "$devices/paths/director/targets.json"
 
+# ---- conditions
+is_condition() { # is_condition HEADER: met or not, no words of the server's own
+	: >"$T/body"
+	case $(fetch paths /repo/root.json -H "$1") in
+	200 | 206) body_is "$T/mount/repo/root.json" ;;
+	304 | 406 | 412 | 416 | 417) not test -s "$T/body" ;;
+	*) cat "$T/body" && false ;;
+	esac
+}
+printf '%s\n' 'If-Match: "x"' 'If-None-Match: *' 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT' 'Range: bytes=99999999-' \
+	'Accept: x/y' 'Accept-Charset: x' 'Expect: x' >"$T/conditions"
+ok "says nothing of its own about $(grep -c . "$T/conditions") conditions that are not met" each "$T/conditions" is_condition
+
 # ---- methods
 is_no_method() { # is_no_method METHOD: refused without a body, before anything is looked at
 	: >"$T/body"
