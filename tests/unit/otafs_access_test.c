@@ -2,12 +2,14 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/access_token.h"
+#include "otafs/handle.h"
 #include "otafs/node.h"
 #include "tests/unit/fixture.h"
 
@@ -101,6 +103,27 @@ gives_each_role_what_it_may(void **state)
 	assert_int_equal(find(f, "as/anna/devices/car7/certificates", WEB, &node, &err), 0);
 	assert_int_equal(node_make(&node, "AB12", &err), 0);
 	assert_int_equal(fixture_told(f, "anna (web)"), 1);
+}
+
+static void
+writes_no_more_to_what_was_open_before(void **state)
+{
+	struct fixture *f = *state;
+	struct handle *handle;
+	struct node node;
+	struct err err;
+
+	give(f, "anna", "operate");
+	assert_int_equal(find(f, "as/anna/devices/car7/name", WEB, &node, &err), 0);
+	assert_int_equal(handle_open(&node, O_WRONLY, &handle, &err), 0);
+	give(f, "anna", "view");
+	assert_int_equal(find(f, "as/anna/devices/car7/name", WEB, &node, &err), 0);
+	assert_int_equal(handle_write(handle, &node, "van", 3, 0, &err), -EACCES);
+	assert_reason(err, "this needs role operate, he has view");
+	handle_free(handle);
+	assert_int_equal(find(f, "as/anna/csv/tags.csv", WEB, &node, &err), 0);
+	assert_int_equal(node_take_lines(&node, "DeviceID;Color\n", "car7;red\n", 2, &err), -EACCES);
+	assert_reason(err, "this needs role operate");
 }
 
 static void
@@ -406,7 +429,7 @@ static void
 shows_and_revokes_own_tokens_only(void **state)
 {
 	struct fixture *f = *state;
-	struct access anna, bert, ci, other;
+	struct access anna, bert, ci, other, child;
 	struct access_asker asker = { &bert, "bert (web)" };
 	struct err err = { 0 };
 	char as[128];
@@ -420,8 +443,14 @@ shows_and_revokes_own_tokens_only(void **state)
 	assert_int_equal(access_token_find(&f->core, ci.token, &asker, &err), -ENOENT);
 	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -ENOENT);
 	asker.access = &other;
-	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -EACCES);
-	assert_reason(err, "was not made with token");
+	assert_int_equal(access_token_find(&f->core, ci.token, &asker, &err), -ENOENT);
+	assert_int_equal(access_token_find(&f->core, other.token, &asker, &err), 0);
+	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -ENOENT);
+	assert_reason(err, "there is no such token");
+	made(f, &other, "", as, &child);
+	assert_int_equal(access_token_find(&f->core, child.token, &asker, &err), 0);
+	asker.access = &child;
+	assert_int_equal(access_token_find(&f->core, other.token, &asker, &err), -ENOENT);
 	asker.access = &anna;
 	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), 0);
 	give(f, "bert", "keys");
@@ -452,6 +481,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gives_each_role_what_it_may),
+		TEST(writes_no_more_to_what_was_open_before),
 		TEST(keeps_who_gets_in_for_the_role_keys),
 		TEST(lets_nobody_else_in),
 		TEST(does_not_show_what_is_not_there),
