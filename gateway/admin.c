@@ -99,14 +99,15 @@ refuse_errno(const struct request *request, int r)
 {
 	const struct outcome *outcome = outcome_of(r);
 	char why[ERR_TEXT_MAX] = "";
-	bool is_write = strcmp(request->method, "GET") && strcmp(request->method, "HEAD");
+	bool is_write = strcmp(request->method, "GET") && strcmp(request->method, "HEAD"),
+	     is_put = !strcmp(request->method, "PUT") || !strcmp(request->method, "POST");
 
 	if (is_write || r != -ENOENT)
 		admin_tree_why(request->top, request->target.path, why);
 	/* The file is there; what was written to it is not. */
 	if (*why && r == -ENOENT)
 		refuse(request, "409 Conflict", "names_nothing", why);
-	else if (outcome && !*why && r == -EACCES && is_write)
+	else if (outcome && !*why && r == -EACCES && is_put)
 		refuse_method(request, "this file is not written to");
 	else if (outcome)
 		refuse(request, outcome->status, outcome->name, *why ? why : outcome->words);
