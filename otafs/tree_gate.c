@@ -121,8 +121,8 @@ commit_introduction(
 
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
-	/* Before the rows of devices: none can have that id. */
-	ROW("gate/introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
+	/* No device and no token can have that name. */
+	ROW("gate/.introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
 	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
 	GATE_FOLDER("gate", NULL),
 	GATE_FOLDER("gate/*", exists_name),
