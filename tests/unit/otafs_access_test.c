@@ -152,6 +152,37 @@ keeps_who_gets_in_for_the_role_keys(void **state)
 }
 
 static void
+makes_a_blocked_device_for_whoever_may_unblock_it(void **state)
+{
+	struct fixture *f = *state;
+	char as[128], path[256];
+	struct access access;
+	struct node node;
+	struct err err;
+
+	give(f, "anna", "operate");
+	give(f, "bert", "keys");
+	assert_int_equal(find(f, "as/anna/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
+	assert_int_equal(find(f, "as/anna/devices/car8", WEB, &node, &err), 0);
+	assert_int_equal(node_remove(&node, &err), 0);
+	assert_int_equal(find(f, "as/anna/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), -EACCES);
+	assert_string_equal(err.text, "anna: this needs role keys, he has operate");
+	made(f, &local, "user bert\npaths devices", as, &access);
+	snprintf(path, sizeof(path), "as/%s/devices", as);
+	assert_int_equal(find(f, path, WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), -EACCES);
+	assert_string_equal(err.text, "enroll/blocked/car8: is not within the token's paths");
+	assert_int_equal(find(f, "as/bert/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
+	assert_int_equal(find(f, "devices/car8", 0, &node, &err), 0);
+	assert_int_equal(node_remove(&node, &err), 0);
+	assert_int_equal(find(f, "devices", 0, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
+}
+
+static void
 lets_nobody_else_in(void **state)
 {
 	struct fixture *f = *state;
@@ -483,6 +514,7 @@ main(void)
 		TEST(gives_each_role_what_it_may),
 		TEST(writes_no_more_to_what_was_open_before),
 		TEST(keeps_who_gets_in_for_the_role_keys),
+		TEST(makes_a_blocked_device_for_whoever_may_unblock_it),
 		TEST(lets_nobody_else_in),
 		TEST(does_not_show_what_is_not_there),
 		TEST(belongs_to_the_gate_below_as),
