@@ -15,7 +15,6 @@
 
 /** Name and serial number, and words between. */
 #define BELOW_SIZE 256
-#define PATH_SIZE (CONFIG_VALUE_MAX + BELOW_SIZE)
 
 /* -- what a head asks for -- */
 
@@ -104,24 +103,24 @@ hand_in(int fd, const char *body, size_t bytes, char *reply, size_t *reply_bytes
 
 /* -- whose it is -- */
 
-/* Whether the tree is mounted: its README is always there. Without it a missing device means nothing. */
-static int
-is_mounted(const char *mount)
+/* Whether the folder is the tree, whose README is always there, and not what it is mounted upon. Without it a
+ * missing device means nothing. */
+static bool
+is_tree(int folder)
 {
-	char path[PATH_SIZE];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/README", mount);
-	return stat(path, &st) == 0;
+	return fstatat(folder, "README", &st, 0) == 0;
 }
 
+/* @tree stays the same folder, whatever is mounted or unmounted meanwhile. */
 static int
-open_below(const char *mount, const char *path)
+open_below(int tree, const char *path)
 {
-	char whole[PATH_SIZE];
+	char whole[BELOW_SIZE + sizeof("gate/")];
 
-	snprintf(whole, sizeof(whole), "%s/gate/%s", mount, path);
-	return open(whole, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	snprintf(whole, sizeof(whole), "gate/%s", path);
+	return openat(tree, whole, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 /* The tree does not say more of a path below a pair that it does not know than that there is nothing. */
@@ -129,17 +128,17 @@ open_below(const char *mount, const char *path)
 
 /* 0 and a descriptor, UNKNOWN, or -1. */
 static int
-open_transaction(const char *mount, const struct job *job, int *fd, struct refusal *refusal)
+open_transaction(int tree, const struct job *job, int *fd, struct refusal *refusal)
 {
 	char path[BELOW_SIZE];
 	int code;
 
 	snprintf(path, sizeof(path), "%s/%s/%s", job->name, job->serial, job->route->name);
-	*fd = open_below(mount, path);
+	*fd = tree < 0 ? -1 : open_below(tree, path);
 	code = errno;
 	if (*fd >= 0)
 		return 0;
-	if (code == ENOENT && is_mounted(mount)) {
+	if (code == ENOENT && is_tree(tree)) {
 		err_set(&refusal->err, EACCES, "no device %s with certificate %s", job->name, job->serial);
 		refuse(refusal, "403 Forbidden", "unknown_device");
 		return UNKNOWN;
@@ -155,9 +154,9 @@ open_transaction(const char *mount, const struct job *job, int *fd, struct refus
  * why not.
  */
 static int
-introduce(const struct job *job, const char *mount, char *reply, size_t *bytes, struct refusal *refusal)
+introduce(const struct job *job, int tree, char *reply, size_t *bytes, struct refusal *refusal)
 {
-	AUTO(close_p) int fd = job->certificate ? open_below(mount, "introduce") : -1;
+	AUTO(close_p) int fd = job->certificate ? open_below(tree, ".introduce") : -1;
 
 	if (fd < 0)
 		return UNKNOWN;
@@ -175,13 +174,14 @@ introduce(const struct job *job, const char *mount, char *reply, size_t *bytes, 
 static int
 take(const struct job *job, const char *mount, char *reply, size_t *bytes, struct refusal *refusal)
 {
+	AUTO(close_p) int tree = open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO(close_p) int fd = -1;
-	int r = open_transaction(mount, job, &fd, refusal);
+	int r = open_transaction(tree, job, &fd, refusal);
 
 	if (r == UNKNOWN) {
-		r = introduce(job, mount, reply, bytes, refusal);
+		r = introduce(job, tree, reply, bytes, refusal);
 		if (r == 0)
-			r = open_transaction(mount, job, &fd, refusal);
+			r = open_transaction(tree, job, &fd, refusal);
 		else if (*bytes)
 			return 0;
 	}

@@ -413,6 +413,70 @@ tells_an_unknown_certificate_from_a_tree_that_is_away(void **state)
 	assert_false(was_committed(f));
 }
 
+struct swapping {
+	char there[128], away[128];
+	_Atomic bool is_over;
+};
+
+static void *
+swap(void *data)
+{
+	struct swapping *swapping = data;
+
+	while (!swapping->is_over)
+		renameat2(AT_FDCWD, swapping->there, AT_FDCWD, swapping->away, RENAME_EXCHANGE);
+	return NULL;
+}
+
+/* The status of the answer to a manifest, by @mount. */
+static int
+status_by(const char *mount)
+{
+	struct job job = { .name = "car7", .serial = "0A" };
+	char *room = malloc(JOB_REPLY_MAX);
+	int status;
+
+	assert_int_equal(route_find("PUT", "/director/manifest", &job.route), 0);
+	job.body = strdup(GOOD);
+	job.bytes = strlen(GOOD);
+	job_do(&job, mount, &room);
+	status = atoi(job.reply + strlen("Status: "));
+	job_done(&job);
+	free(room);
+	return status;
+}
+
+/* A device is not to be told that nobody knows it, by what was looked up a moment before the mount was there.
+ */
+static void
+knows_every_device_while_the_tree_comes_and_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct swapping swapping = { .is_over = false };
+	char path[256];
+	pthread_t thread;
+	int taken = 0;
+
+	snprintf(swapping.there, sizeof(swapping.there), "%s/there", f->mount);
+	snprintf(swapping.away, sizeof(swapping.away), "%s/away", f->mount);
+	assert_int_equal(mkdir(swapping.there, 0700) | mkdir(swapping.away, 0700), 0);
+	snprintf(path, sizeof(path), "%s/README", swapping.there);
+	put(path, "mounted");
+	snprintf(path, sizeof(path), "cp -r %s/gate %s", f->mount, swapping.there);
+	assert_int_equal(system(path), 0);
+	assert_int_equal(pthread_create(&thread, NULL, swap, &swapping), 0);
+	for (int i = 0; i < 2000; i++) {
+		int status = status_by(swapping.there);
+
+		taken += status == 201;
+		if (status != 201 && status != 503)
+			fail_msg("answered %d at try %d", status, i);
+	}
+	swapping.is_over = true;
+	pthread_join(thread, NULL);
+	assert_true(taken > 0 && taken < 2000);
+}
+
 static void
 does_not_follow_links(void **state)
 {
@@ -732,7 +796,7 @@ put_introduce(const struct fixture *f)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/gate/introduce", f->mount);
+	snprintf(path, sizeof(path), "%s/gate/.introduce", f->mount);
 	put(path, "");
 }
 
@@ -796,6 +860,7 @@ main(void)
 		TEST(refuses_a_broken_head),
 		TEST(refuses_certificates_before_it_looks_at_anything_else),
 		TEST(tells_an_unknown_certificate_from_a_tree_that_is_away),
+		TEST(knows_every_device_while_the_tree_comes_and_goes),
 		TEST(does_not_follow_links),
 		TEST(refuses_paths_and_methods),
 		TEST(refuses_a_body_that_is_too_long_but_takes_it_so_that_the_answer_is_read),
