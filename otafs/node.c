@@ -392,13 +392,14 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 int
 node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	int r = node->row->commit(node, body, bytes, reply, err);
+	int r = 0;
 
-	/* Who hands something in has the certificate's key. */
-	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))
+	/* Who hands something in has the certificate's key. Noted first: a renewal takes the place of
+	 * certificates that were not used, and must not take that of its own. */
+	if (node->row->needs & NEEDS_CERTIFICATE)
 		r = credential_use(
 		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);
-	return r;
+	return r < 0 ? r : node->row->commit(node, body, bytes, reply, err);
 }
 
 void
