@@ -150,6 +150,7 @@ ok "rm -r lifts that" admin rm -r "$m/enroll/blocked/car2"
 ok "then it comes" gives 200 fleet '{"deviceId":"car2"}'
 ok "an id can be blocked before" admin mkdir "$m/enroll/blocked/car9"
 ok "and is then" gives 403 fleet '{"deviceId":"car9"}'
+ok "which is said as it is" has "$T/body" "this id is blocked, as that of a deleted device is"
 ok "making the device lifts it too" admin mkdir "$m/devices/car9"
 ok "which is not listed any more" is "$(ls "$m/enroll/blocked")" ""
 ok "but is the administrator's" gives 409 fleet '{"deviceId":"car9"}'
