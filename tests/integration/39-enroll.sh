@@ -220,4 +220,8 @@ ok "and with which root to begin" is "$(jq -r .signed._type "$T/both/root.json")
 ok "a builder's own has these too" sh -c "echo secret | $top/scripts/ota-builder -c $conf --url https://b:8444 ci2 $T/ci2.zip"
 ok "(opens it)" open_zip ci2
 ok "but nothing of devices" is "$(files "$T/ci2")" "root.json server_ca.pem treehub.json tufrepo.url "
+ok "without --url both take the server certificate's name" sh -c "echo secret |
+	$top/scripts/ota-enroll -c $conf --builder ci named $T/named.zip"
+ok "(opens it)" open_zip named
+ok "as it is for sota.toml" is "$(cat "$T/named/autoprov.url" "$T/named/tufrepo.url")" "https://localhost:8443https://localhost:8444"
 finish
