@@ -4,9 +4,9 @@
  * Hashes are what crypt(3) knows and does not call legacy: yescrypt, bcrypt, SHA-512 and SHA-256, no MD5. The
  * file is read again when it has changed. A password that was right is remembered for LOGIN_SECONDS, as a
  * digest, since a hash is made to be slow; one hash is made at a time. Guesses are counted by name and by
- * address: after LOGIN_FAILURES of either within LOGIN_PAUSE_SECONDS, nothing is checked for the rest of them,
- * but that a name's remembered password still counts from elsewhere, so that guessing shuts nobody out who
- * works. All is compared in constant time. May be called from several threads.
+ * address: after LOGIN_FAILURES of either within LOGIN_PAUSE_SECONDS, nothing is checked for the rest of them.
+ * Guessing at a name shuts nobody out who works, though: its remembered password still counts from elsewhere,
+ * and an address from which it was right before is held to its own failures only. All is compared in constant time. May be called from several threads.
  */
 #ifndef LIB_LOGIN_H
 #define LIB_LOGIN_H

@@ -20,6 +20,7 @@ struct arrival {
 	struct token token;
 	char who[STATE_WHO_MAX]; /* "token NAME": the maker of the device, and the source of its certificate */
 	bool is_known;           /* it comes again */
+	char has[NAME_SERIAL_MAX + 1]; /* its certificate then, or "" */
 	struct reply *reply;
 };
 
@@ -62,6 +63,13 @@ may_come_again(struct arrival *arrival, const struct device *device, struct err 
 }
 
 static int
+copy_name(const char *name, void *out)
+{
+	snprintf(out, NAME_SERIAL_MAX + 1, "%s", name);
+	return 1;
+}
+
+static int
 check_device(struct arrival *arrival, struct err *err)
 {
 	struct blocked blocked;
@@ -94,13 +102,16 @@ check(struct arrival *arrival, const char *token, struct err *err)
 	if ((r = token_find(arrival->core, token, &arrival->token, err)) < 0)
 		return r;
 	snprintf(arrival->who, sizeof(arrival->who), "token %s", arrival->token.name);
-	if ((r = check_device(arrival, err)) != 0)
+	if ((r = check_device(arrival, err)) != 0 || (r = check_token(arrival)) != 0)
 		return r;
-	return check_token(arrival);
+	if (arrival->is_known)
+		r = state_certificates(arrival->core->state, arrival->id, copy_name, arrival->has, err);
+	return r < 0 ? r : 0;
 }
 
 int
-admit_check(struct core *core, const char *token, const char *device, struct reply *reply, struct err *err)
+admit_check(struct core *core, const char *token, const char *device, char has[static NAME_SERIAL_MAX + 1],
+    struct reply *reply, struct err *err)
 {
 	struct arrival arrival = { .core = core, .id = device, .reply = reply };
 	int r;
@@ -108,6 +119,7 @@ admit_check(struct core *core, const char *token, const char *device, struct rep
 	core_lock(core);
 	r = check(&arrival, token, err);
 	core_unlock(core);
+	strcpy(has, arrival.has);
 	return r;
 }
 
@@ -142,13 +154,6 @@ tell_certificate(const struct arrival *arrival, const char *serial, const char *
 		.text = text,
 		.is_chatter = arrival->is_known },
 	    err);
-}
-
-static int
-copy_name(const char *name, void *out)
-{
-	snprintf(out, NAME_SERIAL_MAX + 1, "%s", name);
-	return 1;
 }
 
 /* What was answered before is good for nothing any more. */
@@ -211,7 +216,7 @@ let_in(struct arrival *arrival, const struct issued *issued, struct err *err)
 }
 
 int
-admit(struct core *core, const char *token, const char *device, const struct issued *issued,
+admit(struct core *core, const char *token, const char *device, const char *has, const struct issued *issued,
     struct reply *reply, struct err *err)
 {
 	struct arrival arrival = { .core = core, .id = device, .reply = reply };
@@ -219,6 +224,9 @@ admit(struct core *core, const char *token, const char *device, const struct iss
 
 	if (r != 0)
 		return r;
+	if (strcmp(arrival.has, has) != 0)
+		return refuse(
+		    &arrival, 503, "overtaken", "another request of the device was answered meanwhile");
 	reply->status = 200;
 	return arrival.is_known ? let_in_again(&arrival, issued, err) : let_in(&arrival, issued, err);
 }

@@ -8,6 +8,8 @@
  *
  * The answer may have been lost on the way: a device that came in by the same token and has not spoken since
  * may come again. It is given a new certificate, those from before are nobody's then, and it counts once.
+ * Of two requests at once one is refused, with 503 overtaken: the other one's answer may be what the device
+ * reads, and it is not to be locked out by the certificate that nobody waits for any more.
  */
 #ifndef OTAFS_ADMIT_H
 #define OTAFS_ADMIT_H
@@ -17,12 +19,14 @@
 #include "otafs/reply.h"
 
 /** Whether @device may come in by @token now, to be asked before a certificate is made. Without the core's
- * lock. 0: it may; 1: @reply has the refusal; or -errno. */
-int admit_check(struct core *core, const char *token, const char *device, struct reply *reply, struct err *err);
-
-/** Lets it in with the certificate @issued, within a transaction and with the lock, if it still may. 0: it is
- * in, and @reply has the status 200; 1: @reply has the refusal; or -errno. */
-int admit(struct core *core, const char *token, const char *device, const struct issued *issued,
+ * lock. @has: set to the certificate that it has when it comes again, or "". 0: it may; 1: @reply has the
+ * refusal; or -errno. */
+int admit_check(struct core *core, const char *token, const char *device, char has[static NAME_SERIAL_MAX + 1],
     struct reply *reply, struct err *err);
+
+/** Lets it in with the certificate @issued, within a transaction and with the lock, if it still may and still
+ * @has what it had. 0: it is in, and @reply has the status 200; 1: @reply has the refusal; or -errno. */
+int admit(struct core *core, const char *token, const char *device, const char *has,
+    const struct issued *issued, struct reply *reply, struct err *err);
 
 #endif

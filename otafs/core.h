@@ -122,6 +122,7 @@ struct core {
 	int64_t
 	    root_ask_ms; /**< the signer is asked for a new root no earlier; of the clock that nobody sets */
 	bool is_forgetting_due; /**< all generated names are to be forgotten, by the main loop */
+	bool is_alive;          /**< www/alive is there */
 	bool is_waiting;        /**< for the signer, its clock or the first root: to be refreshed again soon */
 	struct err roots_why; /**< why the signer was not asked for roots, as the log has it; code 0: it was */
 	struct due_pace raises; /**< of the epoch, that the clock asks for */

@@ -74,6 +74,20 @@ let_go(struct core *core, const char *device, const char *serial, const char *wh
 }
 
 int
+credential_pending(struct core *core, const char *device, const char *source, const char *asker,
+    char out[static NAME_SERIAL_MAX + 1], struct err *err)
+{
+	struct serials pending = { .count = 0 };
+	int r = state_certificates_pending(core->state, device, source, note_serial, &pending, err);
+
+	out[0] = '\0';
+	for (size_t i = 0; !out[0] && i < pending.count; i++)
+		if (strcmp(pending.list[i], asker) != 0)
+			strcpy(out, pending.list[i]);
+	return r;
+}
+
+int
 credential_drop_pending(struct core *core, const char *device, const char *source, struct err *err)
 {
 	struct serials pending = { .count = 0 };

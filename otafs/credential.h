@@ -29,6 +29,12 @@ struct credential {
 int credential_add(
     struct core *core, const struct credential *credential, const char *done, const char *who, struct err *err);
 
+/** Of @device from @source, the first that was never used: 0 and @out, which is "" when there is none. It is
+ * not
+ * @asker, who uses it by asking. */
+int credential_pending(struct core *core, const char *device, const char *source, const char *asker,
+    char out[static NAME_SERIAL_MAX + 1], struct err *err);
+
 /** Takes back those of @device from @source that were never used. Within a transaction. */
 int credential_drop_pending(struct core *core, const char *device, const char *source, struct err *err);
 

@@ -10,6 +10,7 @@
 
 struct enlistment {
 	struct csr csr;
+	char has[NAME_SERIAL_MAX + 1]; /* admit_check() */
 	struct issued issued;
 };
 
@@ -54,7 +55,7 @@ prepare(struct core *core, const char *token, const char *body, size_t bytes, st
 		return refuse(reply, 400, "bad_request", err->text);
 	if (!enlistment->csr.name[0])
 		return refuse(reply, 400, "wrong_subject", "the request has no subject, and so no device id");
-	r = admit_check(core, token, enlistment->csr.name, reply, err);
+	r = admit_check(core, token, enlistment->csr.name, enlistment->has, reply, err);
 	return r ? r : certify(core, enlistment, reply, err);
 }
 
@@ -78,7 +79,7 @@ enlist_take(struct core *core, const char *token, void *work, struct reply *repl
 {
 	const struct enlistment *enlistment = work;
 	const struct issued *issued = &enlistment->issued;
-	int r = admit(core, token, enlistment->csr.name, issued, reply, err);
+	int r = admit(core, token, enlistment->csr.name, enlistment->has, issued, reply, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;

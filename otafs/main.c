@@ -35,6 +35,8 @@
 #define REFRESH_SOON_SECONDS 5
 /** Cached objects cost no descriptor; requests in flight do. */
 #define FILES_MAX 4096
+/** How long a web server may take from a file that is not there to www/alive. */
+#define ALIVE_AFTER_MS 20
 /** Pieces of 100 devices, of those that follow a package, in each second after a publication. */
 #define BEGUN_IN_A_ROW 10
 
@@ -201,6 +203,17 @@ loop(struct core *core, struct fs *fs, int publications, int signals, struct err
 	}
 }
 
+/* Who has found a file missing because there was no mount asks for www/alive next, and is to hear that it is
+ * not there either. */
+static void
+come_alive(struct core *core)
+{
+	usleep(ALIVE_AFTER_MS * 1000);
+	core_lock(core);
+	core->is_alive = true;
+	core_unlock(core);
+}
+
 /* The unprivileged child: serves until it is told to stop. */
 static int
 serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
@@ -238,6 +251,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
+	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);

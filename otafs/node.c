@@ -394,8 +394,8 @@ node_commit(const struct node *node, const char *body, size_t bytes, struct repl
 {
 	int r = 0;
 
-	/* Who hands something in has the certificate's key. Noted first: a renewal takes the place of
-	 * certificates that were not used, and must not take that of its own. */
+	/* Who hands something in has the certificate's key: also who asks for the next one, which must not take
+	 * the place of this one as if it had never been used. */
 	if (node->row->needs & NEEDS_CERTIFICATE)
 		r = credential_use(
 		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);

@@ -16,6 +16,7 @@
 struct provision {
 	char id[NAME_DEVICE_MAX + 1];
 	int64_t days;
+	char has[NAME_SERIAL_MAX + 1]; /* admit_check() */
 	struct bundle *bundle;
 	char *public_pem;
 	struct issued issued;
@@ -128,7 +129,7 @@ provision_prepare(struct core *core, const char *token, const char *body, size_t
 		return err_set(err, ENOMEM, "no memory for credentials");
 	if ((r = read_body(body, bytes, provision, err)) < 0)
 		return refuse_body(r, reply, err);
-	if ((r = admit_check(core, token, provision->id, reply, err)) != 0 ||
+	if ((r = admit_check(core, token, provision->id, provision->has, reply, err)) != 0 ||
 	    (r = certify(core, provision, reply, err)) != 0 || (r = pack(core, provision, reply, err)) != 0)
 		return r;
 	*work = MOVE(provision);
@@ -139,7 +140,7 @@ int
 provision_take(struct core *core, const char *token, void *work, struct reply *reply, struct err *err)
 {
 	struct provision *provision = work;
-	int r = admit(core, token, provision->id, &provision->issued, reply, err);
+	int r = admit(core, token, provision->id, provision->has, &provision->issued, reply, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -11,6 +11,11 @@
 #include "otafs/est.h"
 #include "otafs/issue.h"
 
+struct renewing {
+	struct issued issued;
+	char pending[NAME_SERIAL_MAX + 1]; /* what the device had asked for before, and not used */
+};
+
 static bool
 is_own(const struct renewal *renewal)
 {
@@ -48,7 +53,14 @@ count_one(const char *serial, void *context)
 }
 
 static int
-check_count(const struct renewal *renewal, struct reply *reply, struct err *err)
+find_pending(const struct renewal *renewal, char out[static NAME_SERIAL_MAX + 1], struct err *err)
+{
+	return credential_pending(renewal->core, renewal->device, renewal->source, renewal->serial, out, err);
+}
+
+static int
+check_others(const struct renewal *renewal, char pending[static NAME_SERIAL_MAX + 1], struct reply *reply,
+    struct err *err)
 {
 	int count = 0, r;
 	struct err why;
@@ -57,6 +69,8 @@ check_count(const struct renewal *renewal, struct reply *reply, struct err *err)
 		return 0;
 	core_lock(renewal->core);
 	r = state_certificates(renewal->core->state, renewal->device, count_one, &count, err);
+	if (r == 0)
+		r = find_pending(renewal, pending, err);
 	core_unlock(renewal->core);
 	if (r < 0 || count < RENEWAL_CERTIFICATES_MAX)
 		return r;
@@ -81,31 +95,32 @@ int
 renewal_prepare(const struct renewal *renewal, const char *body, size_t bytes, void **work, struct reply *reply,
     struct err *err)
 {
-	AUTO(free_p) struct issued *issued = calloc(1, sizeof(*issued));
+	AUTO(free_p) struct renewing *renewing = calloc(1, sizeof(*renewing));
 	struct csr csr;
 	int r;
 
-	if (!issued)
+	if (!renewing)
 		return err_set(err, ENOMEM, "no memory for a certificate");
 	if (csr_read(body, bytes, &csr, err) < 0)
 		return refuse(reply, 400, "bad_request", err->text);
-	if ((r = check_name(renewal, &csr, reply)) == 0 && (r = check_count(renewal, reply, err)) == 0)
-		r = have_it_made(renewal, &csr, issued, reply, err);
+	if ((r = check_name(renewal, &csr, reply)) == 0 &&
+	    (r = check_others(renewal, renewing->pending, reply, err)) == 0)
+		r = have_it_made(renewal, &csr, &renewing->issued, reply, err);
 	free(csr.public_pem);
 	if (r == 0)
-		*work = MOVE(issued);
+		*work = MOVE(renewing);
 	return r;
 }
 
 void
 renewal_finish(void *work)
 {
-	struct issued *issued = work;
+	struct renewing *renewing = work;
 
-	if (!issued)
+	if (!renewing)
 		return;
-	free(issued->chain);
-	free(issued);
+	free(renewing->issued.chain);
+	free(renewing);
 }
 
 /* ---- the certificate */
@@ -140,14 +155,29 @@ answer(const struct renewal *renewal, const struct issued *issued, struct reply 
 	return 0;
 }
 
+/* 1: another request of the device has been answered since this one was begun with. */
+static int
+check_overtaken(
+    const struct renewal *renewal, const struct renewing *renewing, struct reply *reply, struct err *err)
+{
+	char pending[NAME_SERIAL_MAX + 1];
+	int r = is_own(renewal) ? find_pending(renewal, pending, err) : 0;
+
+	if (r < 0 || !is_own(renewal) || !strcmp(pending, renewing->pending))
+		return r;
+	return refuse(reply, 503, "overtaken", "another request of the device was answered meanwhile");
+}
+
 int
 renewal_take(const struct renewal *renewal, const void *work, struct reply *reply, struct err *err)
 {
+	const struct renewing *renewing = work;
 	int r = state_begin(renewal->core->state, err);
 
 	if (r < 0)
 		return r;
-	if ((r = accept_it(renewal, work, err)) == 0)
-		r = answer(renewal, work, reply, err);
-	return state_end(renewal->core->state, r, err);
+	if ((r = check_overtaken(renewal, renewing, reply, err)) == 0 &&
+	    (r = accept_it(renewal, &renewing->issued, err)) == 0)
+		r = answer(renewal, &renewing->issued, reply, err);
+	return state_end(renewal->core->state, r < 0 ? r : 0, err);
 }

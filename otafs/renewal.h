@@ -3,9 +3,11 @@
  * renews its certificate by EST (RFC 7030, 4.2.2).
  *
  * The new certificate is for the same device and speaks for it at once, beside those that are there
- * (credential.h). What a device asks for again before it has used the last one takes that one's place.
+ * (credential.h). What a device asks for again before it has used the last one takes that one's place; but of
+ * two requests at once one is refused, so that the certificate that it has read is not the one that goes.
  *
- * Refused with 400: bad_request, wrong_subject; with 409: too_many_certificates; with 503: no_issuing_ca.
+ * Refused with 400: bad_request, wrong_subject; with 409: too_many_certificates; with 503: no_issuing_ca,
+ * overtaken.
  */
 #ifndef OTAFS_RENEWAL_H
 #define OTAFS_RENEWAL_H
@@ -22,6 +24,7 @@ struct renewal {
 	const char *device;
 	const char *who;
 	const char *source; /**< CREDENTIAL_REQUEST, or CREDENTIAL_RENEWAL for the device itself */
+	const char *serial; /**< of the certificate by which the device asks; NULL: an administrator does */
 };
 
 /** Reads the request and has the certificate made, without the core's lock. 0 and @work, which goes to

@@ -8,13 +8,14 @@
 static struct renewal
 asked_here(const struct node *node)
 {
-	return (struct renewal){ node->core, node->args[0], node->who, CREDENTIAL_REQUEST };
+	return (struct renewal){ node->core, node->args[0], node->who, CREDENTIAL_REQUEST, NULL };
 }
 
 static struct renewal
 asked_itself(const struct node *node)
 {
-	return (struct renewal){ node->core, node->args[0], STATE_WHO_DEVICE, CREDENTIAL_RENEWAL };
+	return (
+	    struct renewal){ node->core, node->args[0], STATE_WHO_DEVICE, CREDENTIAL_RENEWAL, node->args[1] };
 }
 
 static int

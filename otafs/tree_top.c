@@ -1,4 +1,5 @@
 /* The top: README, why, keys/, status/, and what tells the web server that there is a mount. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "lib/utc.h"
@@ -63,6 +64,12 @@ print_version(const struct node *node, FILE *out, struct err *err)
 	return 0;
 }
 
+static int
+exists_alive(const struct node *node, struct err *err)
+{
+	return node->core->is_alive ? 0 : err_set(err, ENOENT, "%s: not yet", node->path);
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -84,7 +91,8 @@ static const struct row rows[] = {
 	TEXT("status/limits", NEEDS_NOTHING, print_reported),
 
 	/* For the web server to tell a missing file from a missing filesystem: never cached. */
-	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_ASKED, .print = print_version),
+	ROW("alive", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_ASKED, .exists = exists_alive,
+	    .print = print_version),
 };
 /* clang-format on */
 

@@ -159,7 +159,7 @@ certify() {
 	openssl x509 -req -days 20 -CA "$T/$by.crt" -CAkey "$T/$by.key" -set_serial "$number" -extfile "$T/ext" -in "$T/$name.csr" \
 		-out "$T/$name.pem" 2>>"$T/openssl.said"
 }
-introduces() { answers "$1" "$2" "$T/$3.pem" "$gate/introduce"; }
+introduces() { answers "$1" "$2" "$T/$3.pem" "$gate/.introduce"; }
 ca first
 ca second
 ca third
@@ -189,8 +189,12 @@ certify first two /CN=truck3/O=x 3
 ok "and one with more than a name" introduces 403 certificate_not_accepted two
 certify first odd '/CN=..\/truck3' 4
 ok "and one with a name that is no id" introduces 403 certificate_not_accepted odd
-certify first reserved /CN=introduce 5
-ok "and one with the name of the file" introduces 403 certificate_not_accepted reserved
+certify first dotted /CN=.introduce 5
+ok "and one with the name of the file" introduces 403 certificate_not_accepted dotted
+echo "[]" >"$T/no-events"
+certify first named /CN=introduce 6
+ok "which is no name that a device could have" introduces 204 "" named
+ok "... who gets in by his own" answers 200 "" "$T/no-events" "$T/mount/gate/introduce/06/events"
 cp "$T/first.crt" "$T/itself.pem"
 ok "and the CA's own" introduces 403 certificate_not_accepted itself
 openssl req -x509 -key "$T/truck1.key" -subj /CN=truck3 -days 1 -addext basicConstraints=CA:FALSE -out "$T/selfmade.pem" \

@@ -55,6 +55,10 @@ builder signer --names 'brake-*' --hardware 'ecu-*'
 ok "other limits take its place" builder signer --names 'brake-*' --hardware 'ecu-*,mcu'
 ok "... and no other's" is "$(cut -d' ' -f1-3 "$T/build-limits")" "signer names=brake-* hardware=ecu-*,mcu
 brakes names=brake-* hardware=ecu-*"
+builder 1e1 --names 'brake-*'
+ok "a name like a number is not another like it" sh -c "echo 10 | $top/scripts/ota-builder -c $conf --url $build_url --names 'x-*' 10 $T/10.zip &&
+	grep -q '^1e1 names=brake-' $T/build-limits"
+sed -i '/^1/d' "$T/build-limits"
 ok "refuses a list with a blank" refuses "a list of patterns has" builder x --names 'a b'
 ok "refuses what is no date" refuses "neither a date" builder x --expires soon
 ok "refuses a date that is none" refuses "no date" builder x --expires 2027-02-31

@@ -227,7 +227,7 @@ start_watcher() {
 }
 start_otafs() {
 	start otafs "$OTA_BIN/otafs" -c "$conf"
-	needs 10 test -e "$T/mount/README"
+	needs 10 test -e "$T/web/www/alive" # the last of all
 }
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'

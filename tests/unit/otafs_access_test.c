@@ -107,7 +107,9 @@ static void
 keeps_who_gets_in_for_the_role_keys(void **state)
 {
 	static const char *const paths[] = { "enroll/tokens", "enroll/blocked", "access/administrators",
-		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr" };
+		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr",
+		"devices/car7/in/ecus", "devices/car7/in/manifest", "devices/car7/in/events",
+		"devices/car7/in/config" };
 	struct fixture *f = *state;
 	struct node node;
 	struct err err;
@@ -216,6 +218,9 @@ matches_patterns_by_parts(void **state)
 		{ "groups/a devices/b", "groups/b", ACCESS_OUTSIDE },
 		{ "d*", "devicesx", ACCESS_WITHIN },
 		{ "device?", "devices", ACCESS_WITHIN },
+		{ " devices/car7", "devices/car8", ACCESS_OUTSIDE },
+		{ " devices/car7 ", "devices/car7", ACCESS_WITHIN },
+		{ " ", "devices/car7", ACCESS_OUTSIDE },
 	};
 
 	(void)state;
@@ -344,6 +349,9 @@ refuses_requests_in_words(void **state)
 		{ "paths ../x", "is no path below the top" },
 		{ "paths /devices", "is no path below the top" },
 		{ "paths a//b", "is no path below the top" },
+		{ "paths  /devices", "is no path below the top" },
+		{ "paths ", "none is named" },
+		{ "paths", "none is named" },
 		{ "paths \xc3\xa4", "not printable" },
 		{ "expires soon", "is neither 30d" },
 		{ "expires 0d", "is neither 30d" },

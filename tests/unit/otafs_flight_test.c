@@ -7,6 +7,8 @@
 #include "tests/unit/fixture.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+
 #include "lib/cleanup.h"
 
 static void
@@ -129,6 +131,19 @@ notes_nothing_where_nothing_is_open(void **state)
 	assert_int_equal(fixture_told(f, "in flight"), 0);
 }
 
+/* What was missing since there was no mount is not to be taken for a name that is gone. */
+static void
+the_view_says_that_it_is_there_after_all_else(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct node node;
+
+	assert_int_equal(node_find(&f->core, VIEW_WWW, "alive", 0, &node, &err), -ENOENT);
+	f->core.is_alive = true;
+	assert_int_equal(node_find(&f->core, VIEW_WWW, "alive", 0, &node, &err), 0);
+}
+
 int
 main(void)
 {
@@ -139,6 +154,7 @@ main(void)
 		TEST(tells_it_once_and_changes_the_status),
 		TEST(begins_anew_with_the_next_update),
 		TEST(notes_nothing_where_nothing_is_open),
+		TEST(the_view_says_that_it_is_there_after_all_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,7 +340,7 @@ refuses_more_signatures_than_clients_make(void **state)
 {
 	struct fixture *f = *state;
 	json_t *manifest = fixture_manifest_of(f, PRIM, "app-1.0", APP_1), *signatures;
-	char id[16];
+	char id[32];
 
 	signatures = json_object_get(manifest, "signatures");
 	for (int i = 0; i < 4; i++) {

@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -20,80 +17,13 @@
 #include "otafs/enlist.h"
 #include "otafs/est.h"
 #include "otafs/group.h"
-#include "otafs/issue.h"
 #include "otafs/provision.h"
 #include "otafs/token.h"
 #include "state/tag.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/issuing.h"
 #include "tests/unit/requests.h"
-
-/* ---- an issuing CA in place of the signer's */
-
-static EVP_PKEY *ca_key;
-static int issue_answer; /* 0, ISSUE_NO_CA or -errno */
-static int issued_count;
-static int64_t issued_days;
-
-static X509 *
-make_certificate(const char *name, EVP_PKEY *key, int serial, int64_t days)
-{
-	X509 *certificate = X509_new();
-	X509_NAME *subject = X509_get_subject_name(certificate);
-
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-	X509_time_adj_ex(X509_getm_notAfter(certificate), (int)days, 0, NULL);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-	X509_set_pubkey(certificate, key);
-	X509_sign(certificate, ca_key, EVP_sha256());
-	return certificate;
-}
-
-static char *
-write_pem(X509 *certificate, size_t *bytes)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text, *copy;
-
-	PEM_write_bio_X509(bio, certificate);
-	*bytes = (size_t)BIO_get_mem_data(bio, &text);
-	copy = strndup(text, *bytes);
-	BIO_free(bio);
-	X509_free(certificate);
-	return copy;
-}
-
-int
-issue(struct core *core, const char *name, const char *public_pem, int64_t days, struct issued *out,
-    struct err *err)
-{
-	BIO *bio = BIO_new_mem_buf(public_pem, -1);
-	EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-
-	(void)core;
-	assert_non_null(key);
-	if (issue_answer == 0) {
-		issued_days = days;
-		out->chain = write_pem(make_certificate(name, key, 0x4100 + ++issued_count, days), &out->bytes);
-		snprintf(out->serial, sizeof(out->serial), "%X", 0x4100 + issued_count);
-		out->expires_at = utc_now() + days * 86400;
-	}
-	EVP_PKEY_free(key);
-	BIO_free(bio);
-	return issue_answer < 0 ? err_set(err, -issue_answer, "the signer is away")
-	       : issue_answer   ? (err_set(err, ENOENT, "there is no issuing CA"), issue_answer)
-				: 0;
-}
-
-int
-issue_authorities(struct core *core, char **pem, size_t *bytes, struct err *err)
-{
-	(void)core, (void)pem, (void)bytes;
-	return err_set(err, ENOSYS, "not of this test");
-}
-
-/* ---- */
 
 static struct err err;
 
@@ -509,6 +439,33 @@ making_a_device_unblocks_its_id(void **state)
 	assert_reason(err, "car8: is not blocked");
 }
 
+/* The device may have given up waiting for the first one, and has read the answer to the second. */
+static void
+of_two_requests_at_once_the_slower_one_takes_nothing_away(void **state)
+{
+	static const char body[] = "{\"deviceId\":\"car8\"}";
+	struct fixture *f = *state;
+	struct reply reply = { 0 };
+	void *slow = NULL;
+
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(
+		    provision_prepare(&f->core, "fleet", body, strlen(body), &slow, &reply, &err), 0);
+		assert_int_equal(ask(f, "car8"), 200);
+		assert_int_equal(provision_take(&f->core, "fleet", slow, &reply, &err), 0);
+		provision_finish(slow);
+		assert_int_equal(reply.status, 503);
+		assert_string_equal(reply.code, "overtaken");
+		assert_string_equal(reply.description, "another request of the device was answered meanwhile");
+		assert_null(reply.body);
+		assert_string_equal(certificates_of(f, "car8"), i == 1 ? "4102 " : "4104 ");
+		reply_done(&reply);
+		reply = (struct reply){ 0 };
+	}
+	assert_int_equal(token_now(f).used, 1);
+	assert_int_equal(ask(f, "car8"), 200);
+}
+
 /* ---- group and tags */
 
 static void
@@ -673,6 +630,7 @@ main(void)
 		TEST(a_token_that_has_expired_makes_nothing),
 		TEST(a_token_that_is_used_up_makes_nothing_but_answers_anew),
 		TEST(the_last_one_is_let_in_once),
+		TEST(of_two_requests_at_once_the_slower_one_takes_nothing_away),
 		TEST(a_device_that_was_deleted_is_blocked),
 		TEST(making_a_device_unblocks_its_id),
 		TEST(it_gets_the_group_and_the_tags_of_the_token),

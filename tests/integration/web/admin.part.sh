@@ -97,7 +97,8 @@ ok "a group is renamed" answers 204 bert MOVE /tree/groups/pilots -H "Destinatio
 ok "and taken away" answers 204 bert DELETE /tree/groups/first
 ok "what is not there is not found" answers '404 "code":"not_found"' bert GET /tree/devices/none/status
 ok "a text is not written to" answers '405 "code":"method_not_allowed"' bert PUT /tree/devices/adm1/status -d x
-ok "a report that means nothing is refused by the tree" answers '400 "code":"' bert POST /tree/devices/adm1/in/manifest -d '{}'
+ok "a report that means nothing is refused by the tree" answers '400 "code":"' anna POST /tree/devices/adm1/in/manifest -d '{}'
+ok "operate does not speak for a device" answers "403 bert: this needs role keys" bert POST /tree/devices/adm1/in/manifest -d '{}'
 ok "there are no other paths" answers '404 /tree/ and /whoami' anna GET /
 ok "nor the way of devices" answers 404 anna GET /tree/gate/
 ok "nor other methods" answers '405 "code":"method_not_allowed"' anna PATCH /tree/README -d x
