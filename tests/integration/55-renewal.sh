@@ -100,6 +100,7 @@ ok "a request for somebody else is not made" refuses 'is for "CN=car4" and not f
 ok "nor with the CA's key" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --ca-dir "$T/pki" --csr "$T/car4.csr" \
 	car5 "$T/car5"
 ok "and no device of that name is made" not test -e "$devices/car5"
+ok "nor a folder" not test -e "$T/car5"
 ok "a p12 without a key is refused" refuses "needs the private key" device_cert --p12 --csr "$T/car4.csr" car4 "$T/car4"
 
 # ---- the device renews

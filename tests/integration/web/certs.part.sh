@@ -88,6 +88,13 @@ mkdir "$devices/a+b:c.d_e-f/certificates/$(serial_of certs-signs)"
 ok "+ : . _ - in an id are no obstacle" gives 200 certs-signs /director/root.json
 ok "... for what it hands in either" gives 200 certs-signs /events -X POST -d '[]'
 
+longest=$(printf '%063d1' 0)
+mkdir "$devices/$longest"
+sign certs-longest "/CN=$longest" device-ca
+mkdir "$devices/$longest/certificates/$(serial_of certs-longest)"
+ok "neither is one of 64 characters" gives 200 certs-longest /director/root.json
+ok "... when it hands in" gives 200 certs-longest /events -X POST -d '[]'
+
 enroll certs3
 mine=$(serial_of certs3)
 rmdir "$devices/certs3/certificates/$mine"
@@ -102,11 +109,20 @@ ok "a deleted device is nobody at once" nobody certs3
 # ---- what no device CA has signed for a client, now
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=otafs device CA" \
 	-keyout "$T/pki/rogue.key" -out "$T/pki/rogue.pem" 2>/dev/null
-for ca in rogue server-ca build-ca; do
+for ca in rogue server-ca build-ca admin-ca; do
 	sign "certs-$ca" /CN=certs1 "$ca"
 	mkdir "$devices/certs1/certificates/$(serial_of "certs-$ca")"
 	ok "a certificate of the $ca gets nowhere" no_way "certs-$ca"
 done
+# elsewhere CURL-ARGUMENT...: as certs1 on the build listener, by certificate alone
+elsewhere() {
+	: >"$T/body"
+	got=$(curl -s -o "$T/body" -w '%{http_code}' --cacert "$T/certs1/root.crt" --cert "$T/certs1/client.pem" \
+		--key "$T/certs1/pkey.pem" "$@")
+	case $got in 000 | 401) not grep -q signatures "$T/body" ;; *) echo "$got" && false ;; esac
+}
+ok "a device is no builder" elsewhere "$build_url/api/v1/user_repo/targets.json"
+ok "... nor does it push" elsewhere "$build_url/api/v3/refs/heads/push/x" -d "$(printf '%064d' 0)"
 odd certs-server /CN=certs1 extendedKeyUsage=serverAuth
 ok "a certificate for servers gets nowhere" no_way certs-server
 odd certs-client /CN=certs1 extendedKeyUsage=clientAuth
