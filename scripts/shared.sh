@@ -59,6 +59,16 @@ group_of() {
 	id -g -- "$1" 2>/dev/null || echo "$1"
 }
 
+# The name in the server's certificate is the one that clients have to use.
+server_name() {
+	server_said=$(openssl x509 -in "$(setting server_certificate)" -noout -ext subjectAltName 2>/dev/null |
+		sed -n 's/^ *\(DNS\|IP Address\)://p' | sed 's/,.*//' | head -n 1)
+	case $server_said in
+	*:*) server_said="[$server_said]" ;;
+	esac
+	printf '%s' "${server_said:-$(uname -n)}"
+}
+
 # quietly COMMAND...: what openssl says matters only when it fails
 quietly() {
 	"$@" 2>"$work/said" || {

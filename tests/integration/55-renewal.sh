@@ -95,9 +95,12 @@ request car4 /CN=car4
 ok "with the device's request there is no key" device_cert --csr "$T/car4.csr" car4 "$T/car4"
 ok "to give out" is "$(files "$T/car4")" "client.pem director director/root.json repo repo/root.json root.crt sota.toml "
 ok "the name is the server certificate's" has "$T/car4/sota.toml" '^server = "https://localhost:8443"$'
-ok "a request for somebody else is not made" refuses "car5: the request is for car4" device_cert --csr "$T/car4.csr" car5 "$T/car5"
+ok "a request for somebody else is not made" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --csr "$T/car4.csr" \
+	car5 "$T/car5"
 ok "nor with the CA's key" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --ca-dir "$T/pki" --csr "$T/car4.csr" \
 	car5 "$T/car5"
+ok "and no device of that name is made" not test -e "$devices/car5"
+ok "nor a folder" not test -e "$T/car5"
 ok "a p12 without a key is refused" refuses "needs the private key" device_cert --p12 --csr "$T/car4.csr" car4 "$T/car4"
 
 # ---- the device renews
