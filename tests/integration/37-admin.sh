@@ -131,7 +131,7 @@ ok "which is said once" is "$(grep -ci '^retry-after' "$T/headers")" 1
 ok "whoever it is" answers "429 too many wrong passwords" anna GET /whoami
 stop admin-gate
 start admin-gate "$OTA_BIN/ota-admin-gate" -c "$conf"
-needs 10 sh -c "grep -c ready $T/admin-gate.log | grep -qx 2"
+needs 10 sh -c "grep -c ready $T/admin-gate.log | grep -qx 3"
 
 # ---- an otafs that is away
 

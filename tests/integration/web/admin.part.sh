@@ -144,3 +144,8 @@ ok "a revoked one is nobody" answers "401 the token is not valid" "$token" GET /
 ok "nor is one that was made with it" answers "401 the token is not valid" "$child" GET /tree/devices/adm1/name
 ok "an invented one is no token" answers "401 this is no token" - GET /whoami -H 'Authorization: Bearer ota_x'
 rmdir "$T/mount/devices/adm1" "$T/mount/devices/adm2"
+stop admin-gate
+ok "without ota-admin-gate it is 503" answers '503 "code":"not_available"' anna GET /tree/README
+ok "... with words when to try again" has "$T/headers" '^[Rr]etry-[Aa]fter: [1-9]'
+start admin-gate "$OTA_BIN/ota-admin-gate" -c "$conf"
+needs 10 sh -c "grep -c ready $T/admin-gate.log | grep -qx 2"

@@ -6,7 +6,8 @@
 # shellcheck source=tests/integration/answers.sh
 . "$top/tests/integration/answers.sh"
 
-settings "fleet_ca = $T/fleet.pem" "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600"
+settings "fleet_ca = $T/fleet.pem" "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600" \
+	"manifest_kb = 128" "ecus_kb = 64" "system_info_kb = 2048" "network_kb = 8" "config_kb = 32" "installed_kb = 512"
 printf 'push/* - qemux86-64\n' >"$T/build-refs"
 # Certificates: an issuing CA, and a fleet with a CA of its own.
 make_keys
