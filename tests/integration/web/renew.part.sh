@@ -1,7 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2317 # $devices is the suite's; functions are called by name
 # A device's certificate through the server: one of the issuing CA, renewed by EST, revoked; and one of a fleet's CA.
 renew() { "$top/scripts/ota-device-renew" --url "$url" "$@" "$T/renew"; }
-serial_of() { openssl x509 -in "$T/$1/client.pem" -noout -serial | cut -d= -f2; }
 # posts STATUS ID PATH BODY [CURL ARGUMENT...]
 posts() {
 	want=$1 id=$2 path=$3 body=$4
