@@ -19,7 +19,9 @@ if away then
 end
 -- What map.lua does not call immutable. An object that is not there may be there tomorrow.
 if not r.resp_header["Cache-Control"] then
-	r.resp_header["Cache-Control"] = "no-cache"
+	-- The answer to POST /devices has a private key.
+	local method = r.req_attr["request.method"]
+	r.resp_header["Cache-Control"] = (method == "PUT" or method == "POST") and "no-store" or "no-cache"
 end
 if status == 503 then
 	r.resp_header["Retry-After"] = "10"

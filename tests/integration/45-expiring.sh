@@ -68,7 +68,7 @@ ok "devices in sum" is "$(jq -c '.devices | del(.next)' "$expiring.json")" \
 	'{"certificates":1,"expired":0,"expiring":0,"notKnown":0,"days":30}'
 date -u -d '+10 days' +%FT%TZ >"$T/mount/devices/car1/certificates/$serial/expires"
 ok "which are counted at once" is "$(entry "device certificates" .state) $(jq -r '.devices.next[0].device' "$expiring.json")" "soon car1"
-ok "and renewed so" is "$(entry "device certificates" .command)" "ota-device-cert --ca-dir DIR car1 OUT"
+ok "and renewed so" is "$(entry "device certificates" .command)" "ota-device-cert car1 OUT"
 mkdir "$T/mount/devices/car1/certificates/AB"
 ok "of one nobody told" is "$(jq -c '.devices | .expiring, .notKnown' "$expiring.json" | tr '\n' ' ')" "1 1 "
 

@@ -95,9 +95,12 @@ request car4 /CN=car4
 ok "with the device's request there is no key" device_cert --csr "$T/car4.csr" car4 "$T/car4"
 ok "to give out" is "$(files "$T/car4")" "client.pem director director/root.json repo repo/root.json root.crt sota.toml "
 ok "the name is the server certificate's" has "$T/car4/sota.toml" '^server = "https://localhost:8443"$'
-ok "a request for somebody else is not made" refuses "car5: the request is for car4" device_cert --csr "$T/car4.csr" car5 "$T/car5"
+ok "a request for somebody else is not made" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --csr "$T/car4.csr" \
+	car5 "$T/car5"
 ok "nor with the CA's key" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --ca-dir "$T/pki" --csr "$T/car4.csr" \
 	car5 "$T/car5"
+ok "and no device of that name is made" not test -e "$devices/car5"
+ok "nor a folder" not test -e "$T/car5"
 ok "a p12 without a key is refused" refuses "needs the private key" device_cert --p12 --csr "$T/car4.csr" car4 "$T/car4"
 
 # ---- the device renews
@@ -125,7 +128,7 @@ ok "the new one is used" is "$(hand_in "$T/events" "$gate/car1/$two/events")" 20
 ok "and noted so" not grep -q "used: not yet" "$devices/car1/certificates/$two/status"
 ok "the old one is said to end" has "$devices/car1/history" "certificate $one ends at .*: $two is in use"
 ok "and ends" wait_for 5 not test -d "$devices/car1/certificates/$one"
-ok "for the web server as well" not test -d "$T/web/www/devices/car1/$one"
+ok "for the web server as well" wait_for 5 not test -d "$T/web/www/devices/car1/$one"
 ok "and the gate" not test -e "$est"
 ok "which is told too" has "$devices/car1/history" "certificate $one ended: a newer one has taken its place"
 ok "what an administrator accepts by its number takes nobody's place" mkdir "$devices/car1/certificates/4711"

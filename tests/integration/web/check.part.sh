@@ -18,6 +18,15 @@ for line in "device: TLS 1.1 is not" "device: no certificate, no answer" "device
 	ok "... $line" report_has "^ok  *$line$"
 done
 ok "and says of each listener whether it is up" report_has "^(-|ok)  *admin: "
+other=nginx
+[ "$WEB" != nginx ] || other=lighttpd
+for command in "check $other -c $conf" "run $other device" "reload $other device" "certificate -c $conf --reload $other"; do
+	files=
+	[ "${command%% *}" != certificate ] || files="$T/pki/server.pem $T/pki/server.key"
+	# shellcheck disable=SC2086 # words
+	ok "${command%% *} tells a folder that is another server's" refuses "gateway: written for $WEB: ota-gateway render $other " \
+		"$top/scripts/ota-gateway" $command "$T/gateway" $files
+done
 ok "it tells a folder without a certificate" refuses "none: has no client.pem" check --cert "$T/none"
 
 sed "s|^server_ca = .*|server_ca = $T/pki/device-ca.pem|" "$conf" >"$T/check.conf"

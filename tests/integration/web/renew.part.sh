@@ -29,6 +29,7 @@ ok "and hands in" posts 200 renew /events '[]'
 ok "which ends the old one in time" has "$devices/renew/history" "certificate $first ends at .*: $second is in use"
 ok "a new key, and a command after it" says "^reloaded$" renew --days 10000 --new-key --reload "echo reloaded"
 ok "that is another key" not cmp "$T/renew/pkey.pem" "$T/renew.key"
+ok "again, before it was used for anything" renew --days 10000 --new-key
 ok "and fits" posts 200 renew /events '[]'
 # A change of both files that was broken off between them.
 cp "$T/renew/client.pem" "$T/renew/client.pem.next"
