@@ -399,3 +399,9 @@ login_is_paused(struct login *login, const char *address)
 	pthread_mutex_unlock(&login->lock);
 	return count >= LOGIN_FAILURES;
 }
+
+uint64_t
+login_source(const struct login *login, const char *address)
+{
+	return guess_of_address(&login->guesses, address);
+}

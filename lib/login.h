@@ -6,12 +6,14 @@
  * digest, since a hash is made to be slow; one hash is made at a time. Guesses are counted by name and by
  * address: after LOGIN_FAILURES of either within LOGIN_PAUSE_SECONDS, nothing is checked for the rest of them.
  * Guessing at a name shuts nobody out who works, though: its remembered password still counts from elsewhere,
- * and an address from which it was right before is held to its own failures only. All is compared in constant time. May be called from several threads.
+ * and an address from which it was right before is held to its own failures only. All is compared in constant
+ * time. May be called from several threads.
  */
 #ifndef LIB_LOGIN_H
 #define LIB_LOGIN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
@@ -46,5 +48,8 @@ int login_check(struct login *login, const char *authorization, const char *addr
  * at any. */
 void login_failed(struct login *login, const char *address);
 int login_is_paused(struct login *login, const char *address);
+
+/** What stands for @address where sources are counted, never 0: of IPv6 its /64. */
+uint64_t login_source(const struct login *login, const char *address);
 
 #endif

@@ -98,6 +98,25 @@ ok "memory does not grow with a body" sh -c "
 		-H 'X-OTA-Admin: 1' -T - $admin_url/tree/devices/many-1/name
 	test \$(awk '/^VmHWM/ { print \$2 }' /proc/$(cat "$T/admin-gate.pid")/status) -lt 24000"
 
+# hold ADDRESS COUNT FILE: requests whose bodies do not go on, until there is FILE; prints the status of those that are answered
+hold() {
+	# shellcheck disable=SC2016 # perl
+	perl -MIO::Socket::UNIX -MIO::Select -e '
+		my ($path, $address, $count, $stop) = @ARGV;
+		my $head = join "", map { "$_\0" } "CONTENT_LENGTH", 1000, "SCGI", 1, "REQUEST_METHOD", "PUT", "REMOTE_ADDR", $address,
+			"REQUEST_URI", "/tree/devices/many-9/name", "REMOTE_USER", "bert", "HTTP_X_OTA_ADMIN", 1;
+		my @held = map { IO::Socket::UNIX->new(Peer => $path) or die } 1 .. $count;
+		syswrite $_, length($head) . ":$head," for @held;
+		$| = 1;
+		for (IO::Select->new(@held)->can_read(2)) { my $line = <$_>; print $line if $line; }
+		sleep 1 until -e $stop' "$T/admin.sock" "$1" "$2" "$3"
+}
+start held hold 198.51.100.7 48 "$T/none"
+sleep 0.5
+ok "who holds many requests gets no more" is "$(hold 198.51.100.7 1 "$conf" | tr -d '\r')" "Status: 429 Too Many Requests"
+ok "others do" answers 200 carl GET /tree/README
+stop held KILL
+
 # What is renamed elsewhere makes the kernel unsure of links, for a moment.
 ask bert MKCOL /tree/groups/p >/dev/null
 ask bert PUT '/tree/groups/p/many-1?link' -d ../../devices/many-1 >/dev/null
@@ -121,6 +140,7 @@ while [ $guesses -lt 12 ]; do
 done
 ok "who guesses has to wait" is "$status" 429
 ok "for so long" has "$T/headers" '^[Rr]etry-[Aa]fter: 60'
+ok "which is said once" is "$(grep -ci '^retry-after' "$T/headers")" 1
 ok "whoever it is" answers "429 too many wrong passwords" anna GET /whoami
 stop admin-gate
 start admin-gate "$OTA_BIN/ota-admin-gate" -c "$conf"

@@ -128,7 +128,7 @@ ok "the new one is used" is "$(hand_in "$T/events" "$gate/car1/$two/events")" 20
 ok "and noted so" not grep -q "used: not yet" "$devices/car1/certificates/$two/status"
 ok "the old one is said to end" has "$devices/car1/history" "certificate $one ends at .*: $two is in use"
 ok "and ends" wait_for 5 not test -d "$devices/car1/certificates/$one"
-ok "for the web server as well" not test -d "$T/web/www/devices/car1/$one"
+ok "for the web server as well" wait_for 5 not test -d "$T/web/www/devices/car1/$one"
 ok "and the gate" not test -e "$est"
 ok "which is told too" has "$devices/car1/history" "certificate $one ended: a newer one has taken its place"
 ok "what an administrator accepts by its number takes nobody's place" mkdir "$devices/car1/certificates/4711"

@@ -129,6 +129,9 @@ ok "a token gets in" answers '200 Car' "$token" GET /tree/devices/adm1/name
 ok "and writes where it may" answers 204 "$token" PUT /tree/devices/adm1/name -d Bus
 ok "which is told" told named "anna \(token $id\)"
 ok "but nowhere else" answers "403 the token's paths do not lead there" "$token" PUT /tree/devices/adm2/name -d Bus
+ok "a refusal to move is none of the method" answers '403 "code":"forbidden"' "$token" MOVE /tree/devices/adm1 \
+	-H "Destination: $admin_url/tree/devices/adm3"
+ok "it sees no other token" answers 404 "$token" GET "/tree/access/tokens/$(admin token anna | cut -c5-12)"
 ok "neither it nor its digest is in a log" sh -c "! grep -rE '$token|$digest' $T/*.log $T/gateway"
 ok "it is narrowed by who has it" answers 201 "$token" POST /tree/access/tokens/new -d 'role view'
 child=$(cat "$T/body")

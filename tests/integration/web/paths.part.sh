@@ -134,7 +134,7 @@ cat >"$T/missing" <<END
 /index.html
 /cgi-bin/x
 END
-ok "answers 404 without a body for $(grep -c . "$T/missing") paths that are none" each "$T/missing" empty 404 paths
+ok "answers 404 without a body for $(grep -c . "$T/missing") paths that are none" all_are "404 0" paths "$T/missing"
 ok "... nor an object that may come" empty 404 paths "/treehub/objects/ab/$(printf '%062d' 0).filez"
 ok "... which no cache keeps" header "cache-control: no-cache"
 
@@ -215,15 +215,9 @@ END
 # A normalised path may well be the device's own; then it is for that to be there. Refused is refused without a body and
 # without a redirect.
 is_denied() {
-	: >"$T/body"
-	: >"$T/head"
-	got=$(fetch paths "$1" --path-as-is -D "$T/head")
-	case $got in
-	404 | 403 | 400) not test -s "$T/body" && no_header location && no_header x-injected ;;
-	*) echo "$1: $got" && cat "$T/body" && false ;;
-	esac
+	all_are "40[034] 0" paths "$T/hostile" && no_header location && no_header x-injected
 }
-ok "denies $(grep -c . "$T/hostile") paths to other devices and to the machine" each "$T/hostile" is_denied
+ok "denies $(grep -c . "$T/hostile") paths to other devices and to the machine" is_denied
 ok "which the other device can have" gives 200 paths2 /director/1.root.json
 ok "a path that is too long is refused, too" sh -c "case \$(curl -s -o '$T/body' -w '%{http_code}' --cert '$T/paths/client.pem' \
 	--key '$T/paths/pkey.pem' --cacert '$T/paths/root.crt' '$url/repo/$(printf '%030000d' 0)') in 4??) ! test -s '$T/body' ;; *) false ;; esac"
@@ -235,6 +229,19 @@ ok "no header makes it another" gives 200 paths /director/targets.json -H "SSL-C
 	-H "SSL-CLIENT-M-SERIAL: $theirs" -H "X-Rewrite-URL: /devices/paths2/$theirs/director/targets.json" \
 	-H "X-Original-URL: /devices/paths2/$theirs/director/targets.json" -H "X-SSL-Client-CN: paths2" -H "Host: paths2"
 ok "... it gets its own" body_is "$devices/paths/director/targets.json"
+
+# ---- conditions
+is_condition() { # is_condition HEADER: met or not, no words of the server's own
+	: >"$T/body"
+	case $(fetch paths /repo/root.json -H "$1") in
+	200 | 206) body_is "$T/mount/repo/root.json" ;;
+	304 | 406 | 412 | 416 | 417) not test -s "$T/body" ;;
+	*) cat "$T/body" && false ;;
+	esac
+}
+printf '%s\n' 'If-Match: "x"' 'If-None-Match: *' 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT' 'Range: bytes=99999999-' \
+	'Accept: x/y' 'Accept-Charset: x' 'Expect: x' >"$T/conditions"
+ok "says nothing of its own about $(grep -c . "$T/conditions") conditions that are not met" each "$T/conditions" is_condition
 
 # ---- methods
 is_no_method() { # is_no_method METHOD: refused without a body, before anything is looked at
