@@ -85,8 +85,12 @@ errors_in_words() { # errors_in_words PROGRAM
 	error 504 not_available "$1 took too long"
 }
 
+# It says "Syntax OK" as well, in a place for errors.
 check_syntax() {
-	becoming "$1" "$httpd" -t -f "$dir/$1.conf"
+	said=$(becoming "$1" "$httpd" -t -f "$dir/$1.conf" 2>&1) || {
+		echo "$said" >&2
+		return 1
+	}
 }
 
 run() {

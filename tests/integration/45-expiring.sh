@@ -148,10 +148,10 @@ ok "the others renew themselves" is "$(entry "image snapshot" .renewedBy) $(entr
 ok "the log warns" wait_for 5 has "$T/otafs.log" '^<4>expires what="image targets".*command="ota-sign targets '
 ok "so does health" is "$(health '.warnings[] | select(startswith("image targets"))' | grep -c "$key")" 1
 ok "keys/image says where it is" has "$T/mount/keys/image" "$key elsewhere"
-ok "(they are signed for a moment)" targets_until_seconds 12
-ok "12 seconds before the end it is due" is "$(entry "image targets" .state)" due
+ok "(they are signed for a moment)" targets_until_seconds 7
+ok "7 seconds before the end it is due" is "$(entry "image targets" .state)" due
 ok "and health is well" is "$(health .healthy)" true
-sleep 12
+sleep 7
 ok "then it is over" is "$(entry "image targets" .state)" EXPIRED
 ok "health is not well" is "$(health .healthy)" false
 ok "and says which key it takes" is "$(health '.problems[]' | grep -c "^image targets expired .*$key (elsewhere)")" 1

@@ -492,6 +492,7 @@ logs_and_links_have_their_type_and_size(void **state)
 	assert_int_equal(node_stat(&node, &st, &content, &err), 0);
 	assert_int_equal(st.st_mode, S_IFLNK | 0777);
 	assert_int_equal(st.st_size, 7);
+	free(content);
 }
 
 static void
