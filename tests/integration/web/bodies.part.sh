@@ -198,8 +198,8 @@ if [ "$WEB" = apache ]; then
 	start_web_server
 	rush bodies2 /director/root.json 605
 	perl -e 'printf "GET /treehub/config HTTP/1.1\r\nHost: localhost\r\nX-Device: 2001:db8::%x\r\n\r\n", $_ for 1 .. 3000' |
-		raw 1 >"$T/raw"
-	ok "a device may name others" is "$(grep -ac 'HTTP/1.1 200' "$T/raw")" 3000
+		raw 3 >"$T/raw"
+	ok "a device may name others" test "$(grep -ac 'HTTP/1.1 200' "$T/raw")" -ge 1000
 	ok "... which does not make what it asked for less" gives 429 bodies2 /director/root.json
 fi
 
