@@ -130,7 +130,9 @@ $(B)/$(1).a: $(call parts,$(1))
 endef
 $(foreach f,$(folders) tests/device,$(eval $(call archive,$(f))))
 
-$(B)/%.o: %.c
+# By name, so that none counts as intermediate: make would not miss those.
+objects := $(patsubst %.c,$(B)/%.o,$(wildcard $(folders:%=%/*.c) tests/*/*.c))
+$(objects): $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
 
@@ -214,7 +216,7 @@ install: all
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
-	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh scripts/shared.sh $(DESTDIR)$(DATADIR)
 	for s in $(servers); do $(INSTALL) -m 644 gateway/$$s/* $(DESTDIR)$(DATADIR)/$$s || exit 1; done
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))
@@ -229,6 +231,5 @@ clean:
 	rm -rf build
 
 .PHONY: all check soak demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
-.SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -16,8 +16,8 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "lib/cleanup.h"
 #include "lib/json.h"
+#include "lib/openssl.h"
 
 /** libcrypto's locked heap: making a key of RSA-4096 takes some 20 KiB. */
 #define HEAP_BYTES (128 * 1024)
@@ -124,18 +124,6 @@ const struct public_key *
 private_public(const struct private_key *key)
 {
 	return key->pair ? key_pair_public(key->pair) : key->public;
-}
-
-static void
-evp_free_p(EVP_PKEY **key)
-{
-	EVP_PKEY_free(*key);
-}
-
-static void
-bio_free_p(BIO **bio)
-{
-	BIO_free(*bio);
 }
 
 static int

@@ -10,6 +10,7 @@
 #include "gateway/admin_path.h"
 #include "gateway/admin_send.h"
 #include "gateway/admin_tree.h"
+#include "gateway/admin_turn.h"
 #include "gateway/admin_who.h"
 #include "lib/answer.h"
 #include "lib/cleanup.h"
@@ -99,14 +100,15 @@ refuse_errno(const struct request *request, int r)
 {
 	const struct outcome *outcome = outcome_of(r);
 	char why[ERR_TEXT_MAX] = "";
-	bool is_write = strcmp(request->method, "GET") && strcmp(request->method, "HEAD");
+	bool is_write = strcmp(request->method, "GET") && strcmp(request->method, "HEAD"),
+	     is_put = !strcmp(request->method, "PUT") || !strcmp(request->method, "POST");
 
 	if (is_write || r != -ENOENT)
 		admin_tree_why(request->top, request->target.path, why);
 	/* The file is there; what was written to it is not. */
 	if (*why && r == -ENOENT)
 		refuse(request, "409 Conflict", "names_nothing", why);
-	else if (outcome && !*why && r == -EACCES && is_write)
+	else if (outcome && !*why && r == -EACCES && is_put)
 		refuse_method(request, "this file is not written to");
 	else if (outcome)
 		refuse(request, outcome->status, outcome->name, *why ? why : outcome->words);
@@ -320,6 +322,23 @@ answer(struct request *request)
 		enter(request);
 }
 
+/* One whose source has no turn left does not keep the thread for the rest of his body. */
+static void
+take_turn(struct request *request)
+{
+	int turn = admin_turn_take(login_source(request->admin->login, scgi_get(request->scgi, "REMOTE_ADDR")));
+
+	if (turn < 0) {
+		refuse(request, "429 Too Many Requests", "too_many_requests",
+		    "too many requests from this address are not finished");
+		return;
+	}
+	answer(request);
+	if (request->left)
+		answer_linger(request->fd, &request->left, LINGER_SECONDS);
+	admin_turn_end(turn);
+}
+
 void
 admin_respond(int fd, const struct admin *admin)
 {
@@ -338,9 +357,7 @@ admin_respond(int fd, const struct admin *admin)
 	}
 	request.method = scgi_get(scgi, "REQUEST_METHOD");
 	request.left = scgi->content_length;
-	answer(&request);
+	take_turn(&request);
 	top = request.top;
 	explicit_bzero(scgi, sizeof(*scgi)); /* passwords and tokens */
-	if (request.left)
-		answer_linger(fd, &request.left, LINGER_SECONDS);
 }

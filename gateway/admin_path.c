@@ -4,48 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/uri.h"
+
 #define TREE "/tree"
 /** Digits of ?from=N. */
 #define DIGITS_MAX 18
-
-static int
-hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The next byte of a target, decoded; -1: none that a name may have. */
-static int
-next_byte(const char **at)
-{
-	int high, low, byte = (unsigned char)**at;
-
-	if (byte == '%') {
-		high = hex_of((*at)[1]);
-		low = high < 0 ? -1 : hex_of((*at)[2]);
-		if (low < 0)
-			return -1;
-		*at += 2;
-		byte = high << 4 | low;
-	}
-	++*at;
-	return byte < 0x20 || byte == 0x7f ? -1 : byte;
-}
-
-static bool
-has_dots(const char *path)
-{
-	for (const char *part = path; *part; part += strcspn(part, "/"), part += *part == '/') {
-		size_t n = strcspn(part, "/");
-
-		if ((n == 1 && part[0] == '.') || (n == 2 && !strncmp(part, "..", 2)))
-			return true;
-	}
-	return false;
-}
 
 /* Up to the query. */
 static int
@@ -54,9 +17,9 @@ decode(const char *at, char out[static ADMIN_PATH_SIZE], struct err *err)
 	size_t n = 0;
 
 	while (*at && *at != '?' && *at != '#') {
-		int byte = next_byte(&at);
+		int byte = uri_byte(&at);
 
-		if (byte < 0)
+		if (byte < 0x20 || byte == 0x7f)
 			return err_set(err, EINVAL, "the path has a byte that no name has");
 		if (byte == '/' && (n == 0 || out[n - 1] == '/'))
 			continue;
@@ -68,7 +31,7 @@ decode(const char *at, char out[static ADMIN_PATH_SIZE], struct err *err)
 	while (n && out[n - 1] == '/')
 		n--;
 	out[n] = '\0';
-	return has_dots(out) ? err_set(err, EINVAL, "the path has a part that is no name") : 0;
+	return uri_has_dots(out) ? err_set(err, EINVAL, "the path has a part that is no name") : 0;
 }
 
 static int

@@ -72,10 +72,11 @@ admin_identify(const struct scgi *scgi, struct login *login, struct admin_who *w
 	const char *authorization = scgi_get(scgi, "HTTP_AUTHORIZATION"), *user = scgi_get(scgi, "REMOTE_USER"),
 		   *address = scgi_get(scgi, "REMOTE_ADDR");
 
-	if (*user)
-		return take_name(user, "oidc", who, err);
+	/* First: lighttpd passes on a 0 in a CN, and what follows it reads like a variable. */
 	if (!strcmp(scgi_get(scgi, "SSL_CLIENT_VERIFY"), "SUCCESS"))
 		return take_certificate(scgi, who, err);
+	if (*user)
+		return take_name(user, "oidc", who, err);
 	if (!strncasecmp(authorization, "Bearer ", 7))
 		return take_token(authorization + 7, address, login, who, err);
 	return take_password(authorization, address, login, who, err);

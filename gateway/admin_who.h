@@ -21,9 +21,9 @@ struct admin_who {
 #define ADMIN_TOO_MANY 2
 
 /**
- * Finds out by what the web server says, in this order: REMOTE_USER, which it sets when it has authenticated
- * somebody itself; a verified certificate, by its whole subject; the header Authorization, a password (Basic)
- * that @login knows or a token (Bearer). Whether the token is valid otafs says.
+ * Finds out by what the web server says, in this order: a verified certificate, by its whole subject;
+ * REMOTE_USER, which it sets when it has authenticated somebody itself; the header Authorization, a password
+ * (Basic) that @login knows or a token (Bearer). Whether the token is valid otafs says.
  *
  * Returns 0 and @who, ADMIN_NOBODY or ADMIN_TOO_MANY with words, -EACCES: a name that no administrator has, or
  * a certificate that names somebody else besides; or another -errno.

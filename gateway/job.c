@@ -156,7 +156,7 @@ open_transaction(int tree, const struct job *job, int *fd, struct refusal *refus
 static int
 introduce(const struct job *job, int tree, char *reply, size_t *bytes, struct refusal *refusal)
 {
-	AUTO(close_p) int fd = job->certificate ? open_below(tree, "introduce") : -1;
+	AUTO(close_p) int fd = job->certificate ? open_below(tree, ".introduce") : -1;
 
 	if (fd < 0)
 		return UNKNOWN;

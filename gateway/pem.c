@@ -4,39 +4,22 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	if (!at)
-		return -1;
-	return at - digits < 16 ? (int)(at - digits) : (int)(at - digits) - 6;
-}
+#include "lib/uri.h"
 
 /* In place; 0, or -1 for a % without two digits, or a 0 byte, which would hide what follows it. */
 static int
 unescape(char *text)
 {
-	char *to = text;
+	const char *at = text;
 
-	for (const char *at = text; *at; at++) {
-		int high, low;
+	while (*at) {
+		int byte = uri_byte(&at);
 
-		if (*at != '%') {
-			*to++ = *at;
-			continue;
-		}
-		high = hex_digit(at[1]);
-		low = high < 0 ? -1 : hex_digit(at[2]);
-		if (low < 0 || high + low == 0)
+		if (byte <= 0)
 			return -1;
-		*to++ = (char)(high << 4 | low);
-		at += 2;
+		*text++ = (char)byte;
 	}
-	*to = '\0';
+	*text = '\0';
 	return 0;
 }
 

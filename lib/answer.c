@@ -69,7 +69,7 @@ answer_refusal(
 		log_line(LOG_NOTICE, "refused %sstatus=\"%s\" code=%s id=%s reason=\"%s\"", context, status,
 		    code, id, reason);
 	if (!body || asprintf(&text, "Status: %s\r\nContent-Type: application/json\r\n%s%s\r\n%s", status,
-			 retry_after(status), headers, body) < 0)
+			 strstr(headers, "Retry-After: ") ? "" : retry_after(status), headers, body) < 0)
 		return NULL;
 	return text;
 }

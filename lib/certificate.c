@@ -11,30 +11,12 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/name.h"
+#include "lib/openssl.h"
 
 /* 9999-12-31T23:59:59Z, what RFC 5280, 4.1.2.5 has for "no end". */
 #define NO_END INT64_C(253402300799)
-
-static void
-bio_free_p(BIO **bio)
-{
-	BIO_free(*bio);
-}
-
-static void
-x509_free_p(X509 **x509)
-{
-	X509_free(*x509);
-}
-
-static void
-crl_free_p(X509_CRL **crl)
-{
-	X509_CRL_free(*crl);
-}
 
 /* A block as PEM_read_bio() gives it. */
 struct block {

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <string.h>
+#include <strings.h>
 
 /** Of an IPv6 address. */
 #define NETWORK_BYTES 8
@@ -42,6 +43,9 @@ guess_of_address(const struct guesses *guesses, const char *address)
 {
 	unsigned char six[16];
 
+	/* As a socket for both kinds has an IPv4 address: all of these share a /64. */
+	if (!strncasecmp(address, "::ffff:", 7) && strchr(address, '.'))
+		address += 7;
 	if (inet_pton(AF_INET6, address, six) == 1)
 		return key_of(guesses, '6', six, NETWORK_BYTES);
 	return key_of(guesses, 'a', address, strlen(address));

@@ -27,6 +27,8 @@
 #define PAIR_SIZE (LOGIN_NAME_SIZE + PASSWORD_SIZE)
 /** People whose passwords are remembered; more take the slow way again and again. */
 #define REMEMBERED_MAX 64
+/** Addresses from which people came; who is forgotten can be shut out by who guesses at his name. */
+#define KNOWN_MAX 256
 
 /* Hashed when there is no such name, so that this takes as long as a wrong password. */
 static const char NOBODYS[] = "$6$notaperson$";
@@ -34,6 +36,11 @@ static const char NOBODYS[] = "$6$notaperson$";
 struct remembered {
 	unsigned char digest[SHA256_DIGEST_LENGTH]; /* of salt, name and password */
 	int64_t until;                              /* of the clock that nobody sets */
+};
+
+/* Who once showed the right password from where. */
+struct known {
+	uint64_t by_name, by_address;
 };
 
 struct login {
@@ -46,6 +53,8 @@ struct login {
 	struct guesses guesses;
 	struct remembered remembered[REMEMBERED_MAX];
 	unsigned next; /* is replaced next */
+	struct known known[KNOWN_MAX];
+	unsigned next_known;
 	unsigned char salt[16];
 };
 
@@ -211,6 +220,15 @@ is_remembered(const struct login *login, const struct pair *pair, int64_t now)
 	return found;
 }
 
+static bool
+is_known(const struct login *login, const struct pair *pair)
+{
+	for (unsigned i = 0; i < KNOWN_MAX; i++)
+		if (login->known[i].by_name == pair->by_name && login->known[i].by_address == pair->by_address)
+			return true;
+	return false;
+}
+
 static void
 remember(struct login *login, const struct pair *pair, int64_t now)
 {
@@ -218,6 +236,9 @@ remember(struct login *login, const struct pair *pair, int64_t now)
 
 	memcpy(slot->digest, pair->digest, sizeof(slot->digest));
 	slot->until = now + LOGIN_SECONDS;
+	if (!is_known(login, pair))
+		login->known[login->next_known++ % KNOWN_MAX] =
+		    (struct known){ pair->by_name, pair->by_address };
 }
 
 static int
@@ -239,7 +260,7 @@ refuse(struct err *err)
 
 /*
  * 0: remembered; LOGIN_TOO_MANY, UNKNOWN, or -errno. A name that somebody guesses at is not closed to who knows
- * its password and showed it lately: an address that guesses is.
+ * its password and showed it lately, nor to an address that it came from before: an address that guesses is.
  */
 static int
 look_up(struct login *login, const struct pair *pair, struct err *err)
@@ -253,7 +274,7 @@ look_up(struct login *login, const struct pair *pair, struct err *err)
 		return r;
 	if (is_remembered(login, pair, now))
 		return 0;
-	if (guess_count(&login->guesses, pair->by_name, now) < LOGIN_FAILURES)
+	if (guess_count(&login->guesses, pair->by_name, now) < LOGIN_FAILURES || is_known(login, pair))
 		return UNKNOWN;
 	guess_was_wrong(&login->guesses, pair->by_address, now, LOGIN_PAUSE_SECONDS);
 	return refuse_too_many(err);
@@ -377,4 +398,10 @@ login_is_paused(struct login *login, const char *address)
 	count = guess_count(&login->guesses, guess_of_address(&login->guesses, address), steady_seconds());
 	pthread_mutex_unlock(&login->lock);
 	return count >= LOGIN_FAILURES;
+}
+
+uint64_t
+login_source(const struct login *login, const char *address)
+{
+	return guess_of_address(&login->guesses, address);
 }

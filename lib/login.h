@@ -4,14 +4,16 @@
  * Hashes are what crypt(3) knows and does not call legacy: yescrypt, bcrypt, SHA-512 and SHA-256, no MD5. The
  * file is read again when it has changed. A password that was right is remembered for LOGIN_SECONDS, as a
  * digest, since a hash is made to be slow; one hash is made at a time. Guesses are counted by name and by
- * address: after LOGIN_FAILURES of either within LOGIN_PAUSE_SECONDS, nothing is checked for the rest of them,
- * but that a name's remembered password still counts from elsewhere, so that guessing shuts nobody out who
- * works. All is compared in constant time. May be called from several threads.
+ * address: after LOGIN_FAILURES of either within LOGIN_PAUSE_SECONDS, nothing is checked for the rest of them.
+ * Guessing at a name shuts nobody out who works, though: its remembered password still counts from elsewhere,
+ * and an address from which it was right before is held to its own failures only. All is compared in constant
+ * time. May be called from several threads.
  */
 #ifndef LIB_LOGIN_H
 #define LIB_LOGIN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
@@ -46,5 +48,8 @@ int login_check(struct login *login, const char *authorization, const char *addr
  * at any. */
 void login_failed(struct login *login, const char *address);
 int login_is_paused(struct login *login, const char *address);
+
+/** What stands for @address where sources are counted, never 0: of IPv6 its /64. */
+uint64_t login_source(const struct login *login, const char *address);
 
 #endif

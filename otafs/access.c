@@ -71,7 +71,7 @@ access_reach(const char *patterns, const char *path)
 {
 	enum access_reach best = *patterns ? ACCESS_OUTSIDE : ACCESS_WITHIN;
 
-	for (const char *at = patterns; *at; at += strspn(at, " ")) {
+	for (const char *at = patterns + strspn(patterns, " "); *at; at += strspn(at, " ")) {
 		size_t bytes = strcspn(at, " ");
 		enum access_reach reach = reach_of(at, bytes, path);
 
@@ -84,7 +84,10 @@ access_reach(const char *patterns, const char *path)
 int
 access_check_paths(const char *patterns, struct err *err)
 {
-	for (const char *at = patterns; *at; at += strspn(at, " ")) {
+	if (!patterns[strspn(patterns, " ")])
+		return err_set(
+		    err, EINVAL, "paths: none is named; without the line the token leads everywhere");
+	for (const char *at = patterns + strspn(patterns, " "); *at; at += strspn(at, " ")) {
 		size_t bytes = strcspn(at, " ");
 
 		if (*at == '/' || memmem(at, bytes, "//", 2) || memmem(at, bytes, "..", 2))

@@ -50,11 +50,11 @@ const char *access_role_name(enum access_role role);
 enum access_role access_role_of(const char *name);
 
 /** How @path stands to the patterns of a token: words of parts with * and ?, each of which means a path and all
- * below it. */
+ * below it. "": everything is within; blanks alone lead nowhere. */
 enum access_reach { ACCESS_OUTSIDE, ACCESS_ABOVE, ACCESS_WITHIN };
 enum access_reach access_reach(const char *patterns, const char *path);
 
-/** Of patterns that are to be stored: -EINVAL. */
+/** Of patterns that are to be stored, one at least: -EINVAL. */
 int access_check_paths(const char *patterns, struct err *err);
 
 #endif

@@ -289,6 +289,29 @@ access_token_make(struct core *core, const char *request, const struct access_as
 
 /* ---- tokens that are there */
 
+/* Whether @token is @above, or was made with it: -ENOENT. */
+static int
+check_below(struct core *core, const struct access_token *token, const char *above, struct err *err)
+{
+	struct access_token at = *token;
+	int r = 0;
+
+	while (r == 0 && strcmp(at.id, above)) {
+		char parent[STATE_ACCESS_ID_SIZE];
+
+		memcpy(parent, at.parent, sizeof(parent));
+		r = *parent ? state_access(core->state, parent, &at, err) : STATE_NONE;
+	}
+	return r;
+}
+
+static bool
+is_others(const struct access_token *token, const struct access *access)
+{
+	return access->is_there && (access->role < ACCESS_KEYS || access->depth) &&
+	       strcmp(token->name, access->name);
+}
+
 static int
 find(struct core *core, const char *id, const struct access_asker *asker, struct access_token *out,
     struct err *err)
@@ -296,9 +319,10 @@ find(struct core *core, const char *id, const struct access_asker *asker, struct
 	const struct access *access = asker->access;
 	int r = state_access(core->state, id, out, err);
 
-	if (r == 0 && access->is_there && (access->role < ACCESS_KEYS || access->depth) &&
-	    strcmp(out->name, access->name))
+	if (r == 0 && is_others(out, access))
 		r = STATE_NONE;
+	if (r == 0 && access->depth)
+		r = check_below(core, out, access->token, err);
 	return r > 0 ? err_set(err, ENOENT, "%.64s: there is no such token", id) : r;
 }
 
@@ -310,25 +334,6 @@ access_token_find(struct core *core, const char *id, const struct access_asker *
 	return find(core, id, asker, &token, err);
 }
 
-/* Whether it is the token itself that asks, or one that it was made with. */
-static int
-check_below(struct core *core, const struct access_token *token, const char *above, struct err *err)
-{
-	struct access_token at = *token;
-	int r;
-
-	while (strcmp(at.id, above)) {
-		char parent[STATE_ACCESS_ID_SIZE];
-
-		if (!*at.parent)
-			return err_set(err, EACCES, "token %s was not made with token %s", token->id, above);
-		memcpy(parent, at.parent, sizeof(parent));
-		if ((r = state_access(core->state, parent, &at, err)) != 0)
-			return r < 0 ? r : err_set(err, ENOENT, "%s: there is no such token", parent);
-	}
-	return 0;
-}
-
 int
 access_token_revoke(struct core *core, const char *id, const struct access_asker *asker, struct err *err)
 {
@@ -336,11 +341,7 @@ access_token_revoke(struct core *core, const char *id, const struct access_asker
 	char words[128];
 	int r;
 
-	if ((r = find(core, id, asker, &token, err)) < 0)
-		return r;
-	if (asker->access->depth && (r = check_below(core, &token, asker->access->token, err)) < 0)
-		return r;
-	if ((r = state_begin(core->state, err)) < 0)
+	if ((r = find(core, id, asker, &token, err)) < 0 || (r = state_begin(core->state, err)) < 0)
 		return r;
 	snprintf(words, sizeof(words), "token %s of %s revoked", token.id, token.name);
 	if ((r = state_access_remove(core->state, id, err)) == 0)

@@ -54,7 +54,8 @@ int access_token_make(struct core *core, const char *request, const struct acces
 int access_token_revoke(struct core *core, const char *id, const struct access_asker *asker, struct err *err);
 int access_token_print(
     struct core *core, const char *id, const struct access_asker *asker, FILE *out, struct err *err);
-/** Whether the asker may see it: his own, and who has the role keys, himself, all. 0, -ENOENT. */
+/** Whether the asker may see it: his own, and who has the role keys, himself, all; a token itself and those
+ * that were made with it. 0, -ENOENT. */
 int access_token_find(struct core *core, const char *id, const struct access_asker *asker, struct err *err);
 
 #endif

@@ -87,7 +87,7 @@ check_device(struct arrival *arrival, struct err *err)
 	return r == STATE_NONE
 		   ? 0
 		   : refuse(arrival, 403, "device_blocked",
-			 "a device of this id was deleted, and only an administrator makes it again");
+			 "this id is blocked, as that of a deleted device is; an administrator may unblock it");
 }
 
 /* 0: it may; 1: it is refused; or -errno. */

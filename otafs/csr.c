@@ -11,19 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "lib/cleanup.h"
-
-static void
-bio_free_p(BIO **bio)
-{
-	BIO_free(*bio);
-}
-
-static void
-req_free_p(X509_REQ **req)
-{
-	X509_REQ_free(*req);
-}
+#include "lib/openssl.h"
 
 /* ---- the forms */
 
@@ -31,7 +19,7 @@ static X509_REQ *
 read_der(const unsigned char *data, size_t bytes)
 {
 	const unsigned char *at = data;
-	AUTO(req_free_p) X509_REQ *req = d2i_X509_REQ(NULL, &at, (long)bytes);
+	AUTO(request_free_p) X509_REQ *req = d2i_X509_REQ(NULL, &at, (long)bytes);
 
 	return req && at == data + bytes ? MOVE(req) : NULL;
 }
@@ -175,7 +163,7 @@ read_key(X509_REQ *req, char **out, struct err *err)
 int
 csr_read(const char *text, size_t bytes, struct csr *out, struct err *err)
 {
-	AUTO(req_free_p) X509_REQ *req = read_request(text, bytes);
+	AUTO(request_free_p) X509_REQ *req = read_request(text, bytes);
 	int r;
 
 	*out = (struct csr){ .public_pem = NULL };

@@ -22,9 +22,6 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 
 	if ((r = name_check_device(id, err)) < 0)
 		return r;
-	/* gate/introduce is no device's folder. */
-	if (!strcmp(id, "introduce"))
-		return err_set(err, EINVAL, "introduce: is not for devices");
 	snprintf(text, sizeof(text), "device made by %s", who);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;

@@ -35,17 +35,6 @@ refuse(struct reply *reply, int status, const char *code, const char *descriptio
 }
 
 static int
-certify(struct core *core, struct enlistment *enlistment, struct reply *reply, struct err *err)
-{
-	int r = issue(core, enlistment->csr.name, enlistment->csr.public_pem, core->config->certificate_days,
-	    &enlistment->issued, err);
-
-	if (r == ISSUE_NO_CA)
-		return refuse(reply, 503, "no_issuing_ca", err->text);
-	return r == -EINVAL ? refuse(reply, 400, "bad_request", err->text) : r;
-}
-
-static int
 prepare(struct core *core, const char *token, const char *body, size_t bytes, struct enlistment *enlistment,
     struct reply *reply, struct err *err)
 {
@@ -56,7 +45,10 @@ prepare(struct core *core, const char *token, const char *body, size_t bytes, st
 	if (!enlistment->csr.name[0])
 		return refuse(reply, 400, "wrong_subject", "the request has no subject, and so no device id");
 	r = admit_check(core, token, enlistment->csr.name, enlistment->has, reply, err);
-	return r ? r : certify(core, enlistment, reply, err);
+	if (r != 0)
+		return r;
+	return issue_or_refuse(core, enlistment->csr.name, enlistment->csr.public_pem,
+	    core->config->certificate_days, &enlistment->issued, reply, err);
 }
 
 int

@@ -9,9 +9,9 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
 
-#include "lib/cleanup.h"
 #include "lib/digest.h"
 #include "lib/log.h"
+#include "lib/openssl.h"
 #include "otafs/issue.h"
 
 /** Of a chain; an issuing CA has at most three above it. */
@@ -23,12 +23,6 @@ struct est {
 	size_t bytes;
 	int64_t tag;
 };
-
-static void
-bio_free_p(BIO **bio)
-{
-	BIO_free_all(*bio);
-}
 
 static void
 pkcs7_free_p(PKCS7 **pkcs7)

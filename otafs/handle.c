@@ -168,11 +168,13 @@ int
 handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
     struct err *err)
 {
-	int r;
+	int r = node_may_write(node, err);
 
-	if (!handle->is_transaction)
+	/* The file may be open since he could. */
+	if (r == 0 && !handle->is_transaction)
 		return command(node, data, bytes, err);
-	r = append(handle, data, bytes, offset, node_room(node));
+	if (r == 0)
+		r = append(handle, data, bytes, offset, node_room(node));
 	/* What came through is not the whole body: it must not be committed. */
 	if (r < 0 && handle->stage == HANDLE_WRITTEN)
 		handle->refused = r;

@@ -12,8 +12,8 @@
 #include <openssl/x509v3.h>
 
 #include "lib/certificate.h"
-#include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/openssl.h"
 #include "otafs/credential.h"
 #include "otafs/device.h"
 #include "state/blocked.h"
@@ -28,18 +28,6 @@ struct shown {
 	char source[STATE_SOURCE_MAX];
 	int64_t expires_at;
 };
-
-static void
-bio_free_p(BIO **bio)
-{
-	BIO_free(*bio);
-}
-
-static void
-x509_free_p(X509 **x509)
-{
-	X509_free(*x509);
-}
 
 static void
 store_free_p(X509_STORE **store)

@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/name.h"
 #include "otafs/core.h"
+#include "otafs/reply.h"
 
 struct issued {
 	char *chain; /**< PEM: the certificate, then the CAs above it, without the root */
@@ -34,6 +35,11 @@ struct issued {
  */
 int issue(struct core *core, const char *name, const char *public_pem, int64_t days, struct issued *out,
     struct err *err);
+
+/** The same for who answers somebody else's request: 1 and the refusal in @reply when there is no issuing CA,
+ * or the key is of another kind. */
+int issue_or_refuse(struct core *core, const char *name, const char *public_pem, int64_t days,
+    struct issued *out, struct reply *reply, struct err *err);
 
 /** PEM of all CAs above what is issued, the issuing CA first, the root last; the caller frees it. 0,
  * ISSUE_NO_CA or -errno. Not with the core's lock either. */

@@ -92,9 +92,9 @@ say_certificate(struct lifetime *out, const struct source_file *file, const stru
 							   !strcmp(file->list[i].name, certificate->name));
 	snprintf(out->who, sizeof(out->who), "who has the key of %s%s", certificate->issuer,
 	    is_server && certificate->is_ca ? "; devices have to get it as their root.crt before, and the web "
-					      "server has to be started again"
+					      "server has to be reloaded"
 	    : file->name[0]                 ? "; the builder gets the credentials"
-					    : "; the web server has to be started again");
+					    : "; the web server has to be reloaded");
 	if (out->is_replaced)
 		snprintf(out->who, sizeof(out->who), "nobody: a later one of that name is in the file");
 	say_file_command(out, file, certificate);
@@ -171,11 +171,11 @@ lifetime_add_devices(const struct lifetime_devices *devices, struct lifetimes *o
 		snprintf(entry->trouble, sizeof(entry->trouble),
 		    "of none that is still good it is known when it expires");
 	snprintf(entry->who, sizeof(entry->who),
-	    "who has the key of the device CA; of %lld: %lld expire within %d days, %lld have expired, of %lld "
-	    "it is not known",
+	    "the device, with ota-device-renew, or by hand; of %lld: %lld expire within %d days, %lld have "
+	    "expired, of %lld it is not known",
 	    (long long)counts->certificates, (long long)counts->expiring, LIFETIME_DEVICE_DAYS,
 	    (long long)counts->expired, (long long)counts->not_known);
-	snprintf(entry->command, sizeof(entry->command), "ota-device-cert --ca-dir DIR %s OUT",
+	snprintf(entry->command, sizeof(entry->command), "ota-device-cert %s OUT",
 	    devices->count ? devices->first[0].device : "ID");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/credential.h"
+#include "otafs/node_as.h"
 #include "otafs/tree.h"
 
 /* Matches one part of the path against one of the pattern; both end at '/' or 0. */
@@ -91,53 +92,6 @@ check_needs(struct node *node, struct err *err)
 	return r > 0 ? err_set(err, ENOENT, "%s: no such file", node->path) : r;
 }
 
-/* as/WHO/PATH becomes PATH, on which WHO acts. */
-static int
-enter_as(struct node *node, uid_t uid, struct err *err)
-{
-	const char *who = node->asked + strlen("as/"), *rest;
-	int r;
-
-	if (uid != node->core->web_uid)
-		return err_set(err, EACCES, "as/ is for ota-admin-gate");
-	if ((r = access_find(node->core, who, strcspn(who, "/"), &node->access, err)) < 0) {
-		strcpy(node->path, "as"); /* who it was, with the digest of a token, is not for the log */
-		return r;
-	}
-	rest = who + strcspn(who, "/");
-	memmove(node->path, rest + (*rest == '/'), strlen(rest + (*rest == '/')) + 1);
-	access_who(&node->access, node->who);
-	return 0;
-}
-
-static int
-enter(struct node *node, uid_t uid, struct err *err)
-{
-	if (!strcmp(node->asked, "as"))
-		node->access.is_there = true; /* as nobody yet */
-	if (!strncmp(node->asked, "as/", 3))
-		return enter_as(node, uid, err);
-	snprintf(node->who, sizeof(node->who), "%s", user_who(&node->core->users, uid));
-	return 0;
-}
-
-static int
-pass(const struct node *node, struct err *err)
-{
-	int r = node->row->flags & ROW_OWN ? 0 : access_may_pass(&node->access, node->path, err);
-
-	if (r < 0)
-		core_refused(node->core, node->path, node->who, err->text);
-	return r;
-}
-
-/* Whether it is the way of somebody else, who does not come through as/WHO/. */
-static bool
-is_others(const struct node *node, const struct row *row)
-{
-	return node->access.name[0] && row->group != GROUP_ADMIN;
-}
-
 int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err)
 {
@@ -148,49 +102,12 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 	if ((size_t)snprintf(out->asked, sizeof(out->asked), "%s", path) >= sizeof(out->asked))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
 	memcpy(out->path, out->asked, sizeof(out->path));
-	if (view == VIEW_FULL && (r = enter(out, uid, err)) < 0)
+	if (view == VIEW_FULL && (r = node_enter(out, uid, err)) < 0)
 		return r;
 	out->row = find_row(view, out);
-	if (!out->row || is_others(out, out->row))
+	if (!out->row || node_is_others(out, out->row))
 		return err_set(err, ENOENT, "%s: no such file", path);
-	return (r = pass(out, err)) < 0 ? r : check_needs(out, err);
-}
-
-static int
-may(const struct node *node, const char *path, enum access_role role, struct err *err)
-{
-	struct err ignored;
-	int r = node->row->flags & ROW_OWN ? 0 : access_may(&node->access, path, role, err);
-
-	if (r < 0)
-		core_refused(node->core, path, node->who, err->text);
-	else
-		access_note(node->core, &node->access, &ignored);
-	return r;
-}
-
-int
-node_may_read(const struct node *node, struct err *err)
-{
-	return may(node, node->path, ACCESS_VIEW, err);
-}
-
-static enum access_role
-role_for(const struct row *row)
-{
-	return row->flags & ROW_KEYS ? ACCESS_KEYS : ACCESS_OPERATE;
-}
-
-int
-node_may_write(const struct node *node, struct err *err)
-{
-	return may(node, node->path, role_for(node->row), err);
-}
-
-int
-node_may_put(const struct node *folder, const char *path, struct err *err)
-{
-	return may(folder, path, role_for(folder->row), err);
+	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, err);
 }
 
 enum node_kind
@@ -422,7 +339,7 @@ list_rows(const struct node *node, const struct table *table, enum view view, no
 		const struct row *row = &table->rows[i];
 		const char *name = row->views & view ? fixed_name(row, node->row->pattern) : NULL;
 
-		if (name && !is_others(node, row))
+		if (name && !node_is_others(node, row))
 			r = each(name, type_of(row->kind), context);
 	}
 	return r;

@@ -61,9 +61,12 @@ refuse(const struct node *node, int r, const struct err *err)
 int
 node_take_lines(const struct node *node, const char *header, const char *lines, int64_t first, struct err *err)
 {
-	int r = node->row->take ? node->row->take(node, header, lines, first, err)
-				: err_set(err, EPERM, "cannot be written");
+	int r = node_may_write(node, err);
 
+	if (r < 0)
+		return r;
+	r = node->row->take ? node->row->take(node, header, lines, first, err)
+			    : err_set(err, EPERM, "cannot be written");
 	return refuse(node, r, err);
 }
 

@@ -93,13 +93,11 @@ certify(struct core *core, struct provision *provision, struct reply *reply, str
 {
 	int64_t most = core->config->certificate_days;
 	int64_t days = provision->days && provision->days < most ? provision->days : most;
-	int r;
+	int r = bundle_new(&provision->bundle, &provision->public_pem, err);
 
-	if ((r = bundle_new(&provision->bundle, &provision->public_pem, err)) < 0 ||
-	    (r = issue(core, provision->id, provision->public_pem, days, &provision->issued, err)) <= 0)
-		return r;
-	reply_refuse(reply, 503, "no_issuing_ca", err->text);
-	return 1;
+	return r < 0 ? r
+		     : issue_or_refuse(
+			   core, provision->id, provision->public_pem, days, &provision->issued, reply, err);
 }
 
 static int

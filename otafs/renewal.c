@@ -79,18 +79,6 @@ check_others(const struct renewal *renewal, char pending[static NAME_SERIAL_MAX 
 	return refuse(reply, 409, "too_many_certificates", why.text);
 }
 
-static int
-have_it_made(const struct renewal *renewal, const struct csr *csr, struct issued *issued, struct reply *reply,
-    struct err *err)
-{
-	const struct config *config = renewal->core->config;
-	int r = issue(renewal->core, renewal->device, csr->public_pem, config->certificate_days, issued, err);
-
-	if (r == ISSUE_NO_CA)
-		return refuse(reply, 503, "no_issuing_ca", err->text);
-	return r == -EINVAL ? refuse(reply, 400, "bad_request", err->text) : r;
-}
-
 int
 renewal_prepare(const struct renewal *renewal, const char *body, size_t bytes, void **work, struct reply *reply,
     struct err *err)
@@ -105,7 +93,8 @@ renewal_prepare(const struct renewal *renewal, const char *body, size_t bytes, v
 		return refuse(reply, 400, "bad_request", err->text);
 	if ((r = check_name(renewal, &csr, reply)) == 0 &&
 	    (r = check_others(renewal, renewing->pending, reply, err)) == 0)
-		r = have_it_made(renewal, &csr, &renewing->issued, reply, err);
+		r = issue_or_refuse(renewal->core, renewal->device, csr.public_pem,
+		    renewal->core->config->certificate_days, &renewing->issued, reply, err);
 	free(csr.public_pem);
 	if (r == 0)
 		*work = MOVE(renewing);

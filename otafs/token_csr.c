@@ -53,19 +53,12 @@ token_prepare(struct core *core, const char *name, const char *body, size_t byte
 		return 1;
 	if (!(issued = calloc(1, sizeof(*issued))))
 		return err_set(err, ENOMEM, "no memory for a certificate");
-	r = issue(core, name, public_pem, core->config->certificate_days, issued, err);
-	if (r == 0) {
+	r = issue_or_refuse(core, name, public_pem, core->config->certificate_days, issued, reply, err);
+	if (r == 0)
 		*work = issued;
-		return 0;
-	}
-	token_finish(issued);
-	if (r != ISSUE_NO_CA && r != -EINVAL)
-		return r;
-	if (r == ISSUE_NO_CA)
-		reply_refuse(reply, 503, "no_issuing_ca", err->text);
 	else
-		reply_refuse(reply, 400, "bad_request", err->text);
-	return 1;
+		token_finish(issued);
+	return r;
 }
 
 int

@@ -6,6 +6,7 @@
 
 #include "lib/cleanup.h"
 #include "otafs/assign.h"
+#include "otafs/blocked.h"
 #include "otafs/counter.h"
 #include "otafs/credential.h"
 #include "otafs/device.h"
@@ -36,6 +37,16 @@ page_devices(const struct node *node, char cursor[static NODE_CURSOR_MAX], node_
 static int
 make_device(const struct node *node, const char *name, struct err *err)
 {
+	char path[NODE_PATH_MAX];
+	struct err ignored;
+	int r = 0;
+
+	/* It unblocks the id, and a fleet's CA then lets the device in. */
+	snprintf(path, sizeof(path), "enroll/blocked/%.*s", NAME_DEVICE_MAX, name);
+	if (blocked_find(node->core, name, &ignored) == 0)
+		r = access_may(&node->access, path, ACCESS_KEYS, err);
+	if (r < 0)
+		return r;
 	return device_add(node->core, name, node->who, err);
 }
 

@@ -110,8 +110,9 @@ commit_introduction(
 /* ota-gate's own way in: it knows the paths, and nobody else gets past the first folder. */
 #define GATE_FOLDER(path, check) ROW(path, VIEW_FULL, NODE_FOLDER, 0710, GROUP_GATE, NEEDS_NOTHING, .exists = check)
 #define TRANSACTION(name, committer, size, ...)                                                                            \
+	/* What comes in here is the device's word, and its ECUs' keys: no change of the fleet that has an author. */             \
 	ROW("devices/*/in/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_ADMIN, NEEDS_DEVICE,                          \
-	    .commit = committer, .room = size, __VA_ARGS__),                                                                         \
+	    .flags = ROW_KEYS, .commit = committer, .room = size, __VA_ARGS__),                                                      \
 	ROW("gate/*/*/" name, VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS,                 \
 	    .commit = committer, .room = size, __VA_ARGS__)
 
@@ -120,8 +121,8 @@ commit_introduction(
 
 static const struct row rows[] = {
 	FOLDER("devices/*/in", VIEW_FULL, NEEDS_DEVICE),
-	/* Before the rows of devices: none can have that id. */
-	ROW("gate/introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
+	/* No device and no token can have that name. */
+	ROW("gate/.introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
 	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
 	GATE_FOLDER("gate", NULL),
 	GATE_FOLDER("gate/*", exists_name),

@@ -13,8 +13,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-#include "lib/cleanup.h"
 #include "lib/name.h"
+#include "lib/openssl.h"
 
 /** Room for the numbers of some keys, their blocks being at least so long. */
 #define LOCKED_BYTES (256 * 1024)
@@ -22,21 +22,9 @@
 #define SERIAL_BYTES 16
 
 static void
-bio_free_p(BIO **bio)
-{
-	BIO_free(*bio);
-}
-
-static void
 bn_free_p(BIGNUM **bn)
 {
 	BN_free(*bn);
-}
-
-static void
-request_free_p(X509_REQ **request)
-{
-	X509_REQ_free(*request);
 }
 
 void
@@ -427,12 +415,6 @@ x509_make(const struct x509_wish *wish, X509 **out, struct err *err)
 }
 
 /* -- revocation lists -- */
-
-static void
-crl_free_p(X509_CRL **crl)
-{
-	X509_CRL_free(*crl);
-}
 
 static bool
 set_crl_time(X509_CRL *crl, int (*set)(X509_CRL *, const ASN1_TIME *), int64_t seconds)

@@ -334,7 +334,7 @@ check_all_delegated(const struct image *image, const struct releases *releases, 
 	return r;
 }
 
-/* The "signed" part with @releases; 0, IMAGE_SAME, DROP_BAD or -errno. */
+/* The "signed" part with @releases; 0, IMAGE_SAME, DROP_BAD, what their judge says, or -errno. */
 static int
 with_releases(
     const struct image *image, const struct releases *releases, const char *now, json_t **out, struct err *err)
@@ -353,6 +353,8 @@ with_releases(
 			return r;
 	}
 	r = all == 0 ? check_all_delegated(image, releases, err) : 0;
+	if (r == 0 && releases->judge)
+		r = state_judge(releases->judge, json_object_get(image->targets, "targets"), targets, err);
 	r = r || all ? r : check_size(copy, err);
 	*out = MOVE(copy);
 	return r ? r : all;

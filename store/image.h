@@ -37,7 +37,7 @@ int image_repository(const struct image *image);
 #define IMAGE_OFFLINE 8
 
 /** DROP_BAD if @releases could not be published: a file name would be used for other content, or it would be
- * too large. Else 0, or IMAGE_OFFLINE with words. */
+ * too large; or what the judge of @releases says. Else 0, or IMAGE_OFFLINE with words. */
 int image_check(struct image *image, const struct releases *releases, struct err *err);
 
 /** All of it was published before; nothing was signed. */

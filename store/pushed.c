@@ -163,9 +163,8 @@ check_targets(struct image *image, const json_t *json, int version, struct err *
 	return r ? r : check_delegated(image, signed_part, err);
 }
 
-/* Asks about each target that is not in both lists as it is. */
-static int
-judge_changes(const struct image_judge *judge, json_t *before, json_t *after, struct err *err)
+int
+state_judge(const struct image_judge *judge, json_t *before, json_t *after, struct err *err)
 {
 	const char *file;
 	json_t *target;
@@ -210,7 +209,7 @@ judge_document(const struct image_judge *judge, const json_t *before, const json
 	if (!is_same_trust(trusted, trust))
 		r = judge->judge(NULL, trusted, trust, judge->data, err);
 	return r ? r
-		 : judge_changes(
+		 : state_judge(
 		       judge, json_object_get(before, "targets"), json_object_get(after, "targets"), err);
 }
 

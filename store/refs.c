@@ -289,7 +289,7 @@ ingest_check_complete(struct ingest *ingest, const char *commit, struct err *err
 	AUTO(source_freep) struct source *source = NULL;
 	AUTO(walk_freep) struct walk *walk = NULL;
 	struct release release = { 0 };
-	struct releases releases = { &release, 1 };
+	struct releases releases = { .list = &release, .count = 1 };
 	int r = open_stored(ingest, commit, &source, err);
 
 	if (r == SOURCE_MISSING)

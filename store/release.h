@@ -45,9 +45,13 @@ struct release {
 	json_t *comment;  /**< text, or NULL */
 };
 
+struct image_judge;
+
 struct releases {
 	struct release *list; /**< never empty once planned */
 	size_t count;
+	const struct image_judge
+	    *judge; /**< is asked about each target that they change; borrowed; NULL: nobody is */
 };
 
 /** Writes the file name in targets.json: what the release says, or NAME-VERSION; push.c has seen to it that it

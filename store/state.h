@@ -57,6 +57,9 @@ struct change {
 /** set.c: publishes @change (all NULL: the same anew) and makes it the state. 0, DROP_BAD, -ENOKEY, -errno. */
 int state_publish(struct image *image, const struct change *change, struct err *err);
 
+/** Asks @judge about each target that is not in both lists as it is: 0, or its answer. */
+int state_judge(const struct image_judge *judge, json_t *before, json_t *after, struct err *err);
+
 /** The newest root that ota-signd has: its number, and if @out is not NULL its envelope (a new reference). */
 int state_newest_root(struct image *image, int *version, json_t **out, struct err *err);
 

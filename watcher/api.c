@@ -12,6 +12,7 @@
 #include "lib/answer.h"
 #include "lib/cleanup.h"
 #include "lib/subject.h"
+#include "lib/uri.h"
 #include "lib/utc.h"
 
 /** A body that is refused is read up to here before the answer. A client that sees the answer to a longer one
@@ -19,49 +20,9 @@
 #define DRAIN_MAX (1024ULL * 1024 * 1024)
 /** What somebody without a name sends has no use: he must not hold one of few threads for longer. */
 #define NOBODY_SECONDS 2
-
-#define TEXT_OF(number) TEXT_OF_(number)
-#define TEXT_OF_(number) #number
+_Static_assert(LOGIN_PAUSE_SECONDS == 60, "so says Retry-After below");
 
 /* -- the request target -- */
-
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	if (!at)
-		return -1;
-	return at - digits < 16 ? (int)(at - digits) : (int)(at - digits) - 6;
-}
-
-/* One byte of @at, which moves on; -1 for what cannot be decoded. */
-static int
-decode(const char **at, bool is_query)
-{
-	int high, low;
-
-	if (is_query && **at == '+') {
-		(*at)++;
-		return ' ';
-	}
-	if (**at != '%')
-		return (unsigned char)*(*at)++;
-	high = hex_digit((*at)[1]);
-	low = high < 0 ? -1 : hex_digit((*at)[2]);
-	*at += 3;
-	return low < 0 ? -1 : high << 4 | low;
-}
-
-static bool
-has_dots(const char *path)
-{
-	for (const char *at = path; (at = strchr(at, '/')); at++)
-		if (at[1] == '.' && (strchr("/", at[2]) || (at[2] == '.' && strchr("/", at[3]))))
-			return true;
-	return false;
-}
 
 int
 api_decode_path(const char *target, char path[static API_PATH_SIZE], struct err *err)
@@ -71,7 +32,7 @@ api_decode_path(const char *target, char path[static API_PATH_SIZE], struct err 
 	if (*target != '/')
 		return err_set(err, EBADMSG, "the request target is no path");
 	while (*target && *target != '?') {
-		int byte = decode(&target, false);
+		int byte = uri_byte(&target);
 
 		if (byte < 0)
 			return err_set(err, EBADMSG, "the path has a %% that two hex digits do not follow");
@@ -86,7 +47,7 @@ api_decode_path(const char *target, char path[static API_PATH_SIZE], struct err 
 	if (n > 1 && path[n - 1] == '/')
 		n--;
 	path[n] = '\0';
-	return has_dots(path) ? err_set(err, EBADMSG, "the path has a \".\" or \"..\" in it") : 0;
+	return uri_has_dots(path) ? err_set(err, EBADMSG, "the path has a \".\" or \"..\" in it") : 0;
 }
 
 bool
@@ -102,11 +63,12 @@ api_query(const struct api_request *request, const char *name, char *value, size
 	at += 1 + bytes;
 	at += *at == '=';
 	while (*at && *at != '&') {
-		int byte = decode(&at, true);
+		bool is_blank = *at == '+';
+		int byte = uri_byte(&at);
 
 		if (byte <= 0 || n + 1 >= room)
 			return false;
-		value[n++] = (char)byte;
+		value[n++] = is_blank ? ' ' : (char)byte;
 	}
 	value[n] = '\0';
 	return true;
@@ -268,7 +230,7 @@ headers_of(const char *status)
 {
 	if (!strncmp(status, "401", 3))
 		return "WWW-Authenticate: Basic realm=\"otafs\"\r\n";
-	return strncmp(status, "429", 3) ? "" : "Retry-After: " TEXT_OF(LOGIN_PAUSE_SECONDS) "\r\n";
+	return strncmp(status, "429", 3) ? "" : "Retry-After: 60\r\n";
 }
 
 void

@@ -194,11 +194,13 @@ describe(const struct limits *limits, struct release *release, const char *file,
 
 /* Publishes what came by PUT with its bytes, or by POST without. */
 static void
-publish(struct api_request *request, const struct releases *releases, struct binary *binary)
+publish(struct api_request *request, struct releases *releases, struct binary *binary)
 {
+	const struct image_judge judge = { limits_judge, &request->limits };
 	struct err err = { 0 };
 	int r, version;
 
+	releases->judge = &judge;
 	r = image_check(request->api->image, releases, &err);
 	if (r == IMAGE_OFFLINE)
 		r = -ENOKEY;

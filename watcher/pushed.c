@@ -141,7 +141,7 @@ check_limits(const struct pushed *pushed, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < pushed->releases.count; i++)
 		r = limits_check_package(
-		    pushed->limits, pushed->releases.list[i].name, pushed->releases.list[i].hardware, err);
+		    &pushed->limits, pushed->releases.list[i].name, pushed->releases.list[i].hardware, err);
 	return r;
 }
 
@@ -157,6 +157,7 @@ plan(struct pushed *pushed, struct err *err)
 	snprintf(ref.name, sizeof(ref.name), "%s", pushed->ref);
 	snprintf(ref.commit, sizeof(ref.commit), "%s", pushed->commit);
 	r = push_plan(push, strlen(push), &ref, 1, read_commit, pushed->api->ingest, &pushed->releases, err);
+	pushed->releases.judge = &pushed->judge;
 	if (r == 0)
 		r = check_limits(pushed, err);
 	if (r == 0)
@@ -369,8 +370,9 @@ pushed_init(struct pushed *pushed, const struct api_request *request, const char
 		.user = request->user,
 		.ref = ref,
 		.commit = commit,
-		.limits = &request->limits };
-	r = limits_check_ref(pushed->limits, ref, err);
+		.limits = request->limits,
+		.judge = { limits_judge, &pushed->limits } };
+	r = limits_check_ref(&pushed->limits, ref, err);
 	if (r == 0)
 		r = plan(pushed, err);
 	if (r)

@@ -17,7 +17,8 @@
 struct pushed {
 	const struct api *api;
 	const char *user, *ref, *commit; /**< borrowed */
-	const struct limits *limits;     /**< of the user */
+	struct limits limits;            /**< of the user, borrowed */
+	struct image_judge judge;        /**< by these */
 	struct releases releases;        /**< one; none: no line of build_refs is for this ref */
 	char headers[512];               /**< for the answer: X-OTA-Published or X-OTA-Not-Published */
 };

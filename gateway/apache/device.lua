@@ -118,9 +118,10 @@ local function refuse(r)
 end
 
 -- error_of(r, status): what an error of Apache's own becomes. A mount or a gate that goes away in the middle of a request is
--- 403, 500 or 502 to Apache, and of these devices take the first one for final.
+-- 403, 404, 500 or 502 to Apache, and of these devices take the first two for final.
 local function error_of(r, status)
-	r.notes[STATUS] = status == "403" and r.subprocess_env["REDIRECT_" .. REFUSED] and "403" or "503"
+	local meant = status == "403" and r.subprocess_env["REDIRECT_" .. REFUSED] or status == "404" and r:stat(www .. "/alive")
+	r.notes[STATUS] = meant and status or "503"
 	r.filename = www
 	return apache2.OK
 end

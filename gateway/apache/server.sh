@@ -56,8 +56,8 @@ threads() {
 # aktualizr writes what an error answer says into the file that it downloads.
 errors_empty() {
 	# These device.lua looks at once more.
-	for status in 403 500 502 504; do echo "ErrorDocument $status /.error"; done
-	for status in 400 401 404 405 406 408 409 410 411 412 413 414 415 416 417 421 422 423 424 426 428 429 431 451 \
+	for status in 403 404 500 502 504; do echo "ErrorDocument $status /.error"; done
+	for status in 400 401 405 406 408 409 410 411 412 413 414 415 416 417 421 422 423 424 426 428 429 431 451 \
 		501 503 505 506 507 508 510 511; do
 		echo "ErrorDocument $status %{env:NOTHING}"
 	done
@@ -85,8 +85,12 @@ errors_in_words() { # errors_in_words PROGRAM
 	error 504 not_available "$1 took too long"
 }
 
+# It says "Syntax OK" as well, in a place for errors.
 check_syntax() {
-	becoming "$1" "$httpd" -t -f "$dir/$1.conf"
+	said=$(becoming "$1" "$httpd" -t -f "$dir/$1.conf" 2>&1) || {
+		echo "$said" >&2
+		return 1
+	}
 }
 
 run() {

@@ -2,9 +2,26 @@
 
 local r = lighty.r
 local status = r.req_item["http_status"]
+local method = r.req_attr["request.method"]
+
+-- A mount or a gate that goes away in the middle of a request is 500 or 502 to lighttpd, or, where the file was looked up already,
+-- 403 or 404, which devices take for final.
+local function went_away()
+	if method == "GET" or method == "HEAD" then
+		return status == 500 or (status == 403 or status == 404) and not lighty.c.stat("@www@/alive")
+	end
+	return status == 500 or status == 502 or status == 504
+end
+
+local away = status ~= 503 and went_away()
+if away then
+	status = 503
+end
 -- What map.lua does not call immutable. An object that is not there may be there tomorrow.
 if not r.resp_header["Cache-Control"] then
-	r.resp_header["Cache-Control"] = "no-cache"
+	-- The answer to POST /devices has a private key.
+	local method = r.req_attr["request.method"]
+	r.resp_header["Cache-Control"] = (method == "PUT" or method == "POST") and "no-store" or "no-cache"
 end
 if status == 503 then
 	r.resp_header["Retry-After"] = "10"
@@ -13,4 +30,4 @@ elseif status == 429 then
 elseif status == 405 then
 	r.resp_header["Allow"] = "GET, HEAD"
 end
-return 0
+return away and 503 or 0

@@ -7,6 +7,8 @@ prepare() {
 	admin_certificates=$(certificates "$admin_ca" "No administrator")
 	# A connection, and the file or the socket that it is about.
 	device_descriptors=$((device_connections * 2 + 64))
+	# A worker may have to take them all. Those that do not ask for anything yet are not counted but here: some 50 KiB each.
+	worker_connections=$((device_connections + 64))
 }
 
 # certificates CA WHO: what makes certificates of CA count; who shows none may still have a password

@@ -52,7 +52,8 @@ pull() {
 	before=$(wc -l <"$access")
 	ostree --repo="$T/$1" pull ota "$2"
 	status=$?
-	sleep 5 # lighttpd writes its log every few seconds
+	kill -HUP "$(cat "$T/web.pid")" # lighttpd writes its log every few seconds, or when it opens it anew
+	sleep 0.5
 	tail -n "+$((before + 1))" "$access" >"$T/asked"
 	return "$status"
 }

@@ -23,13 +23,29 @@ ok "a token too, and its end" sh -c "
 ok "nobody else gets into as/" sh -c "
 	! setpriv --reuid=64106 --regid=64106 --clear-groups ls $T/mount/as/anna 2>/dev/null && ! ls $T/mount/as/anna 2>/dev/null &&
 	! setpriv --reuid=64104 --regid=64104 --clear-groups cat $T/mount/as/anna/README 2>/dev/null"
+ok "who looks through all of the tree meets nothing there" is "$(ls -R "$T/mount/as" 2>&1)" "$T/mount/as:"
+ok "and is no refusal" not has "$T/mount/why" ' as: '
+ok "nothing is made there" refuses 'Permission denied' mkdir "$T/mount/as/anna2"
 ok "nor does another user speak to the gate" sh -c "! setpriv --reuid=64105 --regid=64105 --clear-groups perl -MIO::Socket::UNIX \
 	-e 'exit !IO::Socket::UNIX->new(Peer => \"$T/admin.sock\")'"
 
 # ---- the script
 
 ok "an unknown role is refused" refuses 'a role is view, operate or keys' admin add --no-password dora root
-ok "and a short password" refuses 'less than 8 characters' sh -c "echo short | $top/scripts/ota-admin -c $conf password dora"
+ok "and a short password" refuses 'less than 8 characters' sh -c "echo short | $top/scripts/ota-admin -c $conf add dora view"
+ok "which leaves no administrator without one" is "$(cat "$T/mount/access/administrators/dora")" none
+# as_group COMMAND...: a member of group_admin, who is not root
+as_group() { setpriv --reuid=64999 --regid=64106 --clear-groups "$@"; }
+ok "who is not root gives no password" refuses 'admin.htpasswd: cannot be written: root does that; --no-password' \
+	as_group "$top/scripts/ota-admin" -c "$conf" add dora view
+ok "before he has made anybody" is "$(cat "$T/mount/access/administrators/dora")" none
+ok "but a role" as_group "$top/scripts/ota-admin" -c "$conf" add --no-password dora view
+ok "takes it away" refuses 'his role and tokens are gone' as_group "$top/scripts/ota-admin" -c "$conf" remove dora
+ok "which is so" is "$(cat "$T/mount/access/administrators/dora")" none
+ok "makes no builder either" refuses 'build.htpasswd: cannot be written: root does that' as_group "$top/scripts/ota-builder" \
+	-c "$conf" --url https://x ci "/tmp/none.zip"
+ok "who is nobody is told who sees the tree" refuses 'not for you: root and group_admin see it' setpriv --reuid=64999 --regid=64999 \
+	--clear-groups "$top/scripts/ota-device-cert" -c "$conf" x "$T/x"
 ok "a token for nobody" refuses 'dora is no administrator' admin token dora
 ok "a token that leads nowhere" refuses 'is no path below the top' admin token --path /etc anna
 ok "a password is made when none is given" sh -c "
@@ -83,6 +99,25 @@ grep -q __asan_init "$OTA_BIN/ota-admin-gate" || ok "memory does not grow with a
 		-H 'X-OTA-Admin: 1' -T - $admin_url/tree/devices/many-1/name
 	test \$(awk '/^VmHWM/ { print \$2 }' /proc/$(cat "$T/admin-gate.pid")/status) -lt 24000"
 
+# hold ADDRESS COUNT FILE: requests whose bodies do not go on, until there is FILE; prints the status of those that are answered
+hold() {
+	# shellcheck disable=SC2016 # perl
+	perl -MIO::Socket::UNIX -MIO::Select -e '
+		my ($path, $address, $count, $stop) = @ARGV;
+		my $head = join "", map { "$_\0" } "CONTENT_LENGTH", 1000, "SCGI", 1, "REQUEST_METHOD", "PUT", "REMOTE_ADDR", $address,
+			"REQUEST_URI", "/tree/devices/many-9/name", "REMOTE_USER", "bert", "HTTP_X_OTA_ADMIN", 1;
+		my @held = map { IO::Socket::UNIX->new(Peer => $path) or die } 1 .. $count;
+		syswrite $_, length($head) . ":$head," for @held;
+		$| = 1;
+		for (IO::Select->new(@held)->can_read(2)) { my $line = <$_>; print $line if $line; }
+		sleep 1 until -e $stop' "$T/admin.sock" "$1" "$2" "$3"
+}
+start held hold 198.51.100.7 48 "$T/none"
+sleep 0.5
+ok "who holds many requests gets no more" is "$(hold 198.51.100.7 1 "$conf" | tr -d '\r')" "Status: 429 Too Many Requests"
+ok "others do" answers 200 carl GET /tree/README
+stop held KILL
+
 # What is renamed elsewhere makes the kernel unsure of links, for a moment.
 ask bert MKCOL /tree/groups/p >/dev/null
 ask bert PUT '/tree/groups/p/many-1?link' -d ../../devices/many-1 >/dev/null
@@ -106,10 +141,11 @@ while [ $guesses -lt 12 ]; do
 done
 ok "who guesses has to wait" is "$status" 429
 ok "for so long" has "$T/headers" '^[Rr]etry-[Aa]fter: 60'
+ok "which is said once" is "$(grep -ci '^retry-after' "$T/headers")" 1
 ok "whoever it is" answers "429 too many wrong passwords" anna GET /whoami
 stop admin-gate
 start admin-gate "$OTA_BIN/ota-admin-gate" -c "$conf"
-needs 10 sh -c "grep -c ready $T/admin-gate.log | grep -qx 2"
+needs 10 sh -c "grep -c ready $T/admin-gate.log | grep -qx 3"
 
 # ---- an otafs that is away
 

@@ -150,6 +150,7 @@ ok "rm -r lifts that" admin rm -r "$m/enroll/blocked/car2"
 ok "then it comes" gives 200 fleet '{"deviceId":"car2"}'
 ok "an id can be blocked before" admin mkdir "$m/enroll/blocked/car9"
 ok "and is then" gives 403 fleet '{"deviceId":"car9"}'
+ok "which is said as it is" has "$T/body" "this id is blocked, as that of a deleted device is"
 ok "making the device lifts it too" admin mkdir "$m/devices/car9"
 ok "which is not listed any more" is "$(ls "$m/enroll/blocked")" ""
 ok "but is the administrator's" gives 409 fleet '{"deviceId":"car9"}'
@@ -219,4 +220,8 @@ ok "and with which root to begin" is "$(jq -r .signed._type "$T/both/root.json")
 ok "a builder's own has these too" sh -c "echo secret | $top/scripts/ota-builder -c $conf --url https://b:8444 ci2 $T/ci2.zip"
 ok "(opens it)" open_zip ci2
 ok "but nothing of devices" is "$(files "$T/ci2")" "root.json server_ca.pem treehub.json tufrepo.url "
+ok "without --url both take the server certificate's name" sh -c "echo secret |
+	$top/scripts/ota-enroll -c $conf --builder ci named $T/named.zip"
+ok "(opens it)" open_zip named
+ok "as it is for sota.toml" is "$(cat "$T/named/autoprov.url" "$T/named/tufrepo.url")" "https://localhost:8443https://localhost:8444"
 finish

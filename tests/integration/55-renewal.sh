@@ -95,9 +95,12 @@ request car4 /CN=car4
 ok "with the device's request there is no key" device_cert --csr "$T/car4.csr" car4 "$T/car4"
 ok "to give out" is "$(files "$T/car4")" "client.pem director director/root.json repo repo/root.json root.crt sota.toml "
 ok "the name is the server certificate's" has "$T/car4/sota.toml" '^server = "https://localhost:8443"$'
-ok "a request for somebody else is not made" refuses "car5: the request is for car4" device_cert --csr "$T/car4.csr" car5 "$T/car5"
+ok "a request for somebody else is not made" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --csr "$T/car4.csr" \
+	car5 "$T/car5"
 ok "nor with the CA's key" refuses 'is for "CN=car4" and not for CN=car5 alone' device_cert --ca-dir "$T/pki" --csr "$T/car4.csr" \
 	car5 "$T/car5"
+ok "and no device of that name is made" not test -e "$devices/car5"
+ok "nor a folder" not test -e "$T/car5"
 ok "a p12 without a key is refused" refuses "needs the private key" device_cert --p12 --csr "$T/car4.csr" car4 "$T/car4"
 
 # ---- the device renews
@@ -125,7 +128,7 @@ ok "the new one is used" is "$(hand_in "$T/events" "$gate/car1/$two/events")" 20
 ok "and noted so" not grep -q "used: not yet" "$devices/car1/certificates/$two/status"
 ok "the old one is said to end" has "$devices/car1/history" "certificate $one ends at .*: $two is in use"
 ok "and ends" wait_for 5 not test -d "$devices/car1/certificates/$one"
-ok "for the web server as well" not test -d "$T/web/www/devices/car1/$one"
+ok "for the web server as well" wait_for 5 not test -d "$T/web/www/devices/car1/$one"
 ok "and the gate" not test -e "$est"
 ok "which is told too" has "$devices/car1/history" "certificate $one ended: a newer one has taken its place"
 ok "what an administrator accepts by its number takes nobody's place" mkdir "$devices/car1/certificates/4711"
@@ -157,7 +160,7 @@ certify() {
 	openssl x509 -req -days 20 -CA "$T/$by.crt" -CAkey "$T/$by.key" -set_serial "$number" -extfile "$T/ext" -in "$T/$name.csr" \
 		-out "$T/$name.pem" 2>>"$T/openssl.said"
 }
-introduces() { answers "$1" "$2" "$T/$3.pem" "$gate/introduce"; }
+introduces() { answers "$1" "$2" "$T/$3.pem" "$gate/.introduce"; }
 ca first
 ca second
 ca third
@@ -187,8 +190,12 @@ certify first two /CN=truck3/O=x 3
 ok "and one with more than a name" introduces 403 certificate_not_accepted two
 certify first odd '/CN=..\/truck3' 4
 ok "and one with a name that is no id" introduces 403 certificate_not_accepted odd
-certify first reserved /CN=introduce 5
-ok "and one with the name of the file" introduces 403 certificate_not_accepted reserved
+certify first dotted /CN=.introduce 5
+ok "and one with the name of the file" introduces 403 certificate_not_accepted dotted
+echo "[]" >"$T/no-events"
+certify first named /CN=introduce 6
+ok "which is no name that a device could have" introduces 204 "" named
+ok "... who gets in by his own" answers 200 "" "$T/no-events" "$T/mount/gate/introduce/06/events"
 cp "$T/first.crt" "$T/itself.pem"
 ok "and the CA's own" introduces 403 certificate_not_accepted itself
 openssl req -x509 -key "$T/truck1.key" -subj /CN=truck3 -days 1 -addext basicConstraints=CA:FALSE -out "$T/selfmade.pem" \

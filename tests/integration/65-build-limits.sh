@@ -55,6 +55,10 @@ builder signer --names 'brake-*' --hardware 'ecu-*'
 ok "other limits take its place" builder signer --names 'brake-*' --hardware 'ecu-*,mcu'
 ok "... and no other's" is "$(cut -d' ' -f1-3 "$T/build-limits")" "signer names=brake-* hardware=ecu-*,mcu
 brakes names=brake-* hardware=ecu-*"
+builder 1e1 --names 'brake-*'
+ok "a name like a number is not another like it" sh -c "echo 10 | $top/scripts/ota-builder -c $conf --url $build_url --names 'x-*' 10 $T/10.zip &&
+	grep -q '^1e1 names=brake-' $T/build-limits"
+sed -i '/^1/d' "$T/build-limits"
 ok "refuses a list with a blank" refuses "a list of patterns has" builder x --names 'a b'
 ok "refuses what is no date" refuses "neither a date" builder x --expires soon
 ok "refuses a date that is none" refuses "no date" builder x --expires 2027-02-31
@@ -91,6 +95,14 @@ described() {
 }
 ok "takes a description that is within" allowed 200 brakes "$repo/targets/brake-far-3" -d "$(described brake-far)"
 ok "refuses another" denied 'the package \\"far\\"' brakes "$repo/targets/brake-far-4" -d "$(described far)"
+allowed 204 free "$(file brake-z-1 brake-z rpi4)" -T "$T/blob"
+offered=$(jq -c '.signed.targets["brake-z-1"]' "$T/repository/published/current/targets.json")
+ok "refuses more for a target that is for other hardware too" denied 'brake-z-1: the hardware id \\"rpi4\\"' brakes \
+	"$(file brake-z-1 brake-z ecu-brake)" -T "$T/blob"
+ok "... and another address of it" denied 'brake-z-1: the hardware id \\"rpi4\\"' brakes "$repo/targets/brake-z-1" -d "$(jq -nc \
+	--arg hash "$(sha256sum <"$T/blob" | cut -d' ' -f1)" '{name: "brake-z", version: "1", hardwareIds: ["ecu-brake"],
+	targetFormat: "BINARY", length: 100, uri: "https://example.net/z", checksum: {method: "sha256", hash: $hash}}')"
+ok "... which stays as it was" is "$(jq -c '.signed.targets["brake-z-1"]' "$T/repository/published/current/targets.json")" "$offered"
 ok "offers none of what was refused" not grep -E '"(brake-2|brake-far-4)"' "$T/repository/published/current/targets.json"
 
 # ---- only pushing

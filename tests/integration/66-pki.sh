@@ -177,4 +177,13 @@ outside other 90 "DNS:ota.example.com,DNS:localhost"
 take "$T/acme/other.pem" "$T/acme/other.key"
 ok "refused without a name that devices use" refuses "has not the name DNS:ota.example.com of" take "$T/acme/good.pem" "$T/acme/good.key"
 ok "unless it is meant" take "$T/acme/good.pem" "$T/acme/good.key" --other-names
+
+# ---- a CA of devices does not say who anybody else is
+cat "$T/pki/build-ca.pem" "$T/pki/device-ca.pem" >"$T/mixed.pem"
+for role in build admin; do
+	sed -e "/^${role}_ca *=/d" "$conf" >"$T/mixed.conf"
+	echo "${role}_ca = $T/mixed.pem" >>"$T/mixed.conf"
+	ok "a CA of devices is none of ${role}_ca" refuses "mixed.pem: has a CA of devices" "$gateway" render lighttpd -c "$T/mixed.conf" "$T/mixed"
+done
+ok "the CAs that ota-pki makes are apart" "$gateway" render lighttpd -c "$conf" "$T/mixed"
 finish

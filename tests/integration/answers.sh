@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # $url is set by start_web
 # What is asserted of a web server's answers; sourced after lib.sh.
 : >"$T/body"
 
@@ -34,4 +34,14 @@ each() {
 		}
 	done <"$lines"
 	return "$bad"
+}
+# all_are ANSWER ID FILE [CURL ARGUMENT...]: each line of the file is a path as it stands, and is answered so, all by one curl: a
+# pattern of "STATUS BYTES", such as "404 0"; what was answered in $T/all, all heads in $T/head
+all_are() {
+	answer=$1 who=$2 lines=$3
+	shift 3
+	sed -e 's/[\\"]/\\&/g' -e "s|.*|url = \"$url&\"\noutput = $T/body|" "$lines" >"$T/all.curl"
+	curl -s -g --max-time 20 --path-as-is --cert "$T/$who/client.pem" --key "$T/$who/pkey.pem" --cacert "$T/$who/root.crt" \
+		-D "$T/head" -w '%{http_code} %{size_download}\n' -K "$T/all.curl" "$@" | paste -d ' ' - "$lines" >"$T/all"
+	not grep -avE "^($answer) /" "$T/all"
 }

@@ -796,7 +796,7 @@ put_introduce(const struct fixture *f)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/gate/introduce", f->mount);
+	snprintf(path, sizeof(path), "%s/gate/.introduce", f->mount);
 	put(path, "");
 }
 

@@ -232,6 +232,28 @@ checks_nothing_after_too_many_guesses_at_a_name(void **state)
 	assert_int_equal(check_from(fixture->login, "anna:x", "203.0.113.1", name, &err), LOGIN_TOO_MANY);
 }
 
+/* One who guesses without end would shut out for good whoever logs in now and then. */
+static void
+lets_a_name_in_from_where_it_came_before(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[LOGIN_NAME_SIZE], address[32];
+	struct err err = { 0 };
+
+	assert_int_equal(check(fixture, "anna:a: secret", &err), 0);
+	write_file(fixture, ANNA BOB); /* and so nothing is remembered but the address */
+	for (int i = 0; i < LOGIN_FAILURES; i++) {
+		snprintf(address, sizeof(address), "198.51.100.%d", i);
+		assert_int_equal(check_from(fixture->login, "anna:x", address, name, &err), LOGIN_NOBODY);
+	}
+	assert_int_equal(
+	    check_from(fixture->login, "anna:a: secret", "203.0.113.1", name, &err), LOGIN_TOO_MANY);
+	assert_int_equal(check(fixture, "anna:a: secret", &err), 0);
+	for (int i = 0; i < LOGIN_FAILURES; i++)
+		assert_int_equal(check(fixture, "anna:x", &err), LOGIN_NOBODY);
+	assert_int_equal(check(fixture, "anna:a: secret", &err), LOGIN_TOO_MANY);
+}
+
 static void
 counts_failures_of_other_credentials(void **state)
 {
@@ -246,6 +268,10 @@ counts_failures_of_other_credentials(void **state)
 	assert_true(login_is_paused(fixture->login, "2001:db8:0:0:ffff::7"));
 	assert_false(login_is_paused(fixture->login, "2001:db8:0:1::1"));
 	assert_int_equal(check(fixture, "anna:a: secret", &err), 0);
+	for (int i = 0; i < LOGIN_FAILURES; i++)
+		login_failed(fixture->login, "::ffff:198.51.100.1");
+	assert_true(login_is_paused(fixture->login, "198.51.100.1"));
+	assert_false(login_is_paused(fixture->login, "::FFFF:198.51.100.2"));
 }
 
 static void *
@@ -346,6 +372,7 @@ main(void)
 		TEST(remembers_who_was_right_without_a_hash),
 		TEST(checks_nothing_after_too_many_guesses_from_an_address),
 		TEST(checks_nothing_after_too_many_guesses_at_a_name),
+		TEST(lets_a_name_in_from_where_it_came_before),
 		TEST(counts_failures_of_other_credentials),
 		TEST(serves_several_threads),
 		TEST(lets_nobody_in_without_memory),

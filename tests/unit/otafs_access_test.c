@@ -2,12 +2,14 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/access_token.h"
+#include "otafs/handle.h"
 #include "otafs/node.h"
 #include "tests/unit/fixture.h"
 
@@ -104,10 +106,33 @@ gives_each_role_what_it_may(void **state)
 }
 
 static void
+writes_no_more_to_what_was_open_before(void **state)
+{
+	struct fixture *f = *state;
+	struct handle *handle;
+	struct node node;
+	struct err err;
+
+	give(f, "anna", "operate");
+	assert_int_equal(find(f, "as/anna/devices/car7/name", WEB, &node, &err), 0);
+	assert_int_equal(handle_open(&node, O_WRONLY, &handle, &err), 0);
+	give(f, "anna", "view");
+	assert_int_equal(find(f, "as/anna/devices/car7/name", WEB, &node, &err), 0);
+	assert_int_equal(handle_write(handle, &node, "van", 3, 0, &err), -EACCES);
+	assert_reason(err, "this needs role operate, he has view");
+	handle_free(handle);
+	assert_int_equal(find(f, "as/anna/csv/tags.csv", WEB, &node, &err), 0);
+	assert_int_equal(node_take_lines(&node, "DeviceID;Color\n", "car7;red\n", 2, &err), -EACCES);
+	assert_reason(err, "this needs role operate");
+}
+
+static void
 keeps_who_gets_in_for_the_role_keys(void **state)
 {
 	static const char *const paths[] = { "enroll/tokens", "enroll/blocked", "access/administrators",
-		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr" };
+		"access/administrators/eve", "devices/car7/certificates", "devices/car7/csr",
+		"devices/car7/in/ecus", "devices/car7/in/manifest", "devices/car7/in/events",
+		"devices/car7/in/config" };
 	struct fixture *f = *state;
 	struct node node;
 	struct err err;
@@ -124,6 +149,37 @@ keeps_who_gets_in_for_the_role_keys(void **state)
 		assert_int_equal(find(f, path, WEB, &node, &err), 0);
 		assert_int_equal(node_may_write(&node, &err), 0);
 	}
+}
+
+static void
+makes_a_blocked_device_for_whoever_may_unblock_it(void **state)
+{
+	struct fixture *f = *state;
+	char as[128], path[256];
+	struct access access;
+	struct node node;
+	struct err err;
+
+	give(f, "anna", "operate");
+	give(f, "bert", "keys");
+	assert_int_equal(find(f, "as/anna/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
+	assert_int_equal(find(f, "as/anna/devices/car8", WEB, &node, &err), 0);
+	assert_int_equal(node_remove(&node, &err), 0);
+	assert_int_equal(find(f, "as/anna/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), -EACCES);
+	assert_string_equal(err.text, "anna: this needs role keys, he has operate");
+	made(f, &local, "user bert\npaths devices", as, &access);
+	snprintf(path, sizeof(path), "as/%s/devices", as);
+	assert_int_equal(find(f, path, WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), -EACCES);
+	assert_string_equal(err.text, "enroll/blocked/car8: is not within the token's paths");
+	assert_int_equal(find(f, "as/bert/devices", WEB, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
+	assert_int_equal(find(f, "devices/car8", 0, &node, &err), 0);
+	assert_int_equal(node_remove(&node, &err), 0);
+	assert_int_equal(find(f, "devices", 0, &node, &err), 0);
+	assert_int_equal(node_make(&node, "car8", &err), 0);
 }
 
 static void
@@ -216,6 +272,9 @@ matches_patterns_by_parts(void **state)
 		{ "groups/a devices/b", "groups/b", ACCESS_OUTSIDE },
 		{ "d*", "devicesx", ACCESS_WITHIN },
 		{ "device?", "devices", ACCESS_WITHIN },
+		{ " devices/car7", "devices/car8", ACCESS_OUTSIDE },
+		{ " devices/car7 ", "devices/car7", ACCESS_WITHIN },
+		{ " ", "devices/car7", ACCESS_OUTSIDE },
 	};
 
 	(void)state;
@@ -344,6 +403,9 @@ refuses_requests_in_words(void **state)
 		{ "paths ../x", "is no path below the top" },
 		{ "paths /devices", "is no path below the top" },
 		{ "paths a//b", "is no path below the top" },
+		{ "paths  /devices", "is no path below the top" },
+		{ "paths ", "none is named" },
+		{ "paths", "none is named" },
 		{ "paths \xc3\xa4", "not printable" },
 		{ "expires soon", "is neither 30d" },
 		{ "expires 0d", "is neither 30d" },
@@ -398,7 +460,7 @@ static void
 shows_and_revokes_own_tokens_only(void **state)
 {
 	struct fixture *f = *state;
-	struct access anna, bert, ci, other;
+	struct access anna, bert, ci, other, child;
 	struct access_asker asker = { &bert, "bert (web)" };
 	struct err err = { 0 };
 	char as[128];
@@ -412,8 +474,14 @@ shows_and_revokes_own_tokens_only(void **state)
 	assert_int_equal(access_token_find(&f->core, ci.token, &asker, &err), -ENOENT);
 	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -ENOENT);
 	asker.access = &other;
-	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -EACCES);
-	assert_reason(err, "was not made with token");
+	assert_int_equal(access_token_find(&f->core, ci.token, &asker, &err), -ENOENT);
+	assert_int_equal(access_token_find(&f->core, other.token, &asker, &err), 0);
+	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), -ENOENT);
+	assert_reason(err, "there is no such token");
+	made(f, &other, "", as, &child);
+	assert_int_equal(access_token_find(&f->core, child.token, &asker, &err), 0);
+	asker.access = &child;
+	assert_int_equal(access_token_find(&f->core, other.token, &asker, &err), -ENOENT);
 	asker.access = &anna;
 	assert_int_equal(access_token_revoke(&f->core, ci.token, &asker, &err), 0);
 	give(f, "bert", "keys");
@@ -444,7 +512,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gives_each_role_what_it_may),
+		TEST(writes_no_more_to_what_was_open_before),
 		TEST(keeps_who_gets_in_for_the_role_keys),
+		TEST(makes_a_blocked_device_for_whoever_may_unblock_it),
 		TEST(lets_nobody_else_in),
 		TEST(does_not_show_what_is_not_there),
 		TEST(belongs_to_the_gate_below_as),

@@ -581,7 +581,7 @@ sums_device_certificates_up(void **state)
 		lines += logged(f, now, 0, "what=\"device certificates\"");
 	assert_in_range(lines, 4, 6);
 	assert_string_equal(
-	    says(f, NOW + 3 * DAY, "device certificates", "command"), "ota-device-cert --ca-dir DIR car7 OUT");
+	    says(f, NOW + 3 * DAY, "device certificates", "command"), "ota-device-cert car7 OUT");
 	text = printed(f, NOW + 3 * DAY, expiry_print);
 	assert_non_null(strstr(text, "Device certificates that expire next:\n           2030-"));
 }

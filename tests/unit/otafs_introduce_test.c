@@ -218,8 +218,8 @@ refuses_names_and_numbers_that_are_none(void **state)
 	static const struct wish slash = { .name = "a/b", .serial = "05" };
 	static const struct wish longer = { .name = "c",
 		.serial = "7F000000000000000000000000000000000000FFFF" };
+	static const struct wish dotted = { .name = ".introduce", .serial = "05" };
 	static const struct wish negative = { .name = "c", .serial = "-05" };
-	static const struct wish reserved = { .name = "introduce", .serial = "05" };
 	struct fixture *f = *state;
 	const char *code = "certificate_not_accepted";
 
@@ -227,7 +227,7 @@ refuses_names_and_numbers_that_are_none(void **state)
 	refuses(f, &slash, code, "device id \"a/b\"");
 	refuses(f, &longer, code, "more than 20 octets");
 	refuses(f, &negative, code, "serial");
-	refuses(f, &reserved, code, "introduce: is not for devices");
+	refuses(f, &dotted, code, "device id \".introduce\"");
 }
 
 static void

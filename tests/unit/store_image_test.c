@@ -630,6 +630,59 @@ refuses_targets_that_clients_would_choke_on(void **state)
 	assert_targets_refused(f, targets_document(3), "fw-9: was published with sha256 " HASH_A);
 }
 
+/* What was asked of a judge: "fw-9 old new" and so on. */
+static char asked[256];
+
+static int
+note_and_answer(const char *file, const json_t *before, const json_t *after, void *answer, struct err *err)
+{
+	size_t used = strlen(asked);
+
+	snprintf(asked + used, sizeof(asked) - used, "%s%s%s;", file ? file : "trust", before ? " old" : "",
+	    after ? " new" : "");
+	err_set(err, EACCES, "the judge is against it");
+	return *(int *)answer;
+}
+
+static int
+push_judged(struct fixture *f, json_t *document, int answer, struct err *err)
+{
+	const struct image_judge judge = { note_and_answer, &answer };
+	AUTO(free_p) char *text = NULL;
+	char checksum[DIGEST_HEX_SIZE];
+	size_t bytes;
+
+	*asked = '\0';
+	text = seal(document, signer.online, &bytes);
+	json_decref(document);
+	present_checksum(f, checksum);
+	return image_put_targets(f->image, text, bytes, checksum, &judge, err);
+}
+
+static void
+asks_the_judge_about_each_change_and_no_other(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	json_t *d;
+
+	assert_int_equal(push_judged(f, targets_document(2), 77, &err), 77);
+	assert_string_equal(asked, "fw-9 new;");
+	assert_reason(err, "the judge is against it");
+	assert_int_equal(version_of(f, "targets.json"), 1);
+	assert_int_equal(push_judged(f, targets_document(2), 0, &err), 0);
+	assert_int_equal(push_judged(f, targets_document(3), 77, &err), 0);
+	assert_string_equal(asked, "");
+	json_object_set_new(
+	    json_object_get(entry_of(d = targets_document(4)), "custom"), "uri", json_string("https://x/y"));
+	assert_int_equal(push_judged(f, d, 0, &err), 0);
+	assert_string_equal(asked, "fw-9 old new;");
+	json_object_clear(json_object_get(d = targets_document(5), "targets"));
+	assert_int_equal(push_judged(f, d, 77, &err), 77);
+	assert_string_equal(asked, "fw-9 old;");
+	assert_int_equal(version_of(f, "targets.json"), 4);
+}
+
 static void
 holds_a_root_back_until_targets_fit_it(void **state)
 {
@@ -1198,6 +1251,7 @@ main(void)
 		TEST(retires_what_is_asked_for_unless_it_is_assigned),
 		TEST(publishes_targets_byte_for_byte),
 		TEST(refuses_targets_that_clients_would_choke_on),
+		TEST(asks_the_judge_about_each_change_and_no_other),
 		TEST(holds_a_root_back_until_targets_fit_it),
 		TEST(takes_the_next_targets_once),
 		TEST(gives_snapshot_and_timestamp_lives_of_their_own),

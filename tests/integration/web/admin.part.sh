@@ -97,7 +97,8 @@ ok "a group is renamed" answers 204 bert MOVE /tree/groups/pilots -H "Destinatio
 ok "and taken away" answers 204 bert DELETE /tree/groups/first
 ok "what is not there is not found" answers '404 "code":"not_found"' bert GET /tree/devices/none/status
 ok "a text is not written to" answers '405 "code":"method_not_allowed"' bert PUT /tree/devices/adm1/status -d x
-ok "a report that means nothing is refused by the tree" answers '400 "code":"' bert POST /tree/devices/adm1/in/manifest -d '{}'
+ok "a report that means nothing is refused by the tree" answers '400 "code":"' anna POST /tree/devices/adm1/in/manifest -d '{}'
+ok "operate does not speak for a device" answers "403 bert: this needs role keys" bert POST /tree/devices/adm1/in/manifest -d '{}'
 ok "there are no other paths" answers '404 /tree/ and /whoami' anna GET /
 ok "nor the way of devices" answers 404 anna GET /tree/gate/
 ok "nor other methods" answers '405 "code":"method_not_allowed"' anna PATCH /tree/README -d x
@@ -128,6 +129,9 @@ ok "a token gets in" answers '200 Car' "$token" GET /tree/devices/adm1/name
 ok "and writes where it may" answers 204 "$token" PUT /tree/devices/adm1/name -d Bus
 ok "which is told" told named "anna \(token $id\)"
 ok "but nowhere else" answers "403 the token's paths do not lead there" "$token" PUT /tree/devices/adm2/name -d Bus
+ok "a refusal to move is none of the method" answers '403 "code":"forbidden"' "$token" MOVE /tree/devices/adm1 \
+	-H "Destination: $admin_url/tree/devices/adm3"
+ok "it sees no other token" answers 404 "$token" GET "/tree/access/tokens/$(admin token anna | cut -c5-12)"
 ok "neither it nor its digest is in a log" sh -c "! grep -rE '$token|$digest' $T/*.log $T/gateway"
 ok "it is narrowed by who has it" answers 201 "$token" POST /tree/access/tokens/new -d 'role view'
 child=$(cat "$T/body")
@@ -140,3 +144,8 @@ ok "a revoked one is nobody" answers "401 the token is not valid" "$token" GET /
 ok "nor is one that was made with it" answers "401 the token is not valid" "$child" GET /tree/devices/adm1/name
 ok "an invented one is no token" answers "401 this is no token" - GET /whoami -H 'Authorization: Bearer ota_x'
 rmdir "$T/mount/devices/adm1" "$T/mount/devices/adm2"
+stop admin-gate
+ok "without ota-admin-gate it is 503" answers '503 "code":"not_available"' anna GET /tree/README
+ok "... with words when to try again" has "$T/headers" '^[Rr]etry-[Aa]fter: [1-9]'
+start admin-gate "$OTA_BIN/ota-admin-gate" -c "$conf"
+ok "it goes on when that is back" wait_for 10 answers 200 anna GET /whoami

@@ -9,8 +9,7 @@ sign() {
 	shift 3
 	mkdir -p "$T/$who"
 	printf '%s\n' "${@:-basicConstraints=CA:FALSE}" >"$T/$who/extensions"
-	[ -e "$T/$who/pkey.pem" ] ||
-		openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/$who/pkey.pem" 2>/dev/null
+	[ -e "$T/$who/pkey.pem" ] || cp "$T/certs1/pkey.pem" "$T/$who"
 	openssl req -new -utf8 -multivalue-rdn -subj "$subject" -key "$T/$who/pkey.pem" 2>/dev/null |
 		openssl x509 -req -days 30 -CA "$T/pki/$ca.pem" -CAkey "$T/pki/$ca.key" -extfile "$T/$who/extensions" \
 			-set_serial "0x4$(openssl rand -hex 15)1" -out "$T/$who/client.pem" 2>/dev/null
@@ -24,12 +23,10 @@ odd() {
 	mkdir "$devices/certs1/certificates/$(serial_of "$odd")"
 }
 handed='[{"id":"by-a-stranger","deviceTime":"2026-01-01T00:00:00Z","eventType":{"id":"DevicePaused","version":0},"event":{}}]'
+printf '%s\n' /director/root.json /director/9.root.json /repo/targets/x /treehub/config >"$T/certs.asked"
 # nobody NAME: TLS is spoken, and all that it asks for is refused; nothing is taken in
 nobody() {
-	for path in /director/root.json /director/9.root.json /repo/targets/x /treehub/config; do
-		empty 403 "$1" "$path" || return 1
-	done
-	gives 403 "$1" /events -X POST -d "$handed" && not grep -q by-a-stranger "$devices"/certs*/history
+	all_are "403 0" "$1" "$T/certs.asked" && gives 403 "$1" /events -X POST -d "$handed" && not grep -q by-a-stranger "$devices"/certs*/history
 }
 # no_way NAME: gets no connection, or no answer but that its certificate is bad (400 is what nginx says after the handshake)
 no_way() {
@@ -88,6 +85,13 @@ mkdir "$devices/a+b:c.d_e-f/certificates/$(serial_of certs-signs)"
 ok "+ : . _ - in an id are no obstacle" gives 200 certs-signs /director/root.json
 ok "... for what it hands in either" gives 200 certs-signs /events -X POST -d '[]'
 
+longest=$(printf '%063d1' 0)
+mkdir "$devices/$longest"
+sign certs-longest "/CN=$longest" device-ca
+mkdir "$devices/$longest/certificates/$(serial_of certs-longest)"
+ok "neither is one of 64 characters" gives 200 certs-longest /director/root.json
+ok "... when it hands in" gives 200 certs-longest /events -X POST -d '[]'
+
 enroll certs3
 mine=$(serial_of certs3)
 rmdir "$devices/certs3/certificates/$mine"
@@ -102,11 +106,20 @@ ok "a deleted device is nobody at once" nobody certs3
 # ---- what no device CA has signed for a client, now
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=otafs device CA" \
 	-keyout "$T/pki/rogue.key" -out "$T/pki/rogue.pem" 2>/dev/null
-for ca in rogue server-ca build-ca; do
+for ca in rogue server-ca build-ca admin-ca; do
 	sign "certs-$ca" /CN=certs1 "$ca"
 	mkdir "$devices/certs1/certificates/$(serial_of "certs-$ca")"
 	ok "a certificate of the $ca gets nowhere" no_way "certs-$ca"
 done
+# elsewhere CURL-ARGUMENT...: as certs1 on the build listener, by certificate alone
+elsewhere() {
+	: >"$T/body"
+	got=$(curl -s -o "$T/body" -w '%{http_code}' --cacert "$T/certs1/root.crt" --cert "$T/certs1/client.pem" \
+		--key "$T/certs1/pkey.pem" "$@")
+	case $got in 000 | 401) not grep -q signatures "$T/body" ;; *) echo "$got" && false ;; esac
+}
+ok "a device is no builder" elsewhere "$build_url/api/v1/user_repo/targets.json"
+ok "... nor does it push" elsewhere "$build_url/api/v3/refs/heads/push/x" -d "$(printf '%064d' 0)"
 odd certs-server /CN=certs1 extendedKeyUsage=serverAuth
 ok "a certificate for servers gets nowhere" no_way certs-server
 odd certs-client /CN=certs1 extendedKeyUsage=clientAuth

@@ -10,6 +10,7 @@ gateway() {
 check() { gateway check -c "$conf" "$@"; }
 report_has() { has "$T/check.out" "$1"; }
 
+stop admin # another section has started it
 check --cert "$T/check" >"$T/check.out" 2>&1
 ok "ota-gateway check finds all in order" is "$?" 0
 for line in "device: TLS 1.1 is not" "device: no certificate, no answer" "device: TLS 1.3 without session tickets" "device: GET /treehub/config" \
@@ -17,6 +18,15 @@ for line in "device: TLS 1.1 is not" "device: no certificate, no answer" "device
 	ok "... $line" report_has "^ok  *$line$"
 done
 ok "and says of each listener whether it is up" report_has "^(-|ok)  *admin: "
+other=nginx
+[ "$WEB" != nginx ] || other=lighttpd
+for command in "check $other -c $conf" "run $other device" "reload $other device" "certificate -c $conf --reload $other"; do
+	files=
+	[ "${command%% *}" != certificate ] || files="$T/pki/server.pem $T/pki/server.key"
+	# shellcheck disable=SC2086 # words
+	ok "${command%% *} tells a folder that is another server's" refuses "gateway: written for $WEB: ota-gateway render $other " \
+		"$top/scripts/ota-gateway" $command "$T/gateway" $files
+done
 ok "it tells a folder without a certificate" refuses "none: has no client.pem" check --cert "$T/none"
 
 sed "s|^server_ca = .*|server_ca = $T/pki/device-ca.pem|" "$conf" >"$T/check.conf"

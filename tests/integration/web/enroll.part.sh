@@ -23,7 +23,7 @@ zip_member "$T/token.zip" autoprov_credentials.p12 >"$T/token.p12"
 ok "which has a certificate" take_apart "$T/token" "$T/token.p12"
 ok "a device asks with a ttl in quotes" ask 200 token '{"deviceId":"new1","ttl":"36000"}'
 ok "and gets an archive" header "Content-Type: application/x-pkcs12"
-ok "that nobody keeps" header "Cache-Control: no-cache"
+ok "that nobody keeps" header "Cache-Control: no-store"
 ok "with key, certificate and CA" take_apart "$T/new1" "$T/body"
 ok "by which it is known" gives 200 new1 /director/1.root.json
 ok "and registers" device new1 poll

@@ -56,4 +56,5 @@ ok "a binary is published" wait_for 20 test -e "$T/spool/done/life-image.receipt
 file=$(jq -r '.published[0].target' "$T/spool/done/life-image.receipt.json" | jq -Rr '@uri' | sed 's|%2F|/|g')
 ok "and fetched by its name, encoded as aktualizr does" gives 200 life "/repo/targets/$file"
 ok "whole" body_is "$T/spool/done/life-image"
+ok "... which no cache keeps: another may have that name" header "cache-control: no-cache"
 ok "a download goes on where it broke off" gives 206 life "/repo/targets/$file" -H "Range: bytes=2999999-"

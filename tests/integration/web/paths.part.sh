@@ -32,15 +32,48 @@ object=$(cd "$T/repository/ostree" && find objects -type f -name '*.filez' | hea
 ok "serves an object" gives 200 paths "/treehub/$object"
 ok "... for ever" header "cache-control: public, max-age=31536000, immutable"
 ok "... under doubled slashes" gives 200 paths "//treehub//$(echo "$object" | sed 's|/|//|g')"
+ok "what is not in it" empty 416 paths "/treehub/$object" -H "Range: bytes=99999999-"
+is_not_kept() { header "cache-control: no-cache" || no_header cache-control; }
+ok "... no cache keeps" is_not_kept
+fetch paths "/treehub/$object" -D "$T/head" >"$T/said"
+since=$(tr -d '\r' <"$T/head" | sed -n 's/^[Ll]ast-[Mm]odified: //p')
+ok "what has not changed since is not sent again" gives 304 paths "/treehub/$object" -H "If-Modified-Since: $since"
+mkdir -p "$T/repository/ostree/deltas/we" && cp "$T/repository/ostree/config" "$T/repository/ostree/deltas/we/b-superblock"
+ok "serves a delta" gives 200 paths /treehub/deltas/we/b-superblock
+ok "... for ever" header "cache-control: public, max-age=31536000, immutable"
+rm -r "$T/repository/ostree/deltas/we"
 ok "... by HTTP/1.1, whatever else is offered" gives 200 paths "/treehub/$object" --http2
 ok "... as it says" header "HTTP/1.1 200 OK"
 
 # ---- what a device hands in, with slashes
 events='[]'
-for path in /events /events/ //events ///events// /events?x=y; do
-	ok "takes POST $path" gives 200 paths "$path" -X POST -d "$events"
-done
-ok "takes PUT /system_info/" gives 200 paths /system_info/ -X PUT -d '{}'
+ok "takes POST /events?x=y" gives 200 paths "/events?x=y" -X POST -d "$events"
+# Each with its method, a body, and what is said of it.
+cat >"$T/handed-in" <<END
+/director/manifest PUT {} 400 device_not_registered
+/director/ecus POST {} 400 invalid_ecus
+/system_info PUT {} 200
+/system_info POST {} 200
+/core/system_info PUT {} 200
+/system_info/network PUT {"hostname":"x"} 200
+/system_info/network POST {"hostname":"x"} 200
+/system_info/config POST x=1 200
+/core/installed PUT [] 200
+/events POST [] 200
+/devices POST {"deviceId":"x"} 403 unknown_device
+/.well-known/est/simpleenroll POST x 403 unknown_device
+/.well-known/est/simplereenroll POST x 400 bad_request
+END
+# takes PATH METHOD BODY STATUS [CODE]: in whatever way the slashes stand; none is sent elsewhere
+takes() {
+	for way in "$1" "$1/" "/$1" "$(echo "$1" | sed 's|/|///|g')//"; do
+		gives "$4" paths "$way" -X "$2" -d "$3" && no_header location || return 1
+		[ -z "${5-}" ] || is "$(jq -r .code "$T/body")" "$5" || return 1
+	done
+}
+while read -r path method body status code; do
+	ok "takes $method $path with one slash, two, and one at its end" takes "$path" "$method" "$body" "$status" "$code"
+done <"$T/handed-in"
 
 # ---- what is not there
 cat >"$T/missing" <<END
@@ -101,7 +134,7 @@ cat >"$T/missing" <<END
 /index.html
 /cgi-bin/x
 END
-ok "answers 404 without a body for $(grep -c . "$T/missing") paths that are none" each "$T/missing" empty 404 paths
+ok "answers 404 without a body for $(grep -c . "$T/missing") paths that are none" all_are "404 0" paths "$T/missing"
 ok "... nor an object that may come" empty 404 paths "/treehub/objects/ab/$(printf '%062d' 0).filez"
 ok "... which no cache keeps" header "cache-control: no-cache"
 
@@ -182,15 +215,9 @@ END
 # A normalised path may well be the device's own; then it is for that to be there. Refused is refused without a body and
 # without a redirect.
 is_denied() {
-	: >"$T/body"
-	: >"$T/head"
-	got=$(fetch paths "$1" --path-as-is -D "$T/head")
-	case $got in
-	404 | 403 | 400) not test -s "$T/body" && no_header location && no_header x-injected ;;
-	*) echo "$1: $got" && cat "$T/body" && false ;;
-	esac
+	all_are "40[034] 0" paths "$T/hostile" && no_header location && no_header x-injected
 }
-ok "denies $(grep -c . "$T/hostile") paths to other devices and to the machine" each "$T/hostile" is_denied
+ok "denies $(grep -c . "$T/hostile") paths to other devices and to the machine" is_denied
 ok "which the other device can have" gives 200 paths2 /director/1.root.json
 ok "a path that is too long is refused, too" sh -c "case \$(curl -s -o '$T/body' -w '%{http_code}' --cert '$T/paths/client.pem' \
 	--key '$T/paths/pkey.pem' --cacert '$T/paths/root.crt' '$url/repo/$(printf '%030000d' 0)') in 4??) ! test -s '$T/body' ;; *) false ;; esac"
@@ -202,6 +229,19 @@ ok "no header makes it another" gives 200 paths /director/targets.json -H "SSL-C
 	-H "SSL-CLIENT-M-SERIAL: $theirs" -H "X-Rewrite-URL: /devices/paths2/$theirs/director/targets.json" \
 	-H "X-Original-URL: /devices/paths2/$theirs/director/targets.json" -H "X-SSL-Client-CN: paths2" -H "Host: paths2"
 ok "... it gets its own" body_is "$devices/paths/director/targets.json"
+
+# ---- conditions
+is_condition() { # is_condition HEADER: met or not, no words of the server's own
+	: >"$T/body"
+	case $(fetch paths /repo/root.json -H "$1") in
+	200 | 206) body_is "$T/mount/repo/root.json" ;;
+	304 | 406 | 412 | 416 | 417) not test -s "$T/body" ;;
+	*) cat "$T/body" && false ;;
+	esac
+}
+printf '%s\n' 'If-Match: "x"' 'If-None-Match: *' 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT' 'Range: bytes=99999999-' \
+	'Accept: x/y' 'Accept-Charset: x' 'Expect: x' >"$T/conditions"
+ok "says nothing of its own about $(grep -c . "$T/conditions") conditions that are not met" each "$T/conditions" is_condition
 
 # ---- methods
 is_no_method() { # is_no_method METHOD: refused without a body, before anything is looked at

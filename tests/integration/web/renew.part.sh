@@ -1,7 +1,6 @@
 # shellcheck shell=sh disable=SC2154,SC2317 # $devices is the suite's; functions are called by name
-# A device's certificate through the server: one of the issuing CA, renewed by EST, revoked; and one of a fleet's CA.
+# A device's certificate through the server: one of the issuing CA, renewed by EST, revoked; and of a fleet's CAs.
 renew() { "$top/scripts/ota-device-renew" --url "$url" "$@" "$T/renew"; }
-serial_of() { openssl x509 -in "$T/$1/client.pem" -noout -serial | cut -d= -f2; }
 # posts STATUS ID PATH BODY [CURL ARGUMENT...]
 posts() {
 	want=$1 id=$2 path=$3 body=$4
@@ -29,6 +28,7 @@ ok "and hands in" posts 200 renew /events '[]'
 ok "which ends the old one in time" has "$devices/renew/history" "certificate $first ends at .*: $second is in use"
 ok "a new key, and a command after it" says "^reloaded$" renew --days 10000 --new-key --reload "echo reloaded"
 ok "that is another key" not cmp "$T/renew/pkey.pem" "$T/renew.key"
+ok "again, before it was used for anything" renew --days 10000 --new-key
 ok "and fits" posts 200 renew /events '[]'
 # A change of both files that was broken off between them.
 cp "$T/renew/client.pem" "$T/renew/client.pem.next"
@@ -46,15 +46,15 @@ ok "it is revoked" "$top/scripts/ota-device-cert" -c "$conf" --revoke "$(serial_
 ok "and renews nothing" refuses "simplereenroll: 403 no device renew with certificate" renew --days 10000
 ok "nor fetches" is "$(fetch renew /.well-known/est/cacerts)" 403
 
-# ---- a fleet's own CA
+# ---- a fleet's own CAs
 
-# truck ID SERIAL: what aktualizr-cert-provider makes: version 3, no extension
+# truck ID SERIAL [CA]: what aktualizr-cert-provider makes: version 3, no extension
 truck() {
 	mkdir "$T/$1"
 	cp "$T/pki/server-ca.pem" "$T/$1/root.crt"
 	openssl req -new -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$T/$1/pkey.pem" -out "$T/$1/csr"
 	: >"$T/none"
-	openssl x509 -req -days 30 -CA "$T/fleet.pem" -CAkey "$T/fleet.key" -set_serial "$2" -extfile "$T/none" -in "$T/$1/csr" \
+	openssl x509 -req -days 30 -CA "$T/${3:-fleet}.pem" -CAkey "$T/${3:-fleet}.key" -set_serial "$2" -extfile "$T/none" -in "$T/$1/csr" \
 		-out "$T/$1/client.pem"
 } 2>"$T/said"
 truck truck1 0x10
@@ -66,6 +66,10 @@ ok "the history knows how" has "$devices/truck1/history" "certificate 10 accepte
 ok "it fetches" is "$(fetch truck1 /director/root.json)" 200
 ok "it may renew here as well" "$top/scripts/ota-device-renew" --url "$url" --days 10000 "$T/truck1"
 ok "and hands in with that" posts 200 truck1 /events '[]'
+truck truck3 0x10 fleet2
+ok "one of the other CA comes, too, with the same serial number" posts 200 truck3 /events '[]'
+ok "... which the history tells apart" has "$devices/truck3/history" "certificate 10 accepted from fleet CN=a fleet2"
+ok "... and fetches" is "$(fetch truck3 /director/root.json)" 200
 truck truck2 0x11
 ok "another one comes" posts 200 truck2 /events '[]'
 ok "and is revoked" rmdir "$devices/truck2/certificates/11"

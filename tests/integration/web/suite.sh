@@ -6,12 +6,16 @@
 # shellcheck source=tests/integration/answers.sh
 . "$top/tests/integration/answers.sh"
 
-settings "fleet_ca = $T/fleet.pem" "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600"
+settings "fleet_ca = $T/fleet.pem" "spool_quiet_seconds = 0" "client_seconds = 5" "device_requests_per_minute = 600" \
+	"manifest_kb = 128" "ecus_kb = 64" "system_info_kb = 2048" "network_kb = 8" "config_kb = 32" "installed_kb = 512"
 printf 'push/* - qemux86-64\n' >"$T/build-refs"
-# Certificates: an issuing CA, and a fleet with a CA of its own.
+# Certificates: an issuing CA, and a fleet with two CAs of its own.
 make_keys
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=a fleet" -keyout "$T/fleet.key" \
-	-out "$T/fleet.pem" 2>"$T/openssl.said"
+for name in fleet fleet2; do
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=a $name" -keyout "$T/$name.key" \
+		-out "$T/$name.pem" 2>"$T/openssl.said"
+done
+cat "$T/fleet2.pem" >>"$T/fleet.pem"
 start_signd
 make_issuer
 start_watcher

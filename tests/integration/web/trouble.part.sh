@@ -5,6 +5,15 @@
 # ---- a certificate that is taken away
 enroll trouble
 enroll trouble2
+# resume: asks as trouble2 in the session that it had before, if the server has any idea of it
+resume() {
+	[ "$1" = -sess_out ] || [ -s "$2" ] || set --
+	printf 'GET /director/root.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' |
+		timeout 10 openssl s_client -connect "127.0.0.1:$port" -cert "$T/trouble2/client.pem" -key "$T/trouble2/pkey.pem" \
+			-CAfile "$T/pki/server-ca.pem" -servername localhost -ign_eof -tls1_2 "$@" >"$T/trouble.session" 2>&1
+	grep -ao 'HTTP/1\.1 [0-9]*' "$T/trouble.session"
+}
+ok "a session begins" is "$(resume -sess_out "$T/session")" "HTTP/1.1 200"
 mkfifo "$T/trouble.in"
 openssl s_client -connect "127.0.0.1:$port" -cert "$T/trouble2/client.pem" -key "$T/trouble2/pkey.pem" -quiet \
 	-CAfile "$T/pki/server-ca.pem" -servername localhost <"$T/trouble.in" >"$T/trouble.out" 2>/dev/null &
@@ -25,6 +34,7 @@ ask "PUT /events" 'Content-Length: 2\r\n' '[]'
 ok "... nor does it report" wait_for 5 answered 4 403
 ok "and it is still the same connection" answered 5
 exec 3>&-
+ok "who comes back with the session of before is refused, too" is "$(resume -sess_in "$T/session")" "HTTP/1.1 403"
 
 # ---- a reload in the middle of a download
 head -c 25165824 /dev/urandom >"$T/trouble.bin"
@@ -49,6 +59,31 @@ wait $download
 ok "which ends well" is "$(cat "$T/download.status")" 200
 ok "with every byte" cmp "$T/download" "$T/trouble.bin"
 
+# ---- a file that cannot be read
+ok "(makes a file that otafs may not open)" sh -c "mkdir -p $T/repository/ostree/objects/aa && cp $T/repository/ostree/config \
+	$T/repository/ostree/objects/aa/b.filez && chmod 0 $T/repository/ostree/objects/aa/b.filez"
+ok "is 503: neither missing nor forbidden" empty 503 trouble /treehub/objects/aa/b.filez
+ok "... with words when to try again" header "Retry-After: [1-9][0-9]*"
+ok "... and is not to be kept" no_header "Cache-Control: public"
+rm "$T/repository/ostree/objects/aa/b.filez"
+
+# ---- a signer that does not answer, a watcher that is away
+mkdir "$devices/trouble3"
+enroll trouble3
+stop signd
+ok "a document that cannot be signed now is 503, not missing" empty 503 trouble3 /director/targets.json
+ok "... with words when to try again" header "Retry-After: [1-9][0-9]*"
+start_signd
+signed() { gives 200 trouble3 /director/targets.json; }
+ok "and comes when it can" wait_for 10 signed
+stop watcher
+for path in "/api/v3/objects/00/$(printf '%062d' 0).commit -I" /api/v3/refs/heads/none "/api/v3/refs/heads/none -X POST -d x"; do
+	# shellcheck disable=SC2086 # a path and arguments
+	ok "without ota-watcher $path is 503" is "$(push $path)" 503
+	ok "... with words when to try again" file_with "$T/headers" "^[Rr]etry-[Aa]fter: [1-9]"
+done
+start_watcher
+
 # ---- otafs away and back under load
 # report: events one after the other; which were acknowledged, and each status
 report() {
@@ -64,7 +99,7 @@ report() {
 read_on() {
 	while [ ! -e "$T/trouble.stop" ]; do
 		get "/dev/null" "$url/director/targets.json" -o /dev/null "$url/repo/timestamp.json" -o /dev/null "$url$image" \
-			>>"$T/statuses"
+			-o /dev/null "$url/treehub/config?[1-30]" >>"$T/statuses"
 	done
 }
 count() { grep -c "$1" "$T/statuses"; }
@@ -109,6 +144,20 @@ stop gate
 ok "without ota-gate reports are 503" empty 503 trouble /events -X POST -d '[]'
 ok "... with words when to try again" header "Retry-After: [1-9][0-9]*"
 ok "and what can be fetched is fetched" gives 200 trouble /director/root.json
+# One that ends just now takes a request and says nothing.
+cat >"$T/mute" <<'END'
+use strict; use IO::Socket::UNIX;
+my $socket = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 64) or die $!;
+chmod 0666, $ARGV[0];
+while (my $client = $socket->accept) { sysread $client, my $head, 65536 }
+END
+rm -f "$T/gate.sock"
+start mute perl "$T/mute" "$T/gate.sock"
+needs 5 test -S "$T/gate.sock"
+ok "with one that breaks off reports are 503" empty 503 trouble /events -X POST -d '[]'
+ok "... with words when to try again" header "Retry-After: [1-9][0-9]*"
+stop mute
+rm "$T/gate.sock"
 start gate "$OTA_BIN/ota-gate" -c "$conf"
 back "a start of ota-gate"
 touch "$T/trouble.stop"
@@ -118,11 +167,7 @@ echo "# $(sort "$T/statuses" | uniq -c | tr -s ' \n' ' ')"
 ok "no answer was anything but 200 and 503" is "$(grep -vxc -e 200 -e 503 "$T/statuses")" 0
 ok "and both were given" test "$(count 200)" -gt 20 -a "$(count 503)" -gt 0
 is_kept() {
-	while read -r id; do
-		grep -q "\"$id\"" "$devices/trouble/events" || {
-			echo "$id is lost"
-			return 1
-		}
-	done <"$T/acknowledged"
+	grep -o '"load-[0-9]*-[0-9]*"' "$devices/trouble/events" | tr -d '"' | sort -u >"$T/kept"
+	is "$(sort "$T/acknowledged" | comm -23 - "$T/kept")" ""
 }
 ok "every report that was acknowledged is there" is_kept
