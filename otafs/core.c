@@ -36,7 +36,8 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	core->config = config;
 	core->started_at = utc_now();
 	core->signer = client_new(config->sign_socket);
-	if (!core->signer)
+	core->issuer = client_new(config->sign_socket);
+	if (!core->signer || !core->issuer)
 		return err_set(err, ENOMEM, "no memory for the signer's client");
 	if ((r = state_open(config->state, &core->state, err)) < 0 ||
 	    (r = reader_open(config->state, &core->reader, err)) < 0 ||
@@ -80,6 +81,7 @@ core_close(struct core *core)
 	pins_done(&core->pins);
 	reader_free(core->reader);
 	state_free(core->state);
+	client_free(core->issuer);
 	client_free(core->signer);
 }
 

@@ -108,6 +108,9 @@ struct core {
 	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
 	int64_t shown;     /**< the publication that the signer was shown last; 0: none */
 	struct client *signer;
+	/** Another connection, for certificates: who signs documents has the lock, and is not to wait behind
+	 * all who enrol. */
+	struct client *issuer;
 	struct roots roots;
 	struct changes changes;
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */

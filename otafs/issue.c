@@ -29,7 +29,7 @@ issue(struct core *core, const char *name, const char *public_pem, int64_t days,
 
 	if (days > core->config->certificate_days)
 		days = core->config->certificate_days;
-	r = client_issue(core->signer, name, public_pem, days, &chain, &bytes, err);
+	r = client_issue(core->issuer, name, public_pem, days, &chain, &bytes, err);
 	if (r == CLIENT_NO_ISSUER)
 		return ISSUE_NO_CA;
 	if (r < 0 || (r = read_issued(chain, bytes, out, err)) < 0)
@@ -42,7 +42,7 @@ issue(struct core *core, const char *name, const char *public_pem, int64_t days,
 int
 issue_authorities(struct core *core, char **pem, size_t *bytes, struct err *err)
 {
-	int r = client_issuer(core->signer, pem, bytes, err);
+	int r = client_issuer(core->issuer, pem, bytes, err);
 
 	return r == CLIENT_NO_ISSUER ? ISSUE_NO_CA : r;
 }

@@ -93,7 +93,8 @@ cut() {
 ok "a body that is cut is no command" sh -c "test \"$(cut 4 | grep -c body_incomplete)\" = 1 &&
 	test -z \"\$(cat $T/mount/devices/many-9/name)\""
 ok "a whole one is" sh -c "test \"$(cut 5 | grep -c 'Status: 204')\" = 1 && grep -qx whole $T/mount/devices/many-9/name"
-ok "memory does not grow with a body" sh -c "
+# Of a program that is watched by a sanitizer memory says nothing.
+grep -q __asan_init "$OTA_BIN/ota-admin-gate" || ok "memory does not grow with a body" sh -c "
 	head -c 50000000 /dev/zero | $(command -v curl) -s -o $T/body --cacert $T/pki/server-ca.pem -u bert:bert-secret \
 		-H 'X-OTA-Admin: 1' -T - $admin_url/tree/devices/many-1/name
 	test \$(awk '/^VmHWM/ { print \$2 }' /proc/$(cat "$T/admin-gate.pid")/status) -lt 24000"

@@ -418,7 +418,7 @@ a_device_that_was_deleted_is_blocked(void **state)
 	assert_int_equal(state_device(f->core.state, "car8", &device, &err), 0);
 	assert_int_equal(device_remove(&f->core, &device, "anna", &err), 0);
 	assert_int_equal(ask(f, "car8"), 403);
-	assert_reason(err, "device_blocked: a device of this id was deleted");
+	assert_reason(err, "device_blocked: this id is blocked, as that of a deleted device is");
 	assert_int_equal(blocked_remove(&f->core, "car8", "anna", &err), 0);
 	assert_int_equal(ask(f, "car8"), 200);
 	assert_int_equal(token_now(f).used, 2);
