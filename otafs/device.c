@@ -97,6 +97,18 @@ device_certificate_add(
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: certificate %s is known", device->id, serial) : r;
 }
 
+/* What is to end since a newer one is in use does not, when that one is gone. */
+static int
+keep_older(struct core *core, const struct device *device, const char *who, struct err *err)
+{
+	int r = state_certificates_stay(core->state, device->id, err);
+
+	if (r)
+		return r < 0 ? r : 0;
+	return core_tell(core, device->id, who, "certificate_stays",
+	    "what was to end stays: the certificate that had taken its place is gone", err);
+}
+
 int
 device_certificate_remove(
     struct core *core, const struct device *device, const char *serial, const char *who, struct err *err)
@@ -106,8 +118,9 @@ device_certificate_remove(
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
 	if ((r = state_certificate_remove(core->state, device->id, serial, err)) == 0 &&
-	    (r = state_revoked_add(core->state, device->id, serial, who, utc_now(), err)) == 0)
-		r = note_certificate(core, device, serial, "revoked", who, err);
+	    (r = state_revoked_add(core->state, device->id, serial, who, utc_now(), err)) == 0 &&
+	    (r = note_certificate(core, device, serial, "revoked", who, err)) == 0)
+		r = keep_older(core, device, who, err);
 	r = state_end(core->state, r, err);
 	return r == STATE_NONE ? err_set(err, ENOENT, "%s: no certificate %s", device->id, serial) : r;
 }

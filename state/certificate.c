@@ -24,6 +24,9 @@ static const char CERTIFICATES_OLDER[] = "SELECT serial FROM certificate WHERE d
 					 " AND (added_at < ?3 OR (added_at = ?3 AND used_at > 0))"
 					 " AND (ends_at = 0 OR ends_at > ?4) ORDER BY serial";
 static const char CERTIFICATE_ENDS[] = "UPDATE certificate SET ends_at = ?3 WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATES_STAY[] =
+    "UPDATE certificate SET ends_at = 0 WHERE device = ?1"
+    " AND NOT EXISTS (SELECT 1 FROM certificate WHERE device = ?1 AND ends_at = 0)";
 static const char CERTIFICATES_PENDING[] = "SELECT serial FROM certificate WHERE device = ?1 AND source = ?2"
 					   " AND used_at = 0 ORDER BY serial";
 static const char CERTIFICATES_ENDED[] = "SELECT device, serial, ends_at FROM certificate"
@@ -159,6 +162,12 @@ state_certificate_ends(
 {
 	return state_answer(
 	    db_change(state->db, CERTIFICATE_ENDS, err, "ssi", device, serial, ends_at), STATE_NONE);
+}
+
+int
+state_certificates_stay(struct state *state, const char *device, struct err *err)
+{
+	return state_answer(db_change(state->db, CERTIFICATES_STAY, err, "s", device), STATE_NONE);
 }
 
 int

@@ -47,6 +47,8 @@ int state_certificate_sources(
 int state_certificate_used(
     struct state *state, const char *device, const char *serial, int64_t now, struct err *err);
 
+/** If all that @device has are about to end, none is any more. STATE_NONE: that is not so. */
+int state_certificates_stay(struct state *state, const char *device, struct err *err);
 /** Calls @each with those of @device that came or were used before @serial, whose row is @than, and stay longer
  * than until @ends_at. */
 int state_certificates_older(struct state *state, const char *device, const char *serial,

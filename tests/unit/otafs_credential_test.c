@@ -111,6 +111,29 @@ only_the_first_use_counts(void **state)
 }
 
 static void
+the_last_one_does_not_end_by_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int64_t now = utc_now();
+
+	add(f, "0A", CREDENTIAL_REQUEST);
+	use(f, "0A", now);
+	add(f, "0B", CREDENTIAL_RENEWAL);
+	use(f, "0B", now);
+	add(f, "0C", CREDENTIAL_RENEWAL);
+	use(f, "0C", now);
+	assert_int_equal(device_certificate_remove(&f->core, &f->device, "0B", "anna", &err), 0);
+	assert_true(row_of(f, "0A").ends_at > 0);
+	assert_int_equal(fixture_told(f, "what was to end stays"), 0);
+	assert_int_equal(device_certificate_remove(&f->core, &f->device, "0C", "anna", &err), 0);
+	assert_int_equal(row_of(f, "0A").ends_at, 0);
+	assert_int_equal(fixture_told(f, "what was to end stays"), 1);
+	credential_run(&f->core, now + 8 * DAY);
+	assert_true(is_there(f, "0A"));
+}
+
+static void
 one_that_was_accepted_by_its_number_takes_nobodys_place(void **state)
 {
 	struct fixture *f = *state;
@@ -221,6 +244,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_newer_one_takes_the_place_of_the_old_after_its_first_use),
 		TEST(only_the_first_use_counts),
+		TEST(the_last_one_does_not_end_by_itself),
 		TEST(one_that_was_accepted_by_its_number_takes_nobodys_place),
 		TEST(what_was_asked_for_and_never_used_gives_way),
 		TEST(what_a_fleets_ca_has_made_is_remembered_when_it_goes),
