@@ -5,7 +5,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317,SC2016
 . "$(dirname "$0")/lib.sh"
 
-settings "spool_quiet_seconds = 1" "device_requests_per_minute = 30000"
+settings "spool_quiet_seconds = 1"
 WEB=lighttpd
 start_all
 for id in car1 car2 car3 car4; do enroll $id; done

@@ -185,6 +185,8 @@ settings() {
 		server_ca = $T/pki/server-ca.pem
 	EOF
 	for line in "$@"; do echo "$line" >>"$conf"; done
+	# A test device polls as often as it can; where the limit is looked at, the test sets it.
+	grep -q '^device_requests_per_minute' "$conf" || echo "device_requests_per_minute = 30000" >>"$conf"
 }
 # start_signd: with roots of which all keys are online, unless there was a folder of keys before
 start_signd() {
