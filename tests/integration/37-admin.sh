@@ -34,18 +34,19 @@ ok "nor does another user speak to the gate" sh -c "! setpriv --reuid=64105 --re
 ok "an unknown role is refused" refuses 'a role is view, operate or keys' admin add --no-password dora root
 ok "and a short password" refuses 'less than 8 characters' sh -c "echo short | $top/scripts/ota-admin -c $conf add dora view"
 ok "which leaves no administrator without one" is "$(cat "$T/mount/access/administrators/dora")" none
+cp -r "$top/scripts" "$T/scripts" # where everybody gets to
 # as_group COMMAND...: a member of group_admin, who is not root
 as_group() { setpriv --reuid=64999 --regid=64106 --clear-groups "$@"; }
 ok "who is not root gives no password" refuses 'admin.htpasswd: cannot be written: root does that; --no-password' \
-	as_group "$top/scripts/ota-admin" -c "$conf" add dora view
+	as_group "$T/scripts/ota-admin" -c "$conf" add dora view
 ok "before he has made anybody" is "$(cat "$T/mount/access/administrators/dora")" none
-ok "but a role" as_group "$top/scripts/ota-admin" -c "$conf" add --no-password dora view
-ok "takes it away" refuses 'his role and tokens are gone' as_group "$top/scripts/ota-admin" -c "$conf" remove dora
+ok "but a role" as_group "$T/scripts/ota-admin" -c "$conf" add --no-password dora view
+ok "takes it away" refuses 'his role and tokens are gone' as_group "$T/scripts/ota-admin" -c "$conf" remove dora
 ok "which is so" is "$(cat "$T/mount/access/administrators/dora")" none
-ok "makes no builder either" refuses 'build.htpasswd: cannot be written: root does that' as_group "$top/scripts/ota-builder" \
+ok "makes no builder either" refuses 'build.htpasswd: cannot be written: root does that' as_group "$T/scripts/ota-builder" \
 	-c "$conf" --url https://x ci "/tmp/none.zip"
 ok "who is nobody is told who sees the tree" refuses 'not for you: root and group_admin see it' setpriv --reuid=64999 --regid=64999 \
-	--clear-groups "$top/scripts/ota-device-cert" -c "$conf" x "$T/x"
+	--clear-groups "$T/scripts/ota-device-cert" -c "$conf" x "$T/x"
 ok "a token for nobody" refuses 'dora is no administrator' admin token dora
 ok "a token that leads nowhere" refuses 'is no path below the top' admin token --path /etc anna
 ok "a password is made when none is given" sh -c "
