@@ -100,11 +100,13 @@ grep -q __asan_init "$OTA_BIN/ota-admin-gate" || ok "memory does not grow with a
 		-H 'X-OTA-Admin: 1' -T - $admin_url/tree/devices/many-1/name
 	test \$(awk '/^VmHWM/ { print \$2 }' /proc/$(cat "$T/admin-gate.pid")/status) -lt 24000"
 
-# hold ADDRESS COUNT FILE: requests whose bodies do not go on, until there is FILE; prints the status of those that are answered
+# hold ADDRESS COUNT FILE: requests whose bodies do not go on, until there is FILE; prints the status of those that are answered.
+# In a subshell, which perl takes the place of, so that whoever stops it stops that.
 hold() {
 	# shellcheck disable=SC2016 # perl
-	perl -MIO::Socket::UNIX -MIO::Select -e '
+	exec perl -MIO::Socket::UNIX -MIO::Select -e '
 		my ($path, $address, $count, $stop) = @ARGV;
+		alarm 60;
 		my $head = join "", map { "$_\0" } "CONTENT_LENGTH", 1000, "SCGI", 1, "REQUEST_METHOD", "PUT", "REMOTE_ADDR", $address,
 			"REQUEST_URI", "/tree/devices/many-9/name", "REMOTE_USER", "bert", "HTTP_X_OTA_ADMIN", 1;
 		my @held = map { IO::Socket::UNIX->new(Peer => $path) or die } 1 .. $count;
