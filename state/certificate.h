@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "state/device.h"
 #include "state/state.h"
 
 /** Where it came from, for programs: "token NAME", "fleet CN=...", ... */
@@ -40,6 +41,9 @@ struct certificate_row {
 /** 0, or STATE_NONE. */
 int state_certificate_row(
     struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err);
+/** The device @id too, in one statement: what each request of a device begins with. 0, or STATE_NONE. */
+int state_speaker(struct state *state, const char *id, const char *serial, struct device *device,
+    struct certificate_row *certificate, struct err *err);
 /** Calls @each with the source of each certificate of @device. */
 int state_certificate_sources(
     struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
