@@ -94,7 +94,7 @@ programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admi
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
-polls     := $(B)/tests/ota-poll
+polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
 
 all: $(programs)
@@ -110,7 +110,7 @@ $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 load_parts := $(filter-out %/slow_sync.o,$(call parts,tests/load))
 $(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
-$(polls):             $(B)/tests/load/poll_main.o $(load_parts) $(sign_a) $(lib_a)
+$(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
