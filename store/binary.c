@@ -53,7 +53,7 @@ binary_start(int repository, struct space *space, struct err *err)
 
 	bounds = space;
 	if ((r = make_folder(repository, "upload", 0700, err)) < 0 ||
-	    (r = make_folder(repository, "binaries", 0750, err)) < 0)
+	    (r = make_folder(repository, "binaries", 0755, err)) < 0)
 		return r;
 	fd = openat(repository, "upload", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -304,7 +304,7 @@ place(struct binary *binary, struct err *err)
 		return r;
 	if (r == BINARY_NONE) {
 		snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
-		if ((r = make_folder(binary->repository, folder, 0750, err)) < 0 ||
+		if ((r = make_folder(binary->repository, folder, 0755, err)) < 0 ||
 		    (r = write_sha512(binary, err)) < 0)
 			return r;
 		path_of(binary->hex256, "", path);
