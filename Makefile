@@ -7,7 +7,9 @@
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
 #                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
-#   make bench                  figures of speed and memory, which depend on the machine; no part of check
+#   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
+#                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
+#                               counts (tests/integration/67-bench.sh). ONLY="manifests gateway": those of such names
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
@@ -185,11 +187,12 @@ lint: packages
 	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
 	$(MAKE) CC=clang VARIANT=fuzz fuzzers
 
-# tests/bench/NN-what.sh prints figures; a C program beside it does what has to be done in one process.
+# tests/bench/NN-what.sh gives rows (tests/bench/lib.sh); a C program beside it does what has to be done in one process.
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+bench_scripts = $(sort $(if $(ONLY),$(foreach o,$(ONLY),$(wildcard tests/bench/[0-9]*$(o)*.sh)),$(wildcard tests/bench/[0-9]*.sh)))
 bench: packages
-	$(MAKE) all benches $(load) $(slow_sync) VARIANT=$(VARIANT)
-	@for b in tests/bench/[0-9]*.sh; do BENCH=$(CURDIR)/$(B)/tests/bench OTA_BIN=$(CURDIR)/$(B)/bin $$b || exit 1; done
+	$(MAKE) all benches $(load) $(slow_sync) $(device) VARIANT=$(VARIANT)
+	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
 benches: $(benches)
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
