@@ -199,6 +199,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	char path[NODE_PATH_MAX];
 	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
 
+	fs_count(request, OPERATION_LOOKUP);
 	if (r == 0)
 		r = fs_look_up(request, path, &entry);
 	fs_reply_look_up(request, path, r, &entry);
@@ -207,6 +208,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 void
 fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
 {
+	fs_count(request, OPERATION_FORGET);
 	forget_inode(fs_mount_of(request), id, lookups);
 	fuse_reply_none(request);
 }
@@ -214,13 +216,14 @@ fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
 void
 fs_on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
+	fs_count(request, OPERATION_FORGET);
 	for (size_t i = 0; i < count; i++)
 		forget_inode(fs_mount_of(request), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(request);
 }
 
 void
-fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+fs_reply_attributes(fuse_req_t request, fuse_ino_t id)
 {
 	struct mount *mount = fs_mount_of(request);
 	struct inode *inode = fs_inode_of(mount, id), *fresh = NULL;
@@ -228,7 +231,6 @@ fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct node node;
 	int r;
 
-	(void)info;
 	if (mount->view == VIEW_WWW && inode != &mount->inodes.top) {
 		fuse_reply_attr(request, &inode->st, FOREVER);
 		return;
@@ -247,4 +249,12 @@ fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	}
 	fuse_reply_attr(request, &fresh->st, mount->view == VIEW_WWW ? FOREVER : 0);
 	inode_free(fresh);
+}
+
+void
+fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+{
+	(void)info;
+	fs_count(request, OPERATION_GETATTR);
+	fs_reply_attributes(request, id);
 }

@@ -44,6 +44,9 @@ struct state {
 /** The one row of the fleet. */
 int state_fleet_init(struct state *state, struct err *err);
 
+/** Makes fleet.numbers the next number that was never given, within the transaction in which it is. */
+int state_next_number(struct state *state, struct err *err);
+
 /** What a change of so many rows comes to: 0, @when_none, or the -errno. */
 int state_answer(int changed, int when_none);
 
@@ -59,12 +62,13 @@ int state_number(struct rows *rows, int64_t *out, struct err *err);
 int state_each_row(struct rows *rows, int (*each)(const char *, const char *, int64_t, void *), void *context,
     struct err *err);
 
-/** The columns of a device, which are the first 15 of a row, and what they say; with what is noted since. */
+/** The columns of a device, which are the first 16 of a row, and what they say; with what is noted since. */
 #define STATE_DEVICE_COLUMNS                                                                                   \
 	"device.id, device.counter, device.created_at, device.changed_at, device.seen_at,"                     \
 	" device.primary_ecu, device.why, device.why_at, device.failure, device.status, device.name,"          \
-	" device.activated_at, device.polls, device.report_digest, device.manifest_digest"
-#define STATE_DEVICE_COLUMN_COUNT 15
+	" device.activated_at, device.polls, device.report_digest, device.manifest_digest,"                    \
+	" device.number"
+#define STATE_DEVICE_COLUMN_COUNT 16
 void state_read_device(struct state *state, struct rows *rows, struct device *out);
 
 /** A device has another status; "": it is new, or gone. */
