@@ -57,11 +57,12 @@ struct node {
 	char who[STATE_WHO_MAX];            /**< who acts, for the history: "uid 1000 (anna)", "anna (web)" */
 	struct device device;               /**< below devices/ID */
 	struct certificate_row certificate; /**< below a certificate */
-	const struct target *target;        /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
+	const struct target *target;        /**< below packages/NAME/VERSION; what a name in repo/targets/ is */
 	char parts[NODE_PATH_MAX];          /**< what @args points into */
 	char shared[NODE_PATH_MAX];         /**< www view: see node_inode() */
 	int64_t set;                        /**< the publication that it is of */
 	bool is_fixed;                      /**< its name will never stand for anything else */
+	bool is_link;                       /**< what its row has as a folder is a link */
 	void *work;                         /**< of a transaction: what node_prepare() has made */
 };
 
@@ -82,8 +83,7 @@ int node_may_put(const struct node *folder, const char *path, struct err *err);
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 
-/** The same, and @content also of a NODE_FILE that is replaced now and then; not of what is named by its
- * content. */
+/** The same, and @content also of a NODE_FILE. */
 int node_take(const struct node *node, struct stat *st, char **content, struct err *err);
 
 /** The kind; NODE_FILE may be a folder on disk, node_stat() tells. */
