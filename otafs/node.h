@@ -55,9 +55,10 @@ struct node {
 	char who[STATE_WHO_MAX];            /**< who acts, for the history: "uid 1000 (anna)", "anna (web)" */
 	struct device device;               /**< below devices/ID */
 	struct certificate_row certificate; /**< below a certificate */
-	const struct target *target;        /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
+	const struct target *target;        /**< below packages/NAME/VERSION; what a name in repo/targets/ is */
 	int64_t set;                        /**< the publication that it is of */
 	bool is_fixed;                      /**< its name will never stand for anything else */
+	bool is_link;                       /**< what its row has as a folder is a link */
 	void *work;                         /**< of a transaction: what node_prepare() has made */
 
 	/* Long, and of each only what was written: what stands before is cleared for each node. */
