@@ -15,7 +15,7 @@
 enum needs {
 	NEEDS_NOTHING = 0,
 	NEEDS_DEVICE = 1,      /**< args[0] is a device */
-	NEEDS_CERTIFICATE = 2, /**< args[1] is a certificate of it */
+	NEEDS_CERTIFICATE = 2, /**< beside NEEDS_DEVICE: args[1] is a certificate of it */
 	NEEDS_PACKAGE = 4,     /**< args[0] is a package */
 	NEEDS_TARGET = 8,      /**< args[0], args[1] are package and version */
 };
@@ -25,7 +25,6 @@ enum tree_group { GROUP_ADMIN, GROUP_GATE, GROUP_WEB };
 
 enum row_flags {
 	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
-	ROW_LARGE = 2, /**< files of any size, never read into memory */
 	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
 	ROW_GROWS = 8, /**< a text that only grows: a read at its end looks again, so that tail -f works */
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
@@ -45,6 +44,11 @@ struct row {
 	int (*exists)(const struct node *node, struct err *err);
 	int (*list)(const struct node *node, node_list_fn each, void *context, struct err *err);
 	int (*print)(const struct node *node, FILE *out, struct err *err);
+	/* NODE_TEXT of the www view: gather() notes with the core's lock what the text is made from, build()
+	 * makes it without, and may say NODE_CHANGED; discard() frees the notes. NULL for what is printed. */
+	int (*gather)(const struct node *node, void **source, struct err *err);
+	int (*build)(struct core *core, void *source, char **content, size_t *bytes, struct err *err);
+	void (*discard)(void *source);
 	int (*open)(const struct node *node, struct err *err);
 	int64_t (*tag)(const struct node *node);
 	int (*write)(const struct node *node, const char *text, struct err *err);
