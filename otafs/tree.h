@@ -15,7 +15,7 @@
 enum needs {
 	NEEDS_NOTHING = 0,
 	NEEDS_DEVICE = 1,      /**< args[0] is a device */
-	NEEDS_CERTIFICATE = 2, /**< args[1] is a certificate of it */
+	NEEDS_CERTIFICATE = 2, /**< beside NEEDS_DEVICE: args[1] is a certificate of it */
 	NEEDS_PACKAGE = 4,     /**< args[0] is a package */
 	NEEDS_TARGET = 8,      /**< args[0], args[1] are package and version */
 };
