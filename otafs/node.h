@@ -88,7 +88,7 @@ int node_stat(const struct node *node, struct stat *st, char **content, struct e
 /** What the bytes of a node of the www view are made from, as of one moment. */
 struct material {
 	struct stat st; /**< all but the size is known at once */
-	char *content;  /**< NULL: not made yet; or a folder, or named by its content, which stays on disk */
+	char *content;  /**< NULL: not made yet, or a folder */
 	int fd;         /**< a file on disk that is to be read; -1: it is none */
 	void *source;   /**< of the row: what gather() has noted */
 };
