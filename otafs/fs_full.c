@@ -10,7 +10,7 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_open(&node, info->flags, &handle, &err);
 	fs_done(request);
@@ -76,7 +76,7 @@ write_whole(
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_write(handle, &node, data, size, offset, &err);
 	fs_done(request);
@@ -113,7 +113,7 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	fs_done(request);
 	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 || !is_written(&node)))
 		r = -EPERM;
@@ -148,7 +148,7 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 	int r;
 
 	(void)mode;
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make(&node, name, &err);
 	fs_done(request);
@@ -162,7 +162,7 @@ on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make_link(&node, name, target, &err);
 	fs_done(request);
@@ -177,7 +177,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = node_kind(&node) == NODE_LINK ? node_link(&node, target, sizeof(target), &err) : -EINVAL;
 	fs_done(request);
