@@ -61,6 +61,9 @@ struct inode *fs_inode_of(struct mount *mount, fuse_ino_t id);
 fuse_ino_t fs_id_of(const struct mount *mount, const struct inode *inode);
 struct handle *fs_handle_of(const struct fuse_file_info *info);
 
+/** Counts a request: the first thing that each callback does. */
+void fs_count(fuse_req_t request, enum operation operation);
+
 /** Writes the path of @name in the folder @parent; -ENAMETOOLONG. */
 int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
 
@@ -140,6 +143,9 @@ void fs_forget_id(struct mount *mount, fuse_ino_t id, uint64_t lookups);
 
 /** What strangers ask for is no trouble of ours: the rest is. */
 void fs_log_lookup(const char *path, int r, const struct err *err);
+
+/** Replies the attributes of an inode. */
+void fs_reply_attributes(fuse_req_t request, fuse_ino_t id);
 
 void fs_on_init(void *context, struct fuse_conn_info *connection);
 void fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);

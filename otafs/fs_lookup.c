@@ -96,6 +96,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	char path[NODE_PATH_MAX];
 	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
 
+	fs_count(request, OPERATION_LOOKUP);
 	if (r == 0)
 		r = fs_look_up(request, path, &entry);
 	if (r < 0)
@@ -107,6 +108,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 void
 fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
 {
+	fs_count(request, OPERATION_FORGET);
 	fs_forget_id(fs_mount_of(request), id, lookups);
 	fuse_reply_none(request);
 }
@@ -114,13 +116,14 @@ fs_on_forget(fuse_req_t request, fuse_ino_t id, uint64_t lookups)
 void
 fs_on_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
+	fs_count(request, OPERATION_FORGET);
 	for (size_t i = 0; i < count; i++)
 		fs_forget_id(fs_mount_of(request), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(request);
 }
 
 void
-fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+fs_reply_attributes(fuse_req_t request, fuse_ino_t id)
 {
 	AUTO(free_p) char *content = NULL;
 	struct err err = { 0 };
@@ -128,7 +131,6 @@ fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct stat st;
 	int r;
 
-	(void)info;
 	r = fs_find_id(request, id, &node, &err);
 	if (r == 0 && (r = node_stat(&node, &st, &content, &err)) == 0)
 		st.st_ino = inode_number(node.asked, 0);
@@ -137,4 +139,12 @@ fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 		fs_fail(request, r);
 	else
 		fuse_reply_attr(request, &st, fs_mount_of(request)->view == VIEW_WWW ? FS_FOREVER : 0);
+}
+
+void
+fs_on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
+{
+	(void)info;
+	fs_count(request, OPERATION_GETATTR);
+	fs_reply_attributes(request, id);
 }

@@ -206,7 +206,9 @@ void
 fs_on_lookup_version(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param entry = { 0 };
-	int r = fs_look_up_version(request, parent, name, &entry);
+	int r;
 
+	fs_count(request, OPERATION_LOOKUP);
+	r = fs_look_up_version(request, parent, name, &entry);
 	fs_reply_version(request, parent, name, r, &entry);
 }

@@ -13,6 +13,7 @@ static void
 on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	(void)id, (void)info;
+	fs_count(request, OPERATION_OPEN);
 	fuse_reply_err(request, ENOSYS); /* the kernel opens by itself from now on, and keeps the pages */
 }
 
@@ -113,6 +114,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	struct inode_id read;
 
 	(void)info;
+	fs_count(request, OPERATION_READ);
 	if (inode_id_read(id, &read)) {
 		reply_document(request, id, &read, size, offset);
 		return;
@@ -132,6 +134,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 	char target[NODE_PATH_MAX];
 	struct inode_id read;
 
+	fs_count(request, OPERATION_READLINK);
 	if (inode_id_read(id, &read)) {
 		inode_id_link(&read, target, sizeof(target));
 		fuse_reply_readlink(request, target);
@@ -151,10 +154,11 @@ on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct inode_id read;
 
 	(void)info;
+	fs_count(request, OPERATION_GETATTR);
 	if (inode_id_read(id, &read))
 		describe(request, id, &read);
 	else if (id == FUSE_ROOT_ID)
-		fs_on_getattr(request, id, info);
+		fs_reply_attributes(request, id);
 	else
 		fuse_reply_attr(request, &fs_inode_of(mount, id)->st, FS_FOREVER);
 }

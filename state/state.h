@@ -33,6 +33,10 @@ void state_freep(struct state **state);
 int state_begin(struct state *state, struct err *err);
 int state_end(struct state *state, int r, struct err *err);
 
+/** How many rows were inserted, changed or deleted since it was opened, also those that were taken back: what
+ * is not counted has written nothing. */
+int64_t state_changes(const struct state *state);
+
 /** "uid 4294967295 (NAME)", "NAME (token 1a2b3c4d)": who did something; a longer name is cut. */
 #define STATE_WHO_MAX 96
 
