@@ -165,6 +165,17 @@ int node_note(const struct node *node, struct err *err);
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
 
+/* ---- node_place.c: node ids of the www view */
+
+/** In the www view: what of a device the node is, of which the version is @tag; INODE_NONE: node_inode() says
+ * what it is. The generation of what is below a folder is that of the folder. */
+void node_identify(const struct node *node, int64_t tag, struct inode_id *out);
+
+/** Writes the path of what node_identify() said, or of @name in it ("": of itself). -ENOENT when its device or
+ * certificate is gone, and of a document, which no folder leads to alone. */
+int node_path_of(struct core *core, const struct inode_id *id, const char *name,
+    char path[static NODE_PATH_MAX], struct err *err);
+
 /* ---- node_kinds.c: folders, texts and links that are more than that */
 
 /** Whether node_page() and node_stream() are called without the core's lock. */

@@ -51,6 +51,7 @@ struct row {
 	void (*discard)(void *source);
 	int (*open)(const struct node *node, struct err *err);
 	int64_t (*tag)(const struct node *node);
+	enum inode_kind inode; /* www view: what of a device it is; not of a node that is shared */
 	int (*write)(const struct node *node, const char *text, struct err *err);
 	int (*commit)(
 	    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
