@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -86,44 +85,19 @@ reply_from_inode(fuse_req_t request, const struct inode *inode, size_t size, off
 		fuse_reply_buf(request, data, (size_t)n);
 }
 
-static void
-reply_from_disk(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset)
-{
-	struct err err = { 0 };
-	struct node node;
-	int r;
-
-	r = fs_find_id(request, id, &node, &err);
-	if (r == 0)
-		r = node_kind(&node) == NODE_FILE ? node_open(&node, &err) : -EISDIR;
-	fs_done(request);
-	if (r < 0) {
-		fs_fail(request, r);
-		return;
-	}
-	fs_reply_from_file(request, r, size, offset);
-	close(r);
-}
-
 /* ---- callbacks */
 
 static void
 on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	const struct inode *inode;
 	struct inode_id read;
 
 	(void)info;
 	fs_count(request, OPERATION_READ);
-	if (inode_id_read(id, &read)) {
+	if (inode_id_read(id, &read))
 		reply_document(request, id, &read, size, offset);
-		return;
-	}
-	inode = fs_inode_of(fs_mount_of(request), id);
-	if (inode->has_content)
-		reply_from_inode(request, inode, size, offset);
 	else
-		reply_from_disk(request, id, size, offset);
+		reply_from_inode(request, fs_inode_of(fs_mount_of(request), id), size, offset);
 }
 
 /* The kernel keeps what it was told: links are the way from each device to what all share. */
