@@ -48,7 +48,6 @@ inode_new(const char *path, int64_t tag, const struct stat *st, char *content)
 	inode->tag = tag;
 	inode->st = *st;
 	inode->st.st_ino = inode_number(path, tag);
-	inode->has_content = content != NULL;
 	inode->content = content;
 	return inode;
 }

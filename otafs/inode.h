@@ -17,8 +17,7 @@ struct inode {
 	int64_t tag; /**< www view: the version of the content; full view: 0 */
 	uint64_t lookups;
 	struct stat st;
-	bool has_content; /**< www view: it is a text or a link; not a folder or a file on disk */
-	char *content;    /**< www view: its st.st_size bytes; NULL: dropped */
+	char *content; /**< www view: its st.st_size bytes; NULL: dropped */
 };
 
 struct inodes {
