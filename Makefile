@@ -153,7 +153,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages

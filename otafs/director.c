@@ -281,6 +281,37 @@ director_document(
 				     : r;
 }
 
+static int
+gather_again(struct core *core, const struct inode_id *document, struct director_source **out, struct err *err)
+{
+	struct device device = { .number = 0 };
+	int r;
+
+	r = state_device_numbered(core->state, document->number, device.id, err);
+	if (r == 0)
+		r = state_device(core->state, device.id, &device, err);
+	if (r == 0)
+		r = director_gather(core, &device, document->role, out, err);
+	if (r == 0 && (*out)->edition.version != document->version)
+		r = STATE_NONE;
+	return r > 0 ? err_set(err, ENODATA, "it is of an older version: ask again") : r;
+}
+
+int
+director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err)
+{
+	AUTO(director_discardp) struct director_source *source = NULL;
+	int r;
+
+	core_lock(core);
+	r = gather_again(core, document, &source, err);
+	core_unlock(core);
+	if (r == 0)
+		r = director_make(core->signer, source, out, bytes, err);
+	/* What the signer wants first, the next lookup sees to. */
+	return r == DIRECTOR_OPPOSED ? err_set(err, EAGAIN, "it is to be looked up again") : r;
+}
+
 int64_t
 director_size(struct core *core, const struct device *device, const struct assignment *assignments,
     size_t count, struct err *err)

@@ -101,7 +101,7 @@ enter(struct reading *reading, fuse_ino_t id, bool *is_answered, struct err *err
 	fuse_req_t request = reading->request;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &reading->node, err);
+	r = fs_find_id(request, id, &reading->node, err);
 	*is_answered = handle_is_answered(reading->handle);
 	if (r == 0 || reading->handle->stage != HANDLE_WRITTEN)
 		r = handle_hand_in(reading->handle, reading->offset);

@@ -11,7 +11,7 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	int r;
 
 	fs_count(request, OPERATION_OPEN);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_open(&node, info->flags, &handle, &err);
 	fs_done(request);
@@ -80,7 +80,7 @@ write_whole(
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_write(handle, &node, data, size, offset, &err);
 	fs_done(request);
@@ -120,7 +120,7 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 
 	(void)info;
 	fs_count(request, OPERATION_SETATTR);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	fs_done(request);
 	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 || !is_written(&node)))
 		r = -EPERM;
@@ -156,7 +156,7 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 
 	(void)mode;
 	fs_count(request, OPERATION_MKDIR);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make(&node, name, &err);
 	fs_done(request);
@@ -171,7 +171,7 @@ on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char
 	int r;
 
 	fs_count(request, OPERATION_SYMLINK);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make_link(&node, name, target, &err);
 	fs_done(request);
@@ -187,7 +187,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 	int r;
 
 	fs_count(request, OPERATION_READLINK);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = node_kind(&node) == NODE_LINK ? node_link(&node, target, sizeof(target), &err) : -EINVAL;
 	fs_done(request);

@@ -149,15 +149,16 @@ note_seen(struct core *core, int64_t now)
 static void
 tick(struct core *core, struct fs *fs)
 {
-	struct changes changes = { .is_all = false };
+	struct changes changes;
 
 	core_lock(core);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
 	note_seen(core, utc_now());
 	orders_follow(core, utc_now());
-	changes.is_all = core->is_forgetting_due;
+	core->changes.is_all |= core->is_forgetting_due;
 	core->is_forgetting_due = false;
+	core_take_changes(core, &changes);
 	core_unlock(core);
 	fs_forget(fs, &changes);
 	begin_updates(core, fs);

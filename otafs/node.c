@@ -169,7 +169,7 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 enum node_kind
 node_kind(const struct node *node)
 {
-	return node->row->kind;
+	return node->is_link ? NODE_LINK : node->row->kind;
 }
 
 int64_t
@@ -178,19 +178,9 @@ node_tag(const struct node *node)
 	return node->row->tag ? node->row->tag(node) : 0;
 }
 
-static bool
-is_object(const struct node *node)
-{
-	return !strncmp(node->path, "treehub/objects/", 16);
-}
-
 bool
 node_is_announced(const struct node *node)
 {
-	/* All but the objects of the OSTree repository, and their folder, changes without anybody telling:
-	 * refs, summary, config, and deltas, which are made anew and thrown away. */
-	if (!strncmp(node->path, "treehub/", 8))
-		return is_object(node) || !strcmp(node->path, "treehub/objects");
 	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
 }
 
@@ -204,13 +194,6 @@ int
 node_open(const struct node *node, struct err *err)
 {
 	return node->row->open(node, err);
-}
-
-/* Objects, parts of deltas and binary targets are large and many, and stay on disk. */
-static bool
-is_large(const struct node *node)
-{
-	return is_object(node) || !strncmp(node->path, "treehub/deltas/", 15) || (node->row->flags & ROW_LARGE);
 }
 
 static mode_t
@@ -303,13 +286,13 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 	size_t printed = 0;
 	int r = 0;
 
-	if (node->row->kind == NODE_LINK) {
+	if (node_kind(node) == NODE_LINK) {
 		r = node_link(node, target, sizeof(target), err);
 		*content = r < 0 ? NULL : strdup(target);
 		*bytes = *content ? (int64_t)strlen(target) : 0;
 		if (r == 0 && !*content)
 			r = err_set(err, ENOMEM, "%s: no memory", node->path);
-	} else if (node->row->kind == NODE_LOG) {
+	} else if (node_kind(node) == NODE_LOG) {
 		*bytes = node->row->size(node, err);
 		r = *bytes < 0 ? (int)*bytes : 0;
 	} else if (node->row->print) {
@@ -328,8 +311,8 @@ outline(const struct node *node, struct stat *st)
 	memset(st, 0, sizeof(*st));
 	st->st_uid = node->core->uid;
 	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
-	st->st_mode = type_of(row->kind) | row->mode;
-	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
+	st->st_mode = type_of(node_kind(node)) | row->mode;
+	st->st_nlink = node_kind(node) == NODE_FOLDER ? 2 : 1;
 	st->st_mtim.tv_sec = age_of(node);
 }
 
@@ -341,7 +324,7 @@ fill(const struct node *node, struct stat *st, char **content, struct err *err)
 
 	*content = NULL;
 	outline(node, st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return stat_file(node, st, err);
 	if ((r = measure(node, content, &bytes, err)) < 0)
 		return r;
@@ -356,7 +339,7 @@ hand_over(const struct node *node, struct stat *st)
 {
 	st->st_uid = node->core->web_uid;
 	st->st_mode &= S_IFMT | S_IRWXU;
-	if (node->row->kind == NODE_TRANSACTION)
+	if (node_kind(node) == NODE_TRANSACTION)
 		st->st_mode |= S_ISVTX;
 }
 
@@ -380,7 +363,7 @@ gather_file(const struct node *node, struct material *out, struct err *err)
 
 	if (fd < 0)
 		return fd;
-	if ((r = describe_file(node, fd, &out->st, err)) == 0 && S_ISREG(out->st.st_mode) && !is_large(node))
+	if ((r = describe_file(node, fd, &out->st, err)) == 0 && S_ISREG(out->st.st_mode))
 		out->fd = MOVE_FD(fd);
 	return r;
 }
@@ -392,7 +375,7 @@ node_gather(const struct node *node, struct material *out, struct err *err)
 
 	*out = (struct material){ .fd = -1 };
 	outline(node, &out->st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return gather_file(node, out, err);
 	if (node->row->gather)
 		r = node->row->gather(node, &out->source, err);

@@ -55,9 +55,10 @@ struct node {
 	char who[STATE_WHO_MAX];            /**< who acts, for the history: "uid 1000 (anna)", "anna (web)" */
 	struct device device;               /**< below devices/ID */
 	struct certificate_row certificate; /**< below a certificate */
-	const struct target *target;        /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
+	const struct target *target;        /**< below packages/NAME/VERSION; what a name in repo/targets/ is */
 	int64_t set;                        /**< the publication that it is of */
 	bool is_fixed;                      /**< its name will never stand for anything else */
+	bool is_link;                       /**< what its row has as a folder is a link */
 	void *work;                         /**< of a transaction: what node_prepare() has made */
 
 	/* Long, and of each only what was written: what stands before is cleared for each node. */
@@ -87,7 +88,7 @@ int node_stat(const struct node *node, struct stat *st, char **content, struct e
 /** What the bytes of a node of the www view are made from, as of one moment. */
 struct material {
 	struct stat st; /**< all but the size is known at once */
-	char *content;  /**< NULL: not made yet; or a folder, or named by its content, which stays on disk */
+	char *content;  /**< NULL: not made yet, or a folder */
 	int fd;         /**< a file on disk that is to be read; -1: it is none */
 	void *source;   /**< of the row: what gather() has noted */
 };
@@ -163,6 +164,17 @@ int node_note(const struct node *node, struct err *err);
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(const struct node *folder, const char *name, struct err *err);
 int node_remove(const struct node *node, struct err *err);
+
+/* ---- node_place.c: node ids of the www view */
+
+/** In the www view: what of a device the node is, of which the version is @tag; INODE_NONE: node_inode() says
+ * what it is. The generation of what is below a folder is that of the folder. */
+void node_identify(const struct node *node, int64_t tag, struct inode_id *out);
+
+/** Writes the path of what node_identify() said, or of @name in it ("": of itself). -ENOENT when its device or
+ * certificate is gone, and of a document, which no folder leads to alone. */
+int node_path_of(struct core *core, const struct inode_id *id, const char *name,
+    char path[static NODE_PATH_MAX], struct err *err);
 
 /* ---- node_kinds.c: folders, texts and links that are more than that */
 

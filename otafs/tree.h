@@ -25,7 +25,6 @@ enum tree_group { GROUP_ADMIN, GROUP_GATE, GROUP_WEB };
 
 enum row_flags {
 	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
-	ROW_LARGE = 2, /**< files of any size, never read into memory */
 	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
 	ROW_GROWS = 8, /**< a text that only grows: a read at its end looks again, so that tail -f works */
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
@@ -52,6 +51,7 @@ struct row {
 	void (*discard)(void *source);
 	int (*open)(const struct node *node, struct err *err);
 	int64_t (*tag)(const struct node *node);
+	enum inode_kind inode; /* www view: what of a device it is; not of a node that is shared */
 	int (*write)(const struct node *node, const char *text, struct err *err);
 	int (*commit)(
 	    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);

@@ -83,6 +83,18 @@ build_director(struct core *core, void *source, char **content, size_t *bytes, s
 	return r < 0 ? r : NODE_CHANGED;
 }
 
+/* Roots are the same for all devices. */
+static int
+settle_director(struct node *node, struct err *err)
+{
+	int version = names_root_version(names_last(node)), r = exists_director(node, err);
+
+	if (r == 0 && version >= 0)
+		snprintf(node->shared, sizeof(node->shared), "director/%d.root.json",
+		    version ? version : node->core->roots.count);
+	return r;
+}
+
 static void
 discard_director(void *source)
 {
@@ -120,9 +132,9 @@ note_director(const struct node *node, struct err *err)
 static const struct row rows[] = {
 	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
-	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
-	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
+	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director, .inode = INODE_DIRECTOR),
+	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .settle = settle_director,
+	    .inode = INODE_DOCUMENT, .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
 	    .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
