@@ -199,7 +199,7 @@ bench: packages
 	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
 benches: $(benches)
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
-	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/load)) $(LDLIBS)
 
 fuzz: packages
 	$(MAKE) VARIANT=fuzz CC=clang fuzzers
