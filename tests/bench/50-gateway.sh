@@ -1,6 +1,6 @@
 #!/bin/sh
 # What devices ask of each web server (SERVERS: lighttpd nginx apache), as 8 devices at once that keep their connections: documents and
-# reports per second, beside the same server and ota-gate on plain files in the same run, and what that takes of the server's
+# reports per second, beside the same server's answers from plain files in the same run, and what that takes of the server's
 # processor. Then what a new connection with a client certificate takes (CONNECTIONS, 400), as configured and with session tickets, which
 # devices never use. Machines differ: the ratios are what counts.
 # shellcheck source=tests/integration/lib.sh disable=SC2119
@@ -18,24 +18,16 @@ for n in $DEVICES; do
 	enroll "d$n" >/dev/null || exit 1
 	serial=$(openssl x509 -in "$T/d$n/client.pem" -noout -serial | cut -d= -f2)
 	plain=$T/plain/www/devices/d$n/$serial
-	mkdir -p "$plain" "$T/plain/mount/gate/d$n/$serial" || exit 1
+	mkdir -p "$plain" || exit 1
 	cp -rL "$T/web/www/devices/d$n/$serial/director" "$T/web/www/devices/d$n/$serial/repo" "$plain/"
-	: >"$T/plain/mount/gate/d$n/$serial/events"
-	chmod 666 "$T/plain/mount/gate/d$n/$serial/events"
 done
 cp "$T/web/www/alive" "$T/plain/www/"
-: >"$T/plain/mount/README"
 chmod -R a+rX "$T/plain"
-# Two instances: that of the settings, and one whose mounts are plain files.
-sed -e "s|^mount = .*|mount = $T/plain/mount|" -e "s|^www = .*|www = $T/plain/www|" -e "s|^gate_socket = .*|gate_socket = $T/plain.sock|" \
-	"$conf" >"$T/plain.conf"
+# Two instances: that of the settings, and one whose www view is plain files.
+sed "s|^www = .*|www = $T/plain/www|" "$conf" >"$T/plain.conf"
 start gate "$OTA_BIN/ota-gate" -c "$conf"
-start plain-gate "$OTA_BIN/ota-gate" -c "$T/plain.conf"
 needs 10 test -S "$T/gate.sock"
-needs 10 test -S "$T/plain.sock"
-# What a plain file gives back is what was written.
-printf '[]' >"$T/body.otafs"
-printf 'Status: 200 OK\r\n\r\n' >"$T/body.plain"
+printf '[]' >"$T/body"
 
 # ticks: processor time of the server and all its processes, in hundredths of a second
 ticks() {
@@ -76,20 +68,18 @@ measure() {
 	cpu=$((($(ticks) - before) * 10000 / count))
 	[ "$(cat "$T"/statuses.* | sort -u)" = 200 ] || echo "gateway: $WEB: answers: $(cat "$T"/statuses.* | sort | uniq -c | tr -s ' \n' ' ')"
 }
-# row WHAT PATH [CURL ARGUMENT...]: otafs beside plain files; a file @body is that of the instance
+# row WHAT PATH [CURL ARGUMENT...]: otafs beside a plain file that is read
 row() {
 	what=$1 row_path=$2 # fetch() has a path of its own
 	shift 2
-	for kind in otafs plain; do
-		conf_of=$conf
-		[ $kind = otafs ] || conf_of=$T/plain.conf
-		cp "$T/body.$kind" "$T/body.now"
-		begin "$conf_of"
-		measure "$REQUESTS" "$row_path" "$@"
-		stop web
-		eval "${kind}_rate=$rate ${kind}_cpu=$cpu"
-	done
-	# shellcheck disable=SC2154 # set by eval
+	begin "$conf"
+	measure "$REQUESTS" "$row_path" "$@"
+	stop web
+	otafs_rate=$rate otafs_cpu=$cpu
+	begin "$T/plain.conf"
+	measure "$REQUESTS" /director/targets.json
+	stop web
+	plain_rate=$rate plain_cpu=$cpu
 	echo "gateway: $WEB: $what: $otafs_rate/s, plain files $plain_rate/s ($((otafs_rate * 100 / plain_rate)) %);" \
 		"processor of the server $otafs_cpu us, plain files $plain_cpu us"
 }
@@ -102,7 +92,7 @@ connections() {
 
 for WEB in ${SERVERS:-lighttpd nginx apache}; do
 	row "GET targets.json" /director/targets.json
-	row "POST events" /events --data-binary "@$T/body.now"
+	row "POST events" /events --data-binary "@$T/body"
 	connections
 	without=$cpu
 	# As each of the three writes it.
