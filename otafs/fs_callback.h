@@ -104,7 +104,7 @@ void fs_note(fuse_req_t request, const char *path);
 /* ---- fs_lookup.c */
 
 /** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
-#define FS_NOTED 1
+#define FS_NOTED 2
 
 /** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED (in
  * the www view), -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */

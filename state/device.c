@@ -11,8 +11,9 @@
 
 /* A device that was deleted goes on from where it was: versions only grow. */
 static const char DEVICE_ADD[] =
-    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at)"
-    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0 FROM retired WHERE id = ?1"
+    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, number)"
+    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0, (SELECT numbers FROM fleet WHERE one = 1)"
+    " FROM retired WHERE id = ?1"
     " ON CONFLICT (id) DO NOTHING";
 static const char DEVICE_RETIRE[] =
     "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
@@ -20,7 +21,7 @@ static const char DEVICE_RETIRE[] =
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] =
     "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
-    " status, name, activated_at, polls, report_digest, manifest_digest FROM device"
+    " status, name, activated_at, polls, report_digest, manifest_digest, number FROM device"
     " WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
@@ -31,6 +32,7 @@ static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHER
 static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
 static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
+static const char DEVICE_NUMBERED[] = "SELECT id FROM device WHERE number = ?1";
 /* One lower bound each, for the index to start at. */
 static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
@@ -39,9 +41,13 @@ static const char DEVICE_LABELS[] = "SELECT id, name, notes FROM device WHERE id
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
 {
-	int r = state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+	int r;
 
-	if (r == 0)
+	if ((r = db_begin(state->db, err)) < 0)
+		return r;
+	if ((r = state_next_number(state, err)) == 0)
+		r = state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+	if ((r = db_end(state->db, r, err)) == 0)
 		state_standing_moved(state, "", "NotSeen");
 	return r;
 }
@@ -107,6 +113,7 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		db_copy(s, 10, out->name, sizeof(out->name));
 		out->activated_at = db_number(s, 11);
 		out->polls = db_number(s, 12);
+		out->number = db_number(s, 15);
 		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
 		db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
 		if (note)
@@ -177,6 +184,20 @@ int
 state_device_activated(struct state *state, const char *id, int64_t now, struct err *err)
 {
 	return state_answer(db_change(state->db, DEVICE_ACTIVATED, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_device_numbered(struct state *state, int64_t number, char id[static NAME_DEVICE_MAX + 1], struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_NUMBERED, &s, err, "i", number)) < 0)
+		return r;
+	if ((r = db_next(s, err)) > 0)
+		db_copy(s, 0, id, NAME_DEVICE_MAX + 1);
+	db_done(s);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
 }
 
 int

@@ -58,6 +58,10 @@ int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct 
 int state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err);
 int state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err);
 
+/** Devices and certificates are numbered from 1 on, each number is given once and never again; so many fit into
+ * the node ids of the www view. */
+#define STATE_NUMBER_MAX ((1 << 30) - 1)
+
 struct state_counts {
 	int64_t devices, ecus, assignments, seen_last_day;
 };

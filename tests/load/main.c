@@ -17,12 +17,13 @@
 #include "sign/key.h"
 #include "tests/load/body.h"
 #include "tests/load/crowd.h"
+#include "tests/load/issue.h"
 #include "tests/load/gate.h"
 
 #define ANSWER_BYTES 4096
 #define PATH_BYTES 512
 /** The serial of every device's certificate. */
-#define SERIAL "0A"
+#define SERIAL ISSUE_SERIAL_TEXT
 
 struct manifest {
 	char *body;
