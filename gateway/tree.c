@@ -13,6 +13,8 @@
 #include "lib/cleanup.h"
 #include "lib/config.h"
 
+/** Nearly every answer is shorter. The kernel takes hold of all of the memory into which it is to read. */
+#define SHORT_BYTES 4096
 /** Name and serial number, a file's name and what stands between. */
 #define LINE_SIZE 256
 
@@ -102,11 +104,22 @@ refuse_hand_in(struct refusal *refusal, int r)
 	return refuse(refusal, "503 Service Unavailable", "not_available");
 }
 
-/* The read is the commit. It gives all of the reply; as many bytes as there is room for are too many. */
+/* The first read is the commit; as many bytes as there is room for are too many. */
+static ssize_t
+read_answer(struct tree *tree)
+{
+	ssize_t n = pread(tree->fd, tree->reply, SHORT_BYTES, 0), more;
+
+	if (n < SHORT_BYTES)
+		return n;
+	more = pread(tree->fd, tree->reply + n, (size_t)(TREE_REPLY_MAX - n), n);
+	return more < 0 ? more : n + more;
+}
+
 static int
 commit(struct tree *tree, struct refusal *refusal)
 {
-	ssize_t n = pread(tree->fd, tree->reply, TREE_REPLY_MAX, 0);
+	ssize_t n = read_answer(tree);
 	int code = errno;
 
 	if (n < 0 && code == ENOENT)

@@ -106,6 +106,7 @@ pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
 	snprintf(path + n, sizeof(path) - (size_t)n, "%.*s", (int)parts[0].iov_len - 1,
 	    (const char *)parts[0].iov_base);
 	assert_int_equal(((const char *)parts[0].iov_base)[parts[0].iov_len - 1], '\n');
+	end_transaction();
 	transaction = open(path, O_RDWR | O_CLOEXEC);
 	if (transaction >= 0 && write_body(&parts[1]) < 0) {
 		end_transaction();
@@ -123,7 +124,8 @@ pread64(int fd, void *data, size_t bytes, off64_t offset)
 	errno = ENOENT;
 	if (transaction >= 0)
 		n = syscall(SYS_pread64, transaction, data, bytes, offset);
-	end_transaction();
+	if (n < (ssize_t)bytes || offset)
+		end_transaction();
 	return n;
 }
 
