@@ -198,6 +198,7 @@ bench: packages
 	$(MAKE) all benches $(load) $(polls) $(slow_sync) $(device) VARIANT=$(VARIANT)
 	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
 benches: $(benches)
+$(B)/tests/bench/batch: $(B)/tests/load/body.o
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/load)) $(LDLIBS)
 
