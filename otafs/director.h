@@ -46,6 +46,14 @@ int director_make(
  */
 int director_mend(struct core *core, const struct director_source *source, struct err *err);
 
+/**
+ * Makes a document again that was made before, if its version is the newest of the device with that number:
+ * without the core's lock, which it takes for moments. The caller frees @out. -ENODATA: nobody can make it any
+ * more.
+ */
+int
+director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err);
+
 /** What was made is of another moment: gather anew. */
 #define DIRECTOR_CHANGED 2
 

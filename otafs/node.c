@@ -450,6 +450,12 @@ node_list(const struct node *node, enum view view, node_list_fn each, void *cont
 	return r;
 }
 
+bool
+node_is_series(const struct node *node)
+{
+	return node->row->flags & ROW_SERIES;
+}
+
 size_t
 node_room(const struct node *node)
 {
