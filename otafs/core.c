@@ -308,20 +308,37 @@ core_follow_root(struct core *core, struct err *err)
 	return r;
 }
 
+/* Whether the signer is to be asked for @next: not by all who ask meanwhile. */
+static bool
+is_root_asked(struct core *core, int version, int *next)
+{
+	*next = core->roots.count + 1;
+	if (version < *next || steady_ms() < core->root_ask_ms)
+		return false;
+	core->root_ask_ms = steady_ms() + ROOT_ASK_MS;
+	return true;
+}
+
 void
-core_look_for_root(struct core *core)
+core_look_for_root(struct core *core, int version)
 {
 	AUTO(free_p) char *text = NULL;
 	struct err err;
-	int r;
+	bool is_asked;
+	int next, r;
 
-	if (steady_ms() < core->root_ask_ms)
+	core_lock(core);
+	is_asked = is_root_asked(core, version, &next);
+	core_unlock(core);
+	if (!is_asked || (r = client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &err)) > 0)
 		return;
-	r = client_root(core->signer, REPOSITORY_DIRECTOR, core->roots.count + 1, &text, NULL, &err);
-	/* One that hangs holds up everybody: it is left alone for as long as core_refresh() does. */
-	core->root_ask_ms = steady_ms() + (r < 0 ? ROOT_RETRY_MS : ROOT_ASK_MS);
-	if (r == 0 && core_follow_root(core, &err) < 0)
+	core_lock(core);
+	/* One that hangs is left alone for as long as core_refresh() does. */
+	if (r < 0)
+		core->root_ask_ms = steady_ms() + ROOT_RETRY_MS;
+	else if (core_follow_root(core, &err) < 0)
 		log_line(LOG_WARNING, "root not followed yet reason=\"%s\"", err.text);
+	core_unlock(core);
 }
 
 int

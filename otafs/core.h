@@ -193,11 +193,11 @@ void core_take_changes(struct core *core, struct changes *out);
 int core_follow_root(struct core *core, struct err *err);
 
 /**
- * Asks the signer whether the director has a new root, if it was not asked just now, and follows it. To be
- * called when a device asks for the next root: what it reads after that may be signed with new keys. Failures
- * are left to core_refresh().
+ * Asks the signer whether the director has a new root, if it was not asked just now and @version is not there
+ * yet, and follows it; without the core's lock, which it takes for moments. To be called before a device asks
+ * for root @version: what it reads after that may be signed with new keys. Failures are left to core_refresh().
  */
-void core_look_for_root(struct core *core);
+void core_look_for_root(struct core *core, int version);
 
 /**
  * What is due: new publications, new roots, and the epoch before documents expire.  (DESIGN 5.1)

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "otafs/names.h"
+
 /** 2001-09-09T01:46:40Z: where the mtimes of versions are counted from, so that none lies in the future. */
 #define MTIME_BASE 1000000000
 /** NODE_CHANGED comes when a root, the signer or an update was another a moment ago: hardly twice in a row. */
@@ -202,6 +204,20 @@ fs_reply_version(
 		fs_forget_id(fs_mount_of(request), entry->ino, 1); /* interrupted: the kernel did not take it */
 }
 
+/* A device that is told that there is no next root reads targets with the keys of this one. */
+static void
+look_for_root(struct core *core, fuse_ino_t parent, const char *name)
+{
+	int version = names_root_version(name);
+	struct inode_id folder;
+
+	if (version <= 0)
+		return;
+	inode_id_read(parent, &folder);
+	if (folder.kind == INODE_DIRECTOR)
+		core_look_for_root(core, version);
+}
+
 void
 fs_on_lookup_version(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
@@ -209,6 +225,7 @@ fs_on_lookup_version(fuse_req_t request, fuse_ino_t parent, const char *name)
 	int r;
 
 	fs_count(request, OPERATION_LOOKUP);
+	look_for_root(fs_mount_of(request)->fs->core, parent, name);
 	r = fs_look_up_version(request, parent, name, &entry);
 	fs_reply_version(request, parent, name, r, &entry);
 }

@@ -13,9 +13,6 @@ exists_director(const struct node *node, struct err *err)
 {
 	int version = names_root_version(names_last(node));
 
-	/* A device that is told that there is no next root reads targets with the keys of this one. */
-	if (version > node->core->roots.count)
-		core_look_for_root(node->core);
 	if (names_role(names_last(node)) >= 0 || (version >= 0 && version <= node->core->roots.count))
 		return 0;
 	return err_set(err, ENOENT, "no such document");

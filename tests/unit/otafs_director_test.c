@@ -565,13 +565,15 @@ looks_for_a_root_when_a_device_does(void **state)
 	if (getuid() != 0)
 		skip();
 	f->core.wake = eventfd(0, EFD_NONBLOCK);
-	core_look_for_root(&f->core);
+	core_look_for_root(&f->core, 2);
 	assert_false(f->core.is_forgetting_due);
 	rotate_targets(f);
-	core_look_for_root(&f->core);
+	core_look_for_root(&f->core, 2);
 	assert_int_equal(f->core.roots.count, 1); /* it was asked just now */
 	f->core.root_ask_ms = 0;
-	core_look_for_root(&f->core);
+	core_look_for_root(&f->core, 1); /* that one is there */
+	assert_int_equal(f->core.roots.count, 1);
+	core_look_for_root(&f->core, 2);
 	assert_int_equal(f->core.roots.count, 2);
 	assert_int_equal(version_of(f), version + 1);
 	assert_true(f->core.is_forgetting_due && !f->core.changes.is_all);
