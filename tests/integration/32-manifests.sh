@@ -85,7 +85,9 @@ after=$(wc -l <"$T/syncs")
 ok "and gets the update" has "$T/look" '"app-1.0"'
 ok "without a sync" is "$after" "$before"
 ok "and the history tells" is "$(in_flight 0)" 1
+after=$(wc -l <"$T/syncs")
 echo 'app 1.0' >"$dev/load-1/assign"
+ok "and what is assigned then waits for the disk again" test "$(wc -l <"$T/syncs")" -gt "$after"
 echo 'app 1.0' >"$dev/load-2/assign"
 ok "another one is looked at" look 1
 stop otafs KILL
