@@ -27,6 +27,7 @@ struct director_source {
 	struct assignment *list;
 	size_t count;
 	int64_t needs; /* state_needs(), which grows when assignments change */
+	size_t step;   /* sizes are multiples of it; 0: they are what they are */
 	int answer;    /* of the signer, when it was opposed; and in words */
 	char why[ERR_TEXT_MAX];
 };
@@ -76,6 +77,7 @@ director_gather(struct core *core, const struct device *device, enum role role, 
 	source->root = core->roots.texts[core->roots.count - 1];
 	source->shown = core->shown;
 	source->needs = state_needs(core->state);
+	source->step = (size_t)core->config->director_size_kb * 1024;
 	if ((r = read_edition(core, device, &source->edition, err)) < 0 ||
 	    (r = state_assignments(core->state, device->id, &source->list, &source->count, err)) < 0)
 		return r;
@@ -98,6 +100,26 @@ director_discardp(struct director_source **source)
 	director_discard(*source);
 }
 
+/* Blanks after the JSON, which mean nothing in it; never more than a client reads. */
+static int
+pad(char **text, size_t *bytes, size_t step, struct err *err)
+{
+	size_t size = step ? (*bytes + step - 1) / step * step : *bytes;
+	char *padded;
+
+	if (size > DIRECTOR_BYTES_MAX)
+		size = DIRECTOR_BYTES_MAX;
+	if (size <= *bytes)
+		return 0;
+	if (!(padded = realloc(*text, size + 1)))
+		return err_set(err, ENOMEM, "no memory for a document");
+	memset(padded + *bytes, ' ', size - *bytes);
+	padded[size] = '\0';
+	*text = padded;
+	*bytes = size;
+	return 0;
+}
+
 /* Frees @text. */
 static int
 sign(struct client *signer, struct director_source *source, enum role role, char *text, size_t bytes,
@@ -107,6 +129,8 @@ sign(struct client *signer, struct director_source *source, enum role role, char
 	int r = client_sign_text(signer, role, &basis, text, bytes, out, out_bytes, err);
 
 	free(text);
+	if (r == 0)
+		return pad(out, out_bytes, source->step, err);
 	if (r != CLIENT_NEW_ROOT && r != CLIENT_NOT_SHOWN && r != -EPERM && r != -ESTALE)
 		return r;
 	source->answer = r;

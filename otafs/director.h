@@ -34,7 +34,8 @@ void director_discardp(struct director_source **source);
 /** The signer wants something else first: call director_mend(). */
 #define DIRECTOR_OPPOSED 1
 
-/** Makes targets, snapshot or timestamp, signed; without the core's lock. The caller frees @out. 0,
+/** Makes targets, snapshot or timestamp, signed, and with blanks up to a size of director_size_kb; without the
+ * core's lock. The caller frees @out. 0,
  * DIRECTOR_OPPOSED, or -errno; -EAGAIN without the signer. */
 int director_make(
     struct client *signer, struct director_source *source, char **out, size_t *bytes, struct err *err);
