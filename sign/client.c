@@ -7,7 +7,6 @@
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
-#include "sign/canonical.h"
 #include "sign/gather.h"
 #include "sign/line.h"
 #include "sign/request.h"
@@ -94,17 +93,6 @@ client_sign_text(struct client *client, enum role role, const struct client_basi
     size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err)
 {
 	return gather_sign(client->gather, role, basis, text, bytes, envelope, envelope_bytes, err);
-}
-
-int
-client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
-    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
-{
-	AUTO(free_p) char *text = NULL;
-	size_t n;
-	int r = canonical_write(signed_part, &text, &n, err);
-
-	return r < 0 ? r : client_sign_text(client, role, basis, text, n, envelope, bytes, err);
 }
 
 int

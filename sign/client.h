@@ -50,18 +50,13 @@ struct client_basis {
 };
 
 /**
- * The same for a document of the director, made from @basis. CLIENT_NEW_ROOT when its root is not the newest:
- * fetch the newer one, raise the version, ask again, so that no version is ever signed by two keys.
- * CLIENT_NOT_SHOWN. -EPERM when targets name what the image repository does not offer; -ESTALE also when the
- * epoch is below one told before.
- */
-int client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
-    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
-
-/**
- * The same for a document that is text already, without a 0 in it: of exactly the form in sign/form.h, or it is
- * -EINVAL. For any number of threads at once: what is asked while others wait for their answer goes to the
- * signer together, in one round trip. Returns what client_sign_director() does.
+ * The same for a document of the director, made from @basis: @text, without a 0 in it, of exactly the form in
+ * sign/form.h, or it is -EINVAL. For any number of threads at once: what is asked while others wait for their
+ * answer goes to the signer together, in one round trip.
+ *
+ * CLIENT_NEW_ROOT when its root is not the newest: fetch the newer one, raise the version, ask again, so that
+ * no version is ever signed by two keys. CLIENT_NOT_SHOWN. -EPERM when targets name what the image repository
+ * does not offer; -ESTALE also when the epoch is below one told before. @envelope_bytes may be NULL.
  */
 int client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
     size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err);
