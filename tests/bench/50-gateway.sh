@@ -75,20 +75,23 @@ per_get() {
 }
 # polls: nothing new, and all was told before
 polls() {
-	ask web "$all" "-n $((DEVICES / 4)) -c $((counter + 1))" poll
+	some=$((DEVICES / 8 + 1))
+	ask web "$all" "-n $some -c $((counter + 1))" poll
 	quiet
 	forget
 	rows=$(written)
 	synced=$(syncs)
+	from=$(date +%s)
 	for round in $(seq "$ROUNDS"); do
 		counter=$((counter + 10))
-		ask web "$all" "-n $((DEVICES / 4)) -r 2 -c $counter" poll
-		ask plain plain "-n $((DEVICES / 4)) -r 2 -g" poll
+		ask web "$all" "-n $some -r 5 -c $counter" poll
+		ask plain plain "-n $some -r 5 -g" poll
 	done
 	row "$WEB: a quiet poll, processor time of all programs" "<= 1.10" "$(median <"$T/us.web")" "$(median <"$T/us.plain")" us/poll \
 		"plain files: of the server; 3 connections"
-	row "$WEB: a quiet poll: syncs" "= 0" "$(perl -e "print (($(syncs) - $synced) / ($ROUNDS * $DEVICES / 2))")" "" syncs/poll \
-		"$(($(written) - rows)) rows"
+	synced=$(($(syncs) - synced))
+	row "$WEB: a quiet poll: syncs" "= 0" "$(perl -e "print $synced / ($ROUNDS * $some * 5)")" "" syncs/poll \
+		"$synced syncs in $(($(date +%s) - from)) s, $(($(written) - rows)) rows"
 }
 # connections: one without a session before it, as devices come
 connections() {
