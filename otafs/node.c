@@ -10,72 +10,128 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/credential.h"
+#include "otafs/flight.h"
 #include "otafs/node_as.h"
 #include "otafs/tree.h"
 
-/* Matches one part of the path against one of the pattern; both end at '/' or 0. */
-static bool
-matches_part(const char *pattern, const char *path)
-{
-	size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
+/** No pattern has more parts; of a longer path the rest is left together. */
+#define PARTS_MAX 8
 
-	return n == m && !strncmp(pattern, path, n);
+struct part {
+	const char *text;
+	size_t bytes;
+};
+
+/* A path, taken apart once for all patterns. */
+struct parts {
+	struct part list[PARTS_MAX];
+	size_t count; /* of all, also those that are not in the list */
+};
+
+static struct part
+next_part(const char **path)
+{
+	struct part part = { *path, (size_t)(strchrnul(*path, '/') - *path) };
+
+	*path += part.bytes;
+	*path += **path == '/';
+	return part;
+}
+
+static void
+take_apart(const char *path, struct parts *out)
+{
+	for (out->count = 0; *path; out->count++) {
+		struct part part = next_part(&path);
+
+		if (out->count < PARTS_MAX)
+			out->list[out->count] = part;
+	}
 }
 
 static bool
-matches(const char *pattern, struct node *node)
+is_any(const struct part *part)
 {
-	char *path = node->parts;
-	int arg = 0;
+	return part->bytes == 1 && *part->text == '*';
+}
 
-	memset(node->args, 0, sizeof(node->args));
-	snprintf(node->parts, sizeof(node->parts), "%s", node->path);
-	while (*pattern && *path) {
-		size_t rest = strcspn(path, "/");
+static bool
+is_rest(const struct part *part)
+{
+	return part->bytes == 2 && !memcmp(part->text, "**", 2);
+}
 
-		if (!strcmp(pattern, "**")) {
-			node->args[arg] = path;
+static bool
+matches(const char *pattern, const struct parts *path)
+{
+	size_t i = 0;
+
+	for (; *pattern && i < path->count && i < PARTS_MAX; i++) {
+		struct part part = next_part(&pattern);
+
+		if (is_rest(&part))
 			return true;
-		}
-		if (*pattern == '*')
-			node->args[arg++] = path;
-		else if (!matches_part(pattern, path))
+		if (!is_any(&part) && (part.bytes != path->list[i].bytes ||
+					  memcmp(part.text, path->list[i].text, part.bytes) != 0))
 			return false;
-		pattern += strcspn(pattern, "/");
-		pattern += *pattern == '/';
-		path += rest;
-		if (*path)
-			*path++ = '\0';
 	}
-	return !*pattern && !*path;
+	return !*pattern && i == path->count;
+}
+
+/* Copies the variable parts of the path, for the rows to read. */
+static void
+set_args(struct node *node, const char *pattern, const struct parts *path)
+{
+	char *out = node->parts;
+	size_t arg = 0;
+
+	for (size_t i = 0; *pattern; i++) {
+		struct part part = next_part(&pattern);
+		const struct part *found = &path->list[i];
+
+		if (is_rest(&part))
+			node->args[arg++] = found->text;
+		if (!is_any(&part))
+			continue;
+		node->args[arg++] = memcpy(out, found->text, found->bytes);
+		out += found->bytes;
+		*out++ = '\0';
+	}
 }
 
 /* The first row that matches the node's path; sets its args. */
 static const struct row *
 find_row(enum view view, struct node *node)
 {
+	struct parts path;
+
+	take_apart(node->path, &path);
 	for (size_t i = 0; i < tree_table_count; i++)
 		for (size_t k = 0; k < tree_tables[i]->count; k++) {
 			const struct row *row = &tree_tables[i]->rows[k];
 
-			if ((row->views & view) && matches(row->pattern, node))
+			if ((row->views & view) && matches(row->pattern, &path)) {
+				set_args(node, row->pattern, &path);
 				return row;
+			}
 		}
 	return NULL;
 }
 
 static int
-check_needs(struct node *node, struct err *err)
+check_needs(struct node *node, enum view view, struct err *err)
 {
 	const struct row *row = node->row;
 	size_t count;
 	int r = 0;
 
-	if (row->needs & NEEDS_DEVICE)
+	if (view == VIEW_FULL && (row->needs & NEEDS_DEVICE))
+		flight_store(node->core, node->args[0]);
+	if (row->needs & NEEDS_CERTIFICATE)
+		r = state_speaker(
+		    node->core->state, node->args[0], node->args[1], &node->device, &node->certificate, err);
+	else if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
-	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate_row(
-		    node->core->state, node->args[0], node->args[1], &node->certificate, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -95,19 +151,22 @@ check_needs(struct node *node, struct err *err)
 int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err)
 {
+	size_t bytes = strlen(path) + 1;
 	int r;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, offsetof(struct node, path));
 	out->core = core;
-	if ((size_t)snprintf(out->asked, sizeof(out->asked), "%s", path) >= sizeof(out->asked))
+	out->path[0] = out->asked[0] = out->shared[0] = '\0';
+	if (bytes > sizeof(out->asked))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
-	memcpy(out->path, out->asked, sizeof(out->path));
+	memcpy(out->asked, path, bytes);
+	memcpy(out->path, path, bytes);
 	if (view == VIEW_FULL && (r = node_enter(out, uid, err)) < 0)
 		return r;
 	out->row = find_row(view, out);
 	if (!out->row || node_is_others(out, out->row))
 		return err_set(err, ENOENT, "%s: no such file", path);
-	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, err);
+	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, view, err);
 }
 
 enum node_kind
@@ -268,7 +327,7 @@ fill(const struct node *node, struct stat *st, char **content, struct err *err)
 
 	*content = NULL;
 	outline(node, st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return stat_file(node, st, err);
 	if ((r = measure(node, content, &bytes, err)) < 0)
 		return r;
@@ -319,7 +378,7 @@ node_gather(const struct node *node, struct material *out, struct err *err)
 
 	*out = (struct material){ .fd = -1 };
 	outline(node, &out->st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return gather_file(node, out, err);
 	if (node->row->gather)
 		r = node->row->gather(node, &out->source, err);
@@ -389,6 +448,12 @@ node_list(const struct node *node, enum view view, node_list_fn each, void *cont
 	if (r == 0 && node->row->list)
 		r = node->row->list(node, each, context, err);
 	return r;
+}
+
+bool
+node_is_series(const struct node *node)
+{
+	return node->row->flags & ROW_SERIES;
 }
 
 size_t
