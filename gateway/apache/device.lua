@@ -54,15 +54,30 @@ local function hand_in(r)
 	return apache2.OK
 end
 
--- file(r, path): has Apache send a file that never changes under its name.
-local function file(r, path)
+local function refuse(r)
+	r.subprocess_env[REFUSED] = "1"
+	return 403
+end
+
+-- none(r, folder, path, code): the status where nothing is to be had. What is there lies below the folder of the certificate, so only
+-- here it is asked which of them is missing.
+local function none(r, folder, path, code)
+	if not r:stat(www .. folder) then
+		local _, _, reason = io.open(www .. folder)
+		return missing(r, reason, 403) == 403 and refuse(r) or 503
+	end
+	return path and missing(r, code, 404) or 404
+end
+
+-- file(r, folder, path): has Apache send a file that never changes under its name.
+local function file(r, folder, path)
 	local found, _, code = io.open(www .. path, "rb")
 	if found then
 		_, _, code = found:read(0) -- a folder opens too
 		found:close()
 	end
 	if code then
-		return missing(r, code, 404)
+		return none(r, folder, path, code)
 	end
 	r.filename = www .. path
 	return apache2.OK
@@ -101,7 +116,10 @@ local function fetch(r, folder)
 	local path = r.uri:gsub("//+", "/")
 	local top, name = path:match("^/(%w+)/(.+)$")
 	if top and is_file(top, name) then
-		return file(r, folder .. path)
+		return file(r, folder, folder .. path)
+	end
+	if not r:stat(www .. folder) then
+		return none(r, folder)
 	end
 	limit(r, folder)
 	if path == "/.well-known/est/cacerts" then
@@ -110,11 +128,6 @@ local function fetch(r, folder)
 		return document_of(r, folder .. path)
 	end
 	return 404
-end
-
-local function refuse(r)
-	r.subprocess_env[REFUSED] = "1"
-	return 403
 end
 
 -- error_of(r, status): what an error of Apache's own becomes. A mount or a gate that goes away in the middle of a request is
@@ -141,10 +154,6 @@ function translate(r)
 	end
 	if r.method ~= "GET" and r.method ~= "HEAD" then
 		return 405
-	end
-	if not r:stat(www .. folder) then
-		local _, _, code = io.open(www .. folder)
-		return missing(r, code, 403) == 403 and refuse(r) or 503
 	end
 	return fetch(r, folder)
 end

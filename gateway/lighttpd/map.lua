@@ -25,10 +25,19 @@ local function refuse()
 	return 403
 end
 
-local function serve(path, cache, type)
+-- What is there lies below the folder of the certificate, so only of what is not there it is asked which of them is missing.
+local function none(subject, path)
+	if not lighty.c.stat(www .. subject) then
+		return missing(subject, 403) == 403 and refuse() or 503
+	end
+	return path and missing(path, 404) or 404
+end
+
+local function serve(subject, name, cache, type)
+	local path = subject .. name
 	local file = lighty.c.stat(www .. path)
 	if not file then
-		return missing(path, 404)
+		return none(subject, path)
 	end
 	if not file.is_file then
 		return 404
@@ -86,25 +95,22 @@ local subject = device()
 if not subject then
 	return refuse()
 end
-if not lighty.c.stat(www .. subject) then
-	return missing(subject, 403) == 403 and refuse() or 503
-end
 
 local path = r.req_attr["uri.path"]:gsub("//+", "/")
 local top, name = path:match("^/([%w.-]+)/(.+)$")
 if (top == "director" and is_metadata(name)) or (top == "repo" and is_repo(name)) then
-	return serve(subject .. path)
+	return serve(subject, path)
 elseif top == "treehub" then
 	local first, rest = name:match("^([^/]+)(.*)$")
 	if is_treehub(first, rest) then
-		return serve(subject .. path, forever[first])
+		return serve(subject, path, forever[first])
 	end
 elseif path == "/.well-known/est/cacerts" then
 	-- RFC 7030, 4.1.3
-	local status = serve(subject .. "/est/cacerts", nil, "application/pkcs7-mime")
+	local status = serve(subject, "/est/cacerts", nil, "application/pkcs7-mime")
 	if status == 0 then
 		r.resp_header["Content-Transfer-Encoding"] = "base64"
 	end
 	return status
 end
-return 404
+return none(subject)
