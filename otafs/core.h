@@ -112,6 +112,7 @@ struct core {
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	struct est *est; /**< CAs above what is issued (est.h); NULL: nothing is, or not known yet */
 	struct plans plans;
+	char owed[NAME_DEVICE_MAX + 1]; /**< the last device that flight_catch_up() has looked at */
 	struct trials trials;
 	int64_t followed;  /**< the publication that open assignments were held against */
 	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */

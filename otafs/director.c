@@ -9,6 +9,7 @@
 #include "lib/digest.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/flight.h"
 #include "otafs/show.h"
 #include "otafs/withdrawn.h"
 
@@ -33,8 +34,9 @@ struct director_source {
 	int64_t shown;    /* the publication that the signer was shown last */
 	struct assignment *list;
 	size_t count;
-	size_t step; /* sizes are multiples of it; 0: they are what they are */
-	int answer;  /* of the signer, when it was opposed; and in words */
+	size_t step;   /* sizes are multiples of it; 0: they are what they are */
+	int64_t needs; /* state_needs(), which grows when assignments change */
+	int answer;    /* of the signer, when it was opposed; and in words */
 	char why[ERR_TEXT_MAX];
 };
 
@@ -149,6 +151,7 @@ director_gather(struct core *core, const struct device *device, enum role role, 
 	source->root = core->roots.texts[core->roots.count - 1];
 	source->shown = core->shown;
 	source->step = (size_t)core->config->director_size_kb * 1024;
+	source->needs = state_needs(core->state);
 	if ((r = read_edition(core, device, &source->edition, err)) < 0 ||
 	    (r = state_assignments(core->state, device->id, &source->list, &source->count, err)) < 0)
 		return r;
@@ -281,6 +284,33 @@ director_mend(struct core *core, const struct director_source *source, struct er
 	if (source->answer == CLIENT_NEW_ROOT)
 		return core->roots.count > source->roots ? 0 : core_follow_root(core, err);
 	return source->answer == CLIENT_NOT_SHOWN ? show(core, err) : end_refused(core, source, err);
+}
+
+bool
+director_is_news(const struct director_source *source)
+{
+	bool is_news = false;
+
+	/* Devices read no other document of the director. */
+	for (size_t i = 0; source->role == ROLE_TARGETS && i < source->count; i++)
+		is_news |= source->list[i].in_flight_at == 0;
+	return is_news;
+}
+
+int
+director_hand_out(struct core *core, const struct director_source *source, int64_t now, struct err *err)
+{
+	int64_t number = 0;
+	bool is_same = true;
+	int r = 0;
+
+	if (source->needs != state_needs(core->state))
+		r = look_again(core, source, &is_same, err);
+	if (r < 0 || !is_same)
+		return r < 0 ? r : DIRECTOR_CHANGED;
+	for (size_t i = 0; i < source->count; i++)
+		number = source->list[i].number > number ? source->list[i].number : number;
+	return flight_note(core, source->device.id, number, now, err);
 }
 
 int

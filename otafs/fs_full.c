@@ -52,7 +52,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	fs_count(request, OPERATION_READ);
 	if (handle->fd >= 0)
 		fs_reply_from_file(request, handle->fd, size, offset);
-	else if (handle->is_transaction && !handle_is_answered(handle))
+	else if (handle->is_transaction && (handle->is_series || !handle_is_answered(handle)))
 		fs_read_transaction(request, id, size, offset, handle);
 	else if (handle->is_growing || handle->kind == NODE_STREAM || handle->kind == NODE_LINES ||
 		 handle->kind == NODE_LOG)
@@ -73,6 +73,17 @@ write_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, const char
 }
 
 static int
+write_series(struct handle *handle, const char *data, size_t size, off_t offset)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = handle_continue(handle, data, size, offset);
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+static int
 write_whole(
     fuse_req_t request, fuse_ino_t id, struct handle *handle, const char *data, size_t size, off_t offset)
 {
@@ -80,10 +91,12 @@ write_whole(
 	struct node node;
 	int r;
 
+	pthread_mutex_lock(&handle->lock);
 	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_write(handle, &node, data, size, offset, &err);
 	fs_done(request);
+	pthread_mutex_unlock(&handle->lock);
 	return r;
 }
 
@@ -92,10 +105,12 @@ on_write(
     fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	struct handle *handle = fs_handle_of(info);
-	int r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
-					   : write_whole(request, id, handle, data, size, offset);
+	int r;
 
 	fs_count(request, OPERATION_WRITE);
+	r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
+	    : handle->is_series        ? write_series(handle, data, size, offset)
+				       : write_whole(request, id, handle, data, size, offset);
 	if (r < 0)
 		fs_fail(request, r);
 	else

@@ -27,6 +27,9 @@
 /** Where node_inode() puts the files of publications, SETS/N/NAME with N as tag. */
 #define NODE_SETS "sets/"
 
+/** Where ota-gate finds the files of devices: the paths of a series begin there (handle.h). */
+#define NODE_GATE "gate/"
+
 enum view {
 	VIEW_FULL = 1, /**< for administrators, scripts and ota-gate */
 	VIEW_WWW = 2,  /**< read-only, for web servers */
@@ -88,7 +91,7 @@ int node_stat(const struct node *node, struct stat *st, char **content, struct e
 /** What the bytes of a node of the www view are made from, as of one moment. */
 struct material {
 	struct stat st; /**< all but the size is known at once */
-	char *content;  /**< NULL: not made yet; or a folder, or named by its content, which stays on disk */
+	char *content;  /**< NULL: not made yet, or a folder */
 	int fd;         /**< a file on disk that is to be read; -1: it is none */
 	void *source;   /**< of the row: what gather() has noted */
 };
@@ -136,6 +139,9 @@ int node_list(const struct node *node, enum view view, node_list_fn each, void *
 
 /** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
 int node_write(const struct node *node, const char *text, size_t bytes, struct err *err);
+
+/** Whether a NODE_TRANSACTION is one transaction after another (handle.h), and has no commit of its own. */
+bool node_is_series(const struct node *node);
 
 /** Most bytes of a NODE_TRANSACTION's body, or of one write to a NODE_CONTROL. */
 size_t node_room(const struct node *node);

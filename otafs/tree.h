@@ -30,6 +30,8 @@ enum row_flags {
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
 	ROW_KEYS = 32,  /**< through as/, to write there needs the role "keys"; without it, "operate" */
 	ROW_OWN = 64,   /**< through as/, is for everybody who gets in: the row looks at who it is */
+	ROW_SERIES =
+	    128, /**< a transaction after another in one open file: ota-gate's, that need no new open each */
 };
 
 struct row {
