@@ -66,6 +66,14 @@ int director_hand_out(struct core *core, const struct director_source *source, i
 /** Whether it names an update that the device cannot have read of before. */
 bool director_is_news(const struct director_source *source);
 
+/**
+ * Makes a document again that was made before, if its version is the newest of the device with that number:
+ * without the core's lock, which it takes for moments. The caller frees @out. -ENODATA: nobody can make it any
+ * more.
+ */
+int
+director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err);
+
 /** All of it, with the core's lock held; nothing is handed out. */
 int director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err);
