@@ -48,7 +48,7 @@ cpu=$(cpu_us otafs)
 perl "$T/walk" "$w" 1001 "$DEVICES"
 cpu=$(($(cpu_us otafs) - cpu))
 asked=$(($(requests) - before))
-row "memory of otafs with $DEVICES devices looked up, of that with 1,000" "<= 2" "$(resident_kb otafs)" "$thousand" KiB
+row "memory of otafs with $DEVICES devices looked up, of that with 1,000" "" "$(resident_kb otafs)" "$thousand" KiB
 row "memory of otafs with $DEVICES devices looked up" "<= 65536" "$(resident_kb otafs)" "" KiB
 row "processor time of otafs for a lookup of a device's folders and root" "" "$((cpu * 100 / (DEVICES - 1001)))e-2" "" us \
 	"$asked requests"
