@@ -226,8 +226,12 @@ is_due(struct core *core, int64_t raised_at, int64_t now)
 static void
 write_basis(const struct core *core, char basis[static STATE_BASIS_SIZE])
 {
-	snprintf(basis, STATE_BASIS_SIZE, "days=%lld root=%d", (long long)core->config->director_targets_days,
-	    core->roots.count);
+	int64_t size = core->config->director_size_kb;
+	int n = snprintf(basis, STATE_BASIS_SIZE, "days=%lld root=%d",
+	    (long long)core->config->director_targets_days, core->roots.count);
+
+	if (size)
+		snprintf(basis + n, STATE_BASIS_SIZE - (size_t)n, " kb=%lld", (long long)size);
 }
 
 /* Raises the epoch, and tells why. */

@@ -134,8 +134,8 @@ static const struct row rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director, .inode = INODE_DIRECTOR),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .settle = settle_director,
-	    .inode = INODE_DOCUMENT, .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
-	    .tag = tag_director),
+	    .inode = INODE_DOCUMENT, .print = print_director, .gather = gather_director, .build = build_director,
+	    .discard = discard_director, .tag = tag_director),
 };
 /* clang-format on */
 

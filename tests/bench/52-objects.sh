@@ -3,7 +3,8 @@
 # the way through the www view, and beside that by the same server where that view is a folder of plain files, which are the same
 # files. SIZES (4 64 1024 65536, in KiB) over TLS with a client certificate and without TLS. Then, through COLD_SERVERS (nginx), sizes COLD
 # (4 64 1024) of which neither name nor bytes are in memory, in a repository of OBJECTS (1,000,000) others; and what is read of that by
-# programs that start. It drops the caches of the whole machine for that; COLD= leaves it out. The figure is the rate, as devices see it; the note has the processor time of the server, which neighbours disturb less.
+# programs that start. It drops the caches of the whole machine for that; COLD= leaves it out. TUNE is a command that changes the
+# configuration in the folder $1: then the reference is the view without it. The figure is the rate, as devices see it; the note has the processor time of the server, which neighbours disturb less.
 # shellcheck source=tests/bench/lib.sh disable=SC2119,SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
@@ -86,7 +87,7 @@ begin() {
 	{ grep -v '^www' "$conf" && eval "echo \"device_port = \$${1}_port\"" && echo "www = $2"; } >"$T/$1.conf"
 	"$top/scripts/ota-gateway" render "$WEB" -c "$T/$1.conf" "$T/gateway.$1"
 	[ "$way" = TLS ] || without_tls "$T/gateway.$1"
-	[ -z "${TUNE:-}" ] || sh -c "$TUNE" tune "$T/gateway.$1"
+	[ -z "${TUNE:-}" ] || [ "$1" = file ] || sh -c "$TUNE" tune "$T/gateway.$1"
 	start "$1" "$top/scripts/ota-gateway" run "$WEB" device "$T/gateway.$1"
 	eval "needs 10 perl -MIO::Socket::INET -e \"exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:\$${1}_port')\""
 }
@@ -116,7 +117,7 @@ compare() {
 	asked=$(requests)
 	rounds "$ROUNDS" "$4 web $5 $T/paths.$3" "$4 file $5 $T/paths.$3"
 	asked=$(($(requests) - asked))
-	took=$(awk 'FNR == NR { a += $1; n += $2; next } { b += $1 } END { printf "processor %.0f us, plain files %.0f us (%.2f)", a / n, b / n, a / b }' \
+	took=$(awk 'FNR == NR { a += $1; n += $2; next } { b += $1 } END { printf "processor %.0f us, reference %.0f us (%.2f)", a / n, b / n, a / b }' \
 		"$T/cpu.web" "$T/cpu.file")
 	row "$WEB, $way: $1 object of $3 KiB" "$2" "$figure" "$reference" "GET/s" "$took"
 }
@@ -124,7 +125,7 @@ compare() {
 both() {
 	way=$1
 	begin web "$T/web/www"
-	begin file "$T/plain/www"
+	if [ -n "${TUNE:-}" ]; then begin file "$T/web/www"; else begin file "$T/plain/www"; fi
 	"$2"
 	stop web
 	stop file
@@ -174,7 +175,8 @@ for kib in $COLD; do store "$kib" $((kib < 1024 ? 1000 : 100)); done
 link_plain
 before=$(folders_read)
 fill "$OBJECTS"
-row "pieces of folders read when ota-watcher and otafs start, $OBJECTS objects" "= 1" "$(folders_read)" "$before" reads
+# A look at each of the 256 folders would be 512 at least.
+row "pieces of folders read when ota-watcher and otafs start, $OBJECTS objects" "<= 200" "$(folders_read)" "" reads "$before without them"
 start_watcher
 start_otafs
 for WEB in $COLD_SERVERS; do
