@@ -154,7 +154,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -202,8 +202,9 @@ curves: packages
 	$(MAKE) all benches VARIANT=$(VARIANT)
 	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/curves.sh docs/curves
 benches: $(benches)
+$(B)/tests/bench/batch: $(B)/tests/load/body.o
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
-	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/load)) $(LDLIBS)
 
 fuzz: packages
 	$(MAKE) VARIANT=fuzz CC=clang fuzzers

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/credential.h"
+#include "otafs/flight.h"
 #include "otafs/node_as.h"
 #include "otafs/tree.h"
 
@@ -118,12 +119,14 @@ find_row(enum view view, struct node *node)
 }
 
 static int
-check_needs(struct node *node, struct err *err)
+check_needs(struct node *node, enum view view, struct err *err)
 {
 	const struct row *row = node->row;
 	size_t count;
 	int r = 0;
 
+	if (view == VIEW_FULL && (row->needs & NEEDS_DEVICE))
+		flight_store(node->core, node->args[0]);
 	if (row->needs & NEEDS_CERTIFICATE)
 		r = state_speaker(
 		    node->core->state, node->args[0], node->args[1], &node->device, &node->certificate, err);
@@ -163,7 +166,7 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 	out->row = find_row(view, out);
 	if (!out->row || node_is_others(out, out->row))
 		return err_set(err, ENOENT, "%s: no such file", path);
-	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, err);
+	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, view, err);
 }
 
 enum node_kind
@@ -445,6 +448,12 @@ node_list(const struct node *node, enum view view, node_list_fn each, void *cont
 	if (r == 0 && node->row->list)
 		r = node->row->list(node, each, context, err);
 	return r;
+}
+
+bool
+node_is_series(const struct node *node)
+{
+	return node->row->flags & ROW_SERIES;
 }
 
 size_t

@@ -7,19 +7,14 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <sodium.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "sign/canonical.h"
+#include "sign/rsa.h"
 
 /** 64 hex digits of the seed and a newline. */
 #define SEED_FILE_BYTES (2 * crypto_sign_SEEDBYTES + 1)
@@ -56,54 +51,13 @@ write_ed25519_spki(const struct public_key *key, unsigned char spki[static ED255
 }
 
 /* ota-tuf's key id: SHA-256 of the DER SubjectPublicKeyInfo. */
-static int
-make_id(struct public_key *key)
+static void
+make_ed25519_id(struct public_key *key)
 {
-	unsigned char spki[ED25519_SPKI_BYTES], *der = NULL;
-	int bytes;
+	unsigned char spki[ED25519_SPKI_BYTES];
 
-	if (!key->rsa) {
-		write_ed25519_spki(key, spki);
-		digest_sha256_hex(spki, sizeof(spki), key->id);
-		return 0;
-	}
-	bytes = i2d_PUBKEY(key->rsa, &der);
-	if (bytes <= 0)
-		return -ENOMEM;
-	digest_sha256_hex(der, (size_t)bytes, key->id);
-	OPENSSL_free(der);
-	return 0;
-}
-
-/* With a long one each signature that is checked costs a hundred times as much: some milliseconds. */
-static bool
-is_quick(const EVP_PKEY *key)
-{
-	BIGNUM *exponent = NULL;
-	bool is_short = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 &&
-			BN_num_bits(exponent) <= KEY_EXPONENT_BITS_MAX;
-
-	BN_free(exponent);
-	return is_short;
-}
-
-static int
-read_rsa(const char *pem, const char *what, EVP_PKEY **out, struct err *err)
-{
-	BIO *bio = BIO_new_mem_buf(pem, -1);
-	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-	int bits = key ? EVP_PKEY_get_bits(key) : 0;
-
-	BIO_free(bio);
-	if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-	    (bits == 2048 || bits == 3072 || bits == 4096) && is_quick(key)) {
-		*out = key;
-		return 0;
-	}
-	EVP_PKEY_free(key);
-	return err_set(err, EBADMSG,
-	    "%s: RSA key is no SPKI PEM of 2048, 3072 or 4096 bits, with an exponent of at most %d", what,
-	    KEY_EXPONENT_BITS_MAX);
+	write_ed25519_spki(key, spki);
+	digest_sha256_hex(spki, sizeof(spki), key->id);
 }
 
 int
@@ -125,14 +79,15 @@ public_key_read(const json_t *json, const char *what, struct public_key **out, s
 	if (!strcasecmp(type, "ED25519")) {
 		if (digest_unhex(value, key->ed25519, sizeof(key->ed25519)) < 0)
 			return err_set(err, EBADMSG, "%s: ED25519 key is not 64 hex digits", what);
+		make_ed25519_id(key);
 	} else if (!strcasecmp(type, "RSA")) {
-		if ((r = read_rsa(value, what, &key->rsa, err)) < 0)
+		if ((r = rsa_read(value, what, &key->rsa, key->id, err)) < 0)
 			return r;
 	} else {
 		return err_set(err, EBADMSG, "%s: key type \"%.32s\" is neither ED25519 nor RSA", what, type);
 	}
 	key->json = json_deep_copy(json);
-	if (!key->json || make_id(key) < 0)
+	if (!key->json)
 		return err_set(err, ENOMEM, "%s: no memory", what);
 	*out = MOVE(key);
 	return 0;
@@ -156,62 +111,15 @@ public_key_of_ed25519(const unsigned char *raw, const char *what, struct public_
 	return read_made("ED25519", hex, what, out, err);
 }
 
-static EVP_PKEY *
-make_rsa(BIGNUM *modulus, BIGNUM *exponent)
-{
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	OSSL_PARAM *parameters = NULL;
-	EVP_PKEY *key = NULL;
-
-	if (context && builder && modulus && exponent &&
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1 &&
-	    (parameters = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(context) == 1)
-		EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
-	OSSL_PARAM_free(parameters);
-	OSSL_PARAM_BLD_free(builder);
-	EVP_PKEY_CTX_free(context);
-	return key;
-}
-
-/* SubjectPublicKeyInfo as PEM; the caller frees it. NULL: no memory. */
-static char *
-spki_pem(EVP_PKEY *key)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data, *pem = NULL;
-	long bytes;
-
-	if (bio && key && PEM_write_bio_PUBKEY(bio, key) == 1 && (bytes = BIO_get_mem_data(bio, &data)) > 0)
-		pem = strndup(data, (size_t)bytes);
-	BIO_free(bio);
-	return pem;
-}
-
 int
 public_key_of_rsa(const unsigned char *modulus, size_t modulus_bytes, const unsigned char *exponent,
     size_t exponent_bytes, const char *what, struct public_key **out, struct err *err)
 {
 	AUTO(free_p) char *pem = NULL;
-	BIGNUM *n, *e;
-	EVP_PKEY *key;
+	int r = rsa_pem_of(modulus, modulus_bytes, exponent, exponent_bytes, what, &pem, err);
 
-	while (modulus_bytes && !*modulus)
-		modulus++, modulus_bytes--;
-	if ((modulus_bytes != 256 && modulus_bytes != 384 && modulus_bytes != KEY_SIGNATURE_MAX) ||
-	    exponent_bytes > KEY_SIGNATURE_MAX)
-		return err_set(err, EBADMSG, "%s: RSA key of %zu bits; 2048, 3072 and 4096 are allowed", what,
-		    8 * modulus_bytes);
-	n = BN_bin2bn(modulus, (int)modulus_bytes, NULL);
-	e = BN_bin2bn(exponent, (int)exponent_bytes, NULL);
-	key = make_rsa(n, e);
-	pem = spki_pem(key);
-	EVP_PKEY_free(key);
-	BN_free(n);
-	BN_free(e);
-	if (!pem)
-		return err_set(err, EBADMSG, "%s: not the numbers of an RSA key", what);
+	if (r < 0)
+		return r;
 	return read_made("RSA", pem, what, out, err);
 }
 
@@ -277,7 +185,7 @@ public_key_pem(const struct public_key *key, char **out, struct err *err)
 	AUTO(free_p) char *base64 = NULL;
 
 	if (key->rsa) {
-		*out = spki_pem(key->rsa);
+		*out = rsa_pem(key->rsa);
 		return *out ? 0 : err_set(err, ENOMEM, "no memory for a key");
 	}
 	write_ed25519_spki(key, spki);
@@ -291,22 +199,6 @@ json_t *
 public_key_json(const struct public_key *key)
 {
 	return json_incref(key->json);
-}
-
-static int
-rsa_matches(
-    EVP_PKEY *key, const unsigned char *signature, size_t signature_bytes, const void *data, size_t bytes)
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *padding;
-	int matches;
-
-	matches = context && EVP_DigestVerifyInit(context, &padding, EVP_sha256(), NULL, key) == 1 &&
-		  EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1 &&
-		  EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_AUTO) == 1 &&
-		  EVP_DigestVerify(context, signature, signature_bytes, data, bytes) == 1;
-	EVP_MD_CTX_free(context);
-	return matches;
 }
 
 int

@@ -136,7 +136,12 @@ static const char *const steps[] = {
 	 " WHERE numbered.device = certificate.device AND numbered.serial = certificate.serial;"
 	 "UPDATE fleet SET numbers = (SELECT COUNT(*) FROM device) + (SELECT COUNT(*) FROM certificate);"
 	 "CREATE UNIQUE INDEX device_number ON device (number);"
-	 "CREATE UNIQUE INDEX certificate_number ON certificate (number);"),
+	 "CREATE UNIQUE INDEX certificate_number ON certificate (number);"
+	 /* What is assigned gets numbers of its own, since there is much of it; see state/reads.h. */
+	 "ALTER TABLE fleet ADD COLUMN assigned BIGINT NOT NULL DEFAULT 1;"
+	 "ALTER TABLE fleet ADD COLUMN read_to BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE fleet ADD COLUMN is_clean SMALLINT NOT NULL DEFAULT 1;"
+	 "ALTER TABLE assignment ADD COLUMN number BIGINT NOT NULL DEFAULT 1;"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -93,6 +93,29 @@ resident_kb() {
 	done | sort -n | tail -n 1
 }
 
+# ---- fleets
+
+# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. A million takes minutes, so all scripts of one run share
+# it, in $BENCH_FLEETS.
+fleet() {
+	fleet_of=${BENCH_FLEETS:-$T}/fleet-$1.db
+	[ -e "$fleet_of" ] || "$BENCH/fleet" "$fleet_of" "$1" || exit 1
+	rm -rf "$T/state"
+	mkdir "$T/state"
+	cp --reflink=auto "$fleet_of" "$T/state/otafs.db"
+	chown -R 64102 "$T/state"
+}
+# some_devices N FORMAT [HOW_MANY (500)]: that many of a fleet of N, spread over all of it, as FORMAT has the id (%1$s) and the serial number of the
+# certificate (%2$s). None that is in a fleet of 1,000 as well: the signer remembers what it has signed for it.
+some_devices() {
+	perl -e 'my ($n, $format, $some) = @ARGV;
+		my $from = $n > 1000 ? 1000 : 0;
+		for my $i (0 .. $some - 1) {
+			my $number = ($from + int($i * ($n - $from) / $some)) * 2654435761 % 2 ** 32;
+			printf "$format\n", sprintf("veh-%08x", $number), sprintf("%016X", $number);
+		}' "$1" "$2" "${3:-500}"
+}
+
 # ---- figures
 
 # now_us: of the clock

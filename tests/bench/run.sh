@@ -17,6 +17,10 @@ mkdir -p "$(dirname "$out")"
 rows=$out.rows
 : >"$rows"
 export BENCH_JSON="$rows"
+BENCH_FLEETS=$(mktemp -d "${TMPDIR:-/tmp}/otafs-bench.XXXXXX")
+export BENCH_FLEETS
+trap 'rm -rf "$BENCH_FLEETS"' EXIT
+trap 'exit 130' INT TERM
 here=$(dirname "$0")
 begin=$(date +%s)
 status=0

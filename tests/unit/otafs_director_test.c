@@ -98,6 +98,31 @@ has_the_same_bytes_on_every_read_and_after_a_restart(void **state)
 	}
 }
 
+/* From the node id alone, for a read long after its lookup. */
+static void
+is_made_again_as_long_as_its_version_is_the_newest(void **state)
+{
+	struct fixture *f = *state;
+	struct inode_id id = { .kind = INODE_DOCUMENT, .role = ROLE_SNAPSHOT };
+	AUTO(free_p) char *first = document(f, ROLE_SNAPSHOT);
+	AUTO(free_p) char *again = NULL;
+	char *none = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+
+	id.number = (uint32_t)f->device.number;
+	id.version = (uint32_t)version_of(f);
+	assert_int_equal(director_again(&f->core, &id, &again, &bytes, &err), 0);
+	assert_string_equal(again, first);
+	assert_int_equal(bytes, strlen(first));
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	assert_int_equal(director_again(&f->core, &id, &none, &bytes, &err), -ENODATA);
+	assert_reason(err, "it is of an older version");
+	id.number++;
+	assert_int_equal(director_again(&f->core, &id, &none, &bytes, &err), -ENODATA);
+	assert_null(none);
+}
+
 static void
 counts_versions_up_with_each_change(void **state)
 {
@@ -355,6 +380,30 @@ hangs_together_by_length_and_hash(void **state)
 	describes(timestamp, "snapshot.json", snapshot_text);
 }
 
+/* For web servers that take the size of one version and the bytes of another. */
+static void
+has_the_sizes_that_it_is_told_to_have(void **state)
+{
+	struct fixture *f = *state;
+	int64_t version = version_of(f);
+	struct err err = { 0 };
+
+	f->config.director_size_kb = 4;
+	assert_int_equal(core_refresh(&f->core, utc_now(), &err), 0);
+	assert_int_equal(version_of(f), version + 1);
+	for (enum role role = ROLE_TARGETS; role < ROLE_COUNT; role++) {
+		AUTO(free_p) char *text = document(f, role);
+
+		assert_int_equal(strlen(text), 4096);
+	}
+	hangs_together_by_length_and_hash(state);
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	has_the_same_bytes_on_every_read_and_after_a_restart(state);
+	f->config.director_size_kb = 0;
+	assert_int_equal(core_refresh(&f->core, utc_now(), &err), 0);
+	assert_int_equal(version_of(f), version + 3);
+}
+
 static void
 is_renewed_when_half_its_life_is_over(void **state)
 {
@@ -592,6 +641,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SIGNED(has_the_same_bytes_on_every_read_and_after_a_restart),
+		SIGNED(is_made_again_as_long_as_its_version_is_the_newest),
 		SIGNED(counts_versions_up_with_each_change),
 		SIGNED(ends_the_update_that_the_signer_refuses),
 		SIGNED(ends_no_update_for_what_was_refused_before),
@@ -602,6 +652,7 @@ main(void)
 		SIGNED(names_only_ecus_that_something_is_open_for),
 		SIGNED(puts_ecus_that_get_the_same_file_into_one_entry),
 		SIGNED(hangs_together_by_length_and_hash),
+		SIGNED(has_the_sizes_that_it_is_told_to_have),
 		SIGNED(is_renewed_when_half_its_life_is_over),
 		SIGNED(raises_the_epoch_at_a_pace_however_the_clock_jumps),
 		SIGNED(stays_when_the_clock_is_set_back_a_little),

@@ -406,6 +406,64 @@ refuses_an_rsa_key_that_is_slow_to_check(void **state)
 	assert_int_equal(public_key_of_rsa(modulus, sizeof(modulus), exponent, 8, "ECU x", &key, &err), 0);
 }
 
+/* Keys as they are in use are read without libcrypto's decoder, and have the id that it would give them. */
+static void
+calls_rsa_keys_by_the_hash_of_their_der(void **state)
+{
+	(void)state;
+	for (int i = RSA_2048; i <= RSA_4096; i++) {
+		AUTO(json_decref_p) json_t *public = public_json(keys[i]);
+		AUTO(public_key_freep) struct public_key *key = NULL;
+		unsigned char *der = NULL;
+		char id[DIGEST_HEX_SIZE];
+		struct err err;
+		int bytes = i2d_PUBKEY(keys[i], &der);
+
+		digest_sha256_hex(der, (size_t)bytes, id);
+		assert_int_equal(public_key_read(public, "key", &key, &err), 0);
+		assert_string_equal(public_key_id(key), id);
+		OPENSSL_free(der);
+	}
+}
+
+/* The key of @der with byte @at changed, where its modulus begins after 33 bytes and 5 more follow. */
+static int
+read_changed(const unsigned char *der, size_t bytes, size_t at, struct public_key **key)
+{
+	unsigned char changed[600];
+	AUTO(free_p) char *base64 = NULL;
+	AUTO(json_decref_p) json_t *json = NULL;
+	struct err err;
+	char pem[1200];
+
+	memcpy(changed, der, bytes);
+	changed[at] ^= 1;
+	base64 = digest_base64(changed, bytes);
+	snprintf(pem, sizeof(pem), "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n", base64);
+	json = json_pack("{s:s,s:{s:s}}", "keytype", "RSA", "keyval", "public", pem);
+	return public_key_read(json, "key", key, &err);
+}
+
+static void
+takes_an_rsa_key_for_no_other_one(void **state)
+{
+	unsigned char *der = NULL;
+	size_t bytes = (size_t)i2d_PUBKEY(keys[RSA_2048], &der);
+	AUTO(json_decref_p) json_t *public = public_json(keys[RSA_2048]);
+	AUTO(public_key_freep) struct public_key *right = NULL;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(public_key_read(public, "key", &right, &err), 0);
+	for (size_t at = 33; at < bytes; at += at >= bytes - 6 ? 1 : 5) {
+		AUTO(public_key_freep) struct public_key *key = NULL;
+
+		if (read_changed(der, bytes, at, &key) == 0)
+			assert_string_not_equal(public_key_id(key), public_key_id(right));
+	}
+	OPENSSL_free(der);
+}
+
 static void
 refuses_a_short_rsa_key_and_other_key_types(void **state)
 {
@@ -766,6 +824,8 @@ main(void)
 		cmocka_unit_test(refuses_documents_of_the_other_repository_and_of_another_role),
 		SCENE(takes_rsa_keys_of_three_sizes_with_any_salt),
 		cmocka_unit_test(refuses_an_rsa_key_that_is_slow_to_check),
+		cmocka_unit_test(calls_rsa_keys_by_the_hash_of_their_der),
+		cmocka_unit_test(takes_an_rsa_key_for_no_other_one),
 		SCENE(refuses_a_short_rsa_key_and_other_key_types),
 		SCENE(compares_key_types_and_methods_without_case),
 		SCENE(refuses_unknown_methods_whoever_signed),
