@@ -133,7 +133,7 @@ set format x "10^{%L}"
 set grid
 set key left top reverse Left
 set style data linespoints
-set multiplot layout 2,2 title "What a fleet costs otafs ($(sed -n 's/^# \(.*\) Processor.*/\1/p' "$out.dat"))"
+set multiplot layout 2,2 title "What a fleet costs otafs ($(sed -n 's/^# \(.*\)\. Processor.*/\1/p' "$out.dat"))"
 only(kind, column) = strcol(1) eq kind ? (column < 0.1 ? 0.1 : column) : 1/0
 set xlabel "devices"
 set ylabel "microseconds of one processor"
@@ -149,7 +149,7 @@ set xlabel "objects in the repository"
 set ylabel "microseconds of one processor"
 plot "$out.dat" using 2:(only("objects", \$5)) title "first GET of an object: otafs", \
 	"" using 2:(only("objects", \$6)) title "GET of it again: who reads", \
-	"" using 2:(only("objects", \$7)) title "publish, for each object of 1,000 that are new: ota-watcher, ota-signd"
+	"" using 2:(only("objects", \$7)) title "publish, each of 1,000 new objects: ota-watcher"
 set ylabel "ms of one processor; MiB"
 plot "$out.dat" using 2:(only("objects", \$3 / 1000)) title "start of otafs, ms", \
 	"" using 2:(only("objects", \$4 / 1024)) title "memory of otafs, MiB"
