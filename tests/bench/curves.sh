@@ -24,7 +24,8 @@ sample() {
 		my @numbers = grep { $_ % 100 } map { $_ * 2654435761 % 2 ** 32 } map { int($_ * $count / $sample) } 0 .. $sample - 1;
 		printf "veh-%08x %016X\n", $_, $_ for @numbers' "$1" "$SAMPLE"
 }
-# reads PATHS: opens, reads and closes each; microseconds of this reader for one
+# reads PATHS: opens, reads and closes each; microseconds of this reader for one. Perl's buffers would ask each file whether it is a terminal,
+# which the kernel passes on to otafs; no web server does.
 reads() {
 	perl -e '
 		open my $list, "<", $ARGV[0] or die;
@@ -32,7 +33,7 @@ reads() {
 		my ($user, $system) = times;
 		my $data;
 		for my $round (1 .. $ARGV[1]) {
-			for (@paths) { open my $f, "<", $_ or die "$_: $!"; defined(sysread $f, $data, 65536) or die "$_: $!" }
+			for (@paths) { open my $f, "<:unix", $_ or die "$_: $!"; defined(sysread $f, $data, 65536) or die "$_: $!" }
 		}
 		my ($user2, $system2) = times;
 		printf "%.2f\n", 1e6 * ($user2 + $system2 - $user - $system) / $ARGV[1] / @paths' "$1" "${2:-1}"
@@ -54,7 +55,13 @@ stats() {
 
 # devices N: a line of data
 devices() {
-	mv "$T/state" "$T/state.$1" 2>/dev/null
+	# The signer remembers what it has signed for devices, and this is another fleet. Nothing is removed before the end: that would slow
+	# the next one down.
+	stop watcher
+	stop signd
+	mkdir "$T/before-$1"
+	for folder in state keys repository spool; do [ ! -e "$T/$folder" ] || mv "$T/$folder" "$T/before-$1/"; done
+	start_signd && start_watcher || exit 1
 	mkdir "$T/state"
 	"$BENCH/fleet" "$T/state/otafs.db" "$1" || exit 1
 	chown -R 64102 "$T/state"
@@ -70,6 +77,7 @@ devices() {
 	again=$(reads "$T/documents" 50)
 	asked=$(cost $((n * 50)) "otafs signd" reads "$T/documents" 50)
 	folder=$(cost "$n" otafs stats "$T/folders")
+	[ -n "$first" ] && [ -n "$again" ] && [ -n "$folder" ] || exit 1
 	echo "devices $1 $start_us $(resident_kb otafs) $first $again $asked $folder"
 	stop otafs
 }
@@ -120,7 +128,7 @@ mkdir -p "$(dirname "$out")"
 	echo "# $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, $(date -u +%F). Processor time in microseconds, memory in KiB."
 	echo "# devices N start resident first-GET(otafs,signer) unchanged-GET(reader) unchanged-GET(otafs) stat-of-devices/ID(otafs)"
 	for count in $DEVICES; do devices "$count" || exit 1; done
-	rm -rf "$T/state"
+	mv "$T/state" "$T/state-of-devices"
 	echo "# objects N start resident first-GET(otafs) GET-again(reader) publish-of-one-object-more(watcher,signer)"
 	for count in $OBJECTS; do objects "$count" || exit 1; done
 } | tee "$out.dat"
