@@ -10,10 +10,11 @@
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
 #                               counts (tests/integration/67-bench.sh). ONLY="manifests gateway": those of such names
+#   make curves                 docs/curves.svg: cost over the number of devices and of objects, up to a million of each (some minutes)
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
-# demo, check, soak, lint, bench and fuzz install the Debian packages they need when run as root.
+# demo, check, soak, lint, bench, curves and fuzz install the Debian packages they need when run as root.
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -43,7 +44,7 @@ flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-r
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
-outer := check soak demo lint bench fuzz clean uninstall packages
+outer := check soak demo lint bench curves fuzz clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
@@ -197,6 +198,9 @@ bench_scripts = $(sort $(if $(ONLY),$(foreach o,$(ONLY),$(wildcard tests/bench/[
 bench: packages
 	$(MAKE) all benches $(load) $(polls) $(slow_sync) $(device) VARIANT=$(VARIANT)
 	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
+curves: packages
+	$(MAKE) all benches VARIANT=$(VARIANT)
+	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/curves.sh docs/curves
 benches: $(benches)
 $(B)/tests/bench/batch: $(B)/tests/load/body.o
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
@@ -241,6 +245,6 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all check soak demo packages tests-built bench benches fuzz fuzzers lint install uninstall clean
+.PHONY: all check soak demo packages tests-built bench curves benches fuzz fuzzers lint install uninstall clean
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
