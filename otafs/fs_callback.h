@@ -103,8 +103,8 @@ void fs_note(fuse_req_t request, const char *path);
 /** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
 #define FS_NOTED 1
 
-/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED (in
- * the www view), -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
+/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED,
+ * -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
 int fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry);
 
 /** Replies what fs_look_up() came to. */

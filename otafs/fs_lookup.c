@@ -83,7 +83,9 @@ fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry)
 	int r;
 
 	r = fs_find(request, path, &node, &err);
-	if (r == 0) {
+	if (r == 0 && node.is_behind) {
+		r = FS_NOTED;
+	} else if (r == 0) {
 		bool is_noted = node_is_noted(&node);
 		int roots = mount->fs->core->roots.count;
 

@@ -1,5 +1,5 @@
 /* Lookups that are answered after something of them is on disk: that a device may have read what it is to
- * install. */
+ * install, and that it has had its part in an order. */
 #include "otafs/fs_callback.h"
 
 #include <errno.h>
@@ -19,8 +19,9 @@ static int
 work(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct noting *noting = (struct noting *)job;
+	enum view view = fs_mount_of(noting->request)->view;
 	struct node node;
-	int r = node_find(core, VIEW_WWW, noting->path, fuse_req_ctx(noting->request)->uid, &node, err);
+	int r = node_find(core, view, noting->path, fuse_req_ctx(noting->request)->uid, &node, err);
 
 	/* It may be gone by now, or be noted for another lookup of it. */
 	if (r < 0 || !node_is_noted(&node))

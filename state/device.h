@@ -32,6 +32,7 @@ struct device {
 	int64_t polls;                        /**< manifests since its open update was made or last moved on */
 	char report_digest[DIGEST_HEX_SIZE]; /**< of the installation report that was taken last; empty: none */
 	char manifest_digest[DIGEST_HEX_SIZE]; /**< of the manifest that was taken last; empty: none */
+	int64_t ordered; /**< orders up to this number are none of its business any more (state/order.h) */
 };
 
 /** A device that was removed before goes on above its old counter: its versions never go back. */
@@ -39,6 +40,7 @@ int state_device_add(struct state *state, const char *id, int64_t now, struct er
 /** Removes all but the history and the counter, from which a device of the same id goes on. */
 int state_device_remove(struct state *state, const char *id, struct err *err);
 int state_device(struct state *state, const char *id, struct device *out, struct err *err);
+int state_device_ordered(struct state *state, const char *id, int64_t number, struct err *err);
 /** What the device should install has changed: its counter grows. */
 int state_device_bump(struct state *state, const char *id, int64_t now, struct err *err);
 int state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err);

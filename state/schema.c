@@ -124,6 +124,16 @@ static const char *const steps[] = {
 	 " used_at BIGINT NOT NULL, title TEXT NOT NULL);"
 	 "CREATE INDEX access_token_parent ON access_token (parent);"
 	 "CREATE INDEX access_token_name ON access_token (name);"),
+	/* 10: orders that are one row however many members there are; those that were being worked off end */
+	("ALTER TABLE fleet ADD COLUMN orders BIGINT NOT NULL DEFAULT 0;"
+	 "UPDATE fleet SET orders = (SELECT COALESCE(MAX(number), 0) FROM group_order);"
+	 "ALTER TABLE device ADD COLUMN ordered BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE group_order ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE group_order ADD COLUMN cursor TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE group_order DROP COLUMN members;"
+	 "UPDATE receipt SET result = 2, text = 'passed over: otafs was replaced meanwhile' WHERE result = 0;"
+	 "UPDATE group_order SET phase = CASE phase WHEN 0 THEN 3 ELSE 4 END WHERE phase < 2;"
+	 "DROP INDEX receipt_result;"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
