@@ -7,7 +7,9 @@
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
 #                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
-#   make bench                  figures of speed and memory, which depend on the machine; no part of check
+#   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
+#                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
+#                               counts (tests/integration/67-bench.sh). ONLY="manifests gateway": those of such names
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
 #
@@ -56,6 +58,7 @@ pkgs_watcher :=
 pkgs_gateway :=
 pkgs_ceremony := p11-kit-1
 pkgs_tests/device := ostree-1 libcurl
+pkgs_tests/load := libssl
 folders      := lib state sign otafs store watcher gateway ceremony
 pkgs         := $(foreach f,$(folders),$(pkgs_$(f))) $(pkgs_login)
 
@@ -91,6 +94,7 @@ programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admi
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
+polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
 
 all: $(programs)
@@ -104,7 +108,9 @@ $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
-$(load):              $(patsubst %.c,$(B)/%.o,$(filter-out %/slow_sync.c,$(wildcard tests/load/*.c))) $(sign_a) $(lib_a)
+load_parts := $(filter-out %/slow_sync.o,$(call parts,tests/load))
+$(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
+$(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login)
 $(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
@@ -114,8 +120,8 @@ $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
-$(load):              link_pkgs := $(pkgs_sign) $(pkgs_lib)
-$(programs) $(device) $(test_sign) $(load):
+$(load) $(polls):     link_pkgs := $(pkgs_tests/load) $(pkgs_sign) $(pkgs_lib)
+$(programs) $(device) $(test_sign) $(load) $(polls):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
 
@@ -147,7 +153,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(slow_sync)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync)
 
 packages:
 	scripts/install-packages
@@ -185,11 +191,12 @@ lint: packages
 	$(MAKE) CC=clang VARIANT=release B=build/clang all $(patsubst $(B)/%,build/clang/%,$(device))
 	$(MAKE) CC=clang VARIANT=fuzz fuzzers
 
-# tests/bench/NN-what.sh prints figures; a C program beside it does what has to be done in one process.
+# tests/bench/NN-what.sh gives rows (tests/bench/lib.sh); a C program beside it does what has to be done in one process.
 benches := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+bench_scripts = $(sort $(if $(ONLY),$(foreach o,$(ONLY),$(wildcard tests/bench/[0-9]*$(o)*.sh)),$(wildcard tests/bench/[0-9]*.sh)))
 bench: packages
-	$(MAKE) all benches $(load) $(slow_sync) VARIANT=$(VARIANT)
-	@for b in tests/bench/[0-9]*.sh; do BENCH=$(CURDIR)/$(B)/tests/bench OTA_BIN=$(CURDIR)/$(B)/bin $$b || exit 1; done
+	$(MAKE) all benches $(load) $(polls) $(slow_sync) $(device) VARIANT=$(VARIANT)
+	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
 benches: $(benches)
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)

@@ -94,6 +94,7 @@ static const struct setting settings[] = {
 	NUMBER(sign_log_mb, 4096, 0, 1000000000),
 	NUMBER(ecu_replacement, 1, 0, 1),
 	NUMBER(unresponsive_polls, 10, 1, 1000000),
+	NUMBER(document_cache_mb, 16, 1, 65536),
 	NUMBER(spool_quiet_seconds, 2, 0, 3600),
 	NUMBER(spool_incomplete_seconds, 20, 1, 86400),
 	NUMBER(store_quota_mb, 0, 0, 1000000000),

@@ -84,6 +84,7 @@ struct config {
 
 	/* devices */
 	int64_t ecu_replacement;    /**< 1: a device may register other ECUs than before; 0: refused */
+	int64_t document_cache_mb;  /**< documents in memory between the lookup that made them and the read */
 	int64_t unresponsive_polls; /**< so many polls without a sign of the open update are told */
 
 	/* the spool, in seconds */

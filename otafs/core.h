@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "otafs/image.h"
 #include "otafs/pin.h"
+#include "otafs/requests.h"
 #include "otafs/turns.h"
 #include "otafs/user.h"
 #include "sign/client.h"
@@ -117,7 +118,9 @@ struct core {
 	size_t refused;
 	struct user_names users; /**< who acts */
 	struct turns *lock;      /**< guards all of it; NULL in programs of one thread */
-	uid_t uid;               /**< otafs's own, the owner of what the mounts show */
+	/** Of the mounts; not guarded by the lock. */
+	struct requests full_requests, www_requests;
+	uid_t uid; /**< otafs's own, the owner of what the mounts show */
 	gid_t admin_gid, gate_gid;
 	uid_t web_uid; /**< of ota-admin-gate, who alone gets into as/ */
 	int64_t started_at;

@@ -15,11 +15,26 @@
 #define DAY_SECONDS 86400
 /** One Ed25519 signature, its key id and the members around it. */
 #define SIGNATURE_BYTES 300
+/** A new root, a signer that has just started, an update that it refuses: each may come once. */
+#define TRIES_MAX 4
 
 /* What the three documents share. */
 struct edition {
 	int64_t version, epoch;
 	char expires[UTC_TEXT_SIZE];
+};
+
+struct director_source {
+	enum role role;
+	struct device device;
+	struct edition edition;
+	int roots;        /* version of the director's root */
+	const char *root; /* its text, which the core keeps to the end */
+	int64_t shown;    /* the publication that the signer was shown last */
+	struct assignment *list;
+	size_t count;
+	int answer; /* of the signer, when it was opposed; and in words */
+	char why[ERR_TEXT_MAX];
 };
 
 static int
@@ -96,116 +111,174 @@ describe(const char *text, size_t bytes, int64_t version)
 }
 
 static json_t *
-make_snapshot(const struct core *core, const struct device *device, const struct edition *edition,
-    const char *targets, size_t bytes)
+make_snapshot(const struct director_source *source, const char *targets, size_t bytes)
 {
-	int roots = core->roots.count;
-	const char *root = core->roots.texts[roots - 1];
+	const struct edition *edition = &source->edition;
 
 	return json_pack("{s:s,s:{s:s},s:s,s:{s:o,s:o},s:I}", "_type", "Snapshot", "custom", "deviceId",
-	    device->id, "expires", edition->expires, "meta", "root.json", describe(root, strlen(root), roots),
-	    "targets.json", describe(targets, bytes, edition->version), "version",
-	    (json_int_t)edition->version);
+	    source->device.id, "expires", edition->expires, "meta", "root.json",
+	    describe(source->root, strlen(source->root), source->roots), "targets.json",
+	    describe(targets, bytes, edition->version), "version", (json_int_t)edition->version);
 }
 
 static json_t *
-make_timestamp(const struct device *device, const struct edition *edition, const char *snapshot, size_t bytes)
+make_timestamp(const struct director_source *source, const char *snapshot, size_t bytes)
 {
+	const struct edition *edition = &source->edition;
+
 	return json_pack("{s:s,s:{s:s},s:s,s:{s:o},s:I}", "_type", "Timestamp", "custom", "deviceId",
-	    device->id, "expires", edition->expires, "meta", "snapshot.json",
+	    source->device.id, "expires", edition->expires, "meta", "snapshot.json",
 	    describe(snapshot, bytes, edition->version), "version", (json_int_t)edition->version);
 }
 
-/* Shows the signer what is published when it has not seen that. */
-static int
-sign_as_shown(struct core *core, enum role role, const struct edition *edition, const json_t *json, char **out,
-    size_t *bytes, struct err *err)
+int
+director_gather(struct core *core, const struct device *device, enum role role, struct director_source **out,
+    struct err *err)
 {
-	const struct client_basis basis = { core->roots.count, edition->epoch };
-	int r = client_sign_director(core->signer, role, &basis, json, out, bytes, err);
+	AUTO(director_discardp) struct director_source *source = calloc(1, sizeof(*source));
+	int r;
 
-	if (r == CLIENT_NOT_SHOWN || (r == -EPERM && core->shown != image_number(core->image))) {
-		if (show_publication(core, err) < 0)
-			return -(err->code = EAGAIN);
-		r = client_sign_director(core->signer, role, &basis, json, out, bytes, err);
-	}
-	return r == CLIENT_NOT_SHOWN
-		   ? err_set(err, EAGAIN, "ota-signd forgot what is published: is it starting?")
-		   : r;
+	if (!source)
+		return err_set(err, ENOMEM, "no memory for %s", role_name(role));
+	if (core->roots.count == 0)
+		return err_set(err, EAGAIN, "the director's root is not known yet: is ota-signd running?");
+	source->device = *device;
+	source->role = role;
+	source->roots = core->roots.count;
+	source->root = core->roots.texts[core->roots.count - 1];
+	source->shown = core->shown;
+	if ((r = read_edition(core, device, &source->edition, err)) < 0 ||
+	    (r = state_assignments(core->state, device->id, &source->list, &source->count, err)) < 0)
+		return r;
+	*out = MOVE(source);
+	return 0;
+}
+
+void
+director_discard(struct director_source *source)
+{
+	if (!source)
+		return;
+	free(source->list);
+	free(source);
+}
+
+void
+director_discardp(struct director_source **source)
+{
+	director_discard(*source);
 }
 
 static int
-sign(struct core *core, enum role role, const struct edition *edition, json_t *signed_part, char **out,
+sign(struct client *signer, struct director_source *source, enum role role, json_t *signed_part, char **out,
     size_t *bytes, struct err *err)
 {
+	const struct client_basis basis = { source->roots, source->edition.epoch };
 	AUTO(json_decref_p) json_t *json = signed_part;
 	int r;
 
 	if (!json)
 		return err_set(err, ENOMEM, "no memory for %s", role_name(role));
-	r = sign_as_shown(core, role, edition, json, out, bytes, err);
-	if (r != CLIENT_NEW_ROOT)
+	r = client_sign_director(signer, role, &basis, json, out, bytes, err);
+	if (r != CLIENT_NEW_ROOT && r != CLIENT_NOT_SHOWN && r != -EPERM && r != -ESTALE)
 		return r;
-	if ((r = core_follow_root(core, err)) < 0)
+	source->answer = r;
+	snprintf(source->why, sizeof(source->why), "%s", r < 0 ? err->text : "");
+	return DIRECTOR_OPPOSED;
+}
+
+int
+director_make(struct client *signer, struct director_source *source, char **out, size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *targets = NULL;
+	AUTO(free_p) char *snapshot = NULL;
+	size_t n;
+	int r;
+
+	r = sign(signer, source, ROLE_TARGETS,
+	    make_targets(&source->device, &source->edition, source->list, source->count), &targets, &n, err);
+	if (r == 0 && source->role != ROLE_TARGETS)
+		r = sign(signer, source, ROLE_SNAPSHOT, make_snapshot(source, targets, n), &snapshot, &n, err);
+	if (r == 0 && source->role == ROLE_TIMESTAMP)
+		return sign(
+		    signer, source, ROLE_TIMESTAMP, make_timestamp(source, snapshot, n), out, bytes, err);
+	if (r != 0)
 		return r;
-	return err_set(err, EAGAIN, "the director has a new root: the documents have another version now");
+	*out = snapshot ? MOVE(snapshot) : MOVE(targets);
+	*bytes = n;
+	return 0;
+}
+
+static int
+show(struct core *core, struct err *err)
+{
+	return show_publication(core, err) < 0 ? -(err->code = EAGAIN) : 0;
+}
+
+/* Whether the device's documents still have the version that was gathered. */
+static int
+look_again(struct core *core, const struct director_source *source, bool *is_same, struct err *err)
+{
+	struct device now = { 0 };
+	int64_t version = 0;
+	int r = state_device(core->state, source->device.id, &now, err);
+
+	if (r == 0)
+		r = director_version(core, &now, &version, err);
+	*is_same = version == source->edition.version;
+	return r > 0 ? err_set(err, ENOENT, "%s: no such device", source->device.id) : r;
 }
 
 /*
  * The signer holds targets against the image repository. What it refuses there would be refused for ever, and
- * the device hear nothing: the update ends. withdrawn_follow() has ended most before.
+ * the device hear nothing: the update ends. withdrawn_follow() has ended most before. But what was refused may
+ * have been held against another publication, or be another document by now: also one that is older than what
+ * the signer has signed meanwhile.
  */
 static int
-sign_targets(struct core *core, const struct device *device, const struct edition *edition, char **out,
-    size_t *bytes, struct err *err)
+end_refused(struct core *core, const struct director_source *source, struct err *err)
 {
-	AUTO(free_p) struct assignment *list = NULL;
-	char why[ERR_TEXT_MAX];
-	size_t count;
-	int r;
+	bool is_same;
+	int r = look_again(core, source, &is_same, err);
 
-	if ((r = state_assignments(core->state, device->id, &list, &count, err)) < 0)
+	if (r < 0 || !is_same)
 		return r;
-	r = sign(core, ROLE_TARGETS, edition, make_targets(device, edition, list, count), out, bytes, err);
-	if (r != -EPERM || count == 0)
-		return r;
-	snprintf(why, sizeof(why), "%s", err->text);
-	if ((r = withdrawn_end(core, device->id, why, utc_now(), err)) < 0)
-		return r;
+	if (source->answer == -EPERM && source->shown != image_number(core->image))
+		return core->shown == image_number(core->image) ? 0 : show(core, err);
+	if (source->answer != -EPERM || source->count == 0)
+		return err_set(err, -source->answer, "%s", source->why);
 	core->is_forgetting_due = true;
-	return err_set(err, EAGAIN, "%.480s; the update has ended", why);
+	return withdrawn_end(core, source->device.id, source->why, utc_now(), err);
+}
+
+int
+director_mend(struct core *core, const struct director_source *source, struct err *err)
+{
+	if (source->answer == CLIENT_NEW_ROOT)
+		return core->roots.count > source->roots ? 0 : core_follow_root(core, err);
+	return source->answer == CLIENT_NOT_SHOWN ? show(core, err) : end_refused(core, source, err);
 }
 
 int
 director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err)
 {
-	AUTO(free_p) char *targets = NULL;
-	AUTO(free_p) char *snapshot = NULL;
-	struct edition edition;
-	size_t n;
-	int r;
+	struct device now = *device;
+	int r = DIRECTOR_OPPOSED;
 
-	if (core->roots.count == 0)
-		return err_set(err, EAGAIN, "the director's root is not known yet: is ota-signd running?");
-	if ((r = read_edition(core, device, &edition, err)) < 0 ||
-	    (r = sign_targets(core, device, &edition, &targets, &n, err)) < 0)
-		return r;
-	if (role == ROLE_TARGETS) {
-		*out = MOVE(targets);
-		*bytes = n;
-		return 0;
+	for (int i = 0; i < TRIES_MAX && r == DIRECTOR_OPPOSED; i++) {
+		AUTO(director_discardp) struct director_source *source = NULL;
+
+		if (i && (r = state_device(core->state, device->id, &now, err)) != 0)
+			return r < 0 ? r : err_set(err, ENOENT, "%s: no such device", device->id);
+		if ((r = director_gather(core, &now, role, &source, err)) < 0)
+			return r;
+		r = director_make(core->signer, source, out, bytes, err);
+		if (r == DIRECTOR_OPPOSED && (r = director_mend(core, source, err)) == 0)
+			r = DIRECTOR_OPPOSED;
 	}
-	if ((r = sign(core, ROLE_SNAPSHOT, &edition, make_snapshot(core, device, &edition, targets, n),
-		 &snapshot, &n, err)) < 0)
-		return r;
-	if (role == ROLE_SNAPSHOT) {
-		*out = MOVE(snapshot);
-		*bytes = n;
-		return 0;
-	}
-	return sign(
-	    core, ROLE_TIMESTAMP, &edition, make_timestamp(device, &edition, snapshot, n), out, bytes, err);
+	return r == DIRECTOR_OPPOSED ? err_set(err, EAGAIN, "ota-signd did not come to an end: is it starting?")
+				     : r;
 }
 
 int64_t

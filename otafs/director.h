@@ -21,9 +21,31 @@
 /** The version that the device's documents have now. */
 int director_version(struct core *core, const struct device *device, int64_t *version, struct err *err);
 
-/** Makes targets, snapshot or timestamp, signed; the caller frees @out. -EAGAIN without a root, without the
- * signer, and when the signer turned out to have a newer root: then roots.count has grown, and the next call is
- * for it. */
+/** What a document is made from, as of one moment. */
+struct director_source;
+
+/** Notes it; the caller calls director_discard(). -EAGAIN without a root. */
+int director_gather(struct core *core, const struct device *device, enum role role,
+    struct director_source **out, struct err *err);
+void director_discard(struct director_source *source);
+void director_discardp(struct director_source **source);
+
+/** The signer wants something else first: call director_mend(). */
+#define DIRECTOR_OPPOSED 1
+
+/** Makes targets, snapshot or timestamp, signed; without the core's lock. The caller frees @out. 0,
+ * DIRECTOR_OPPOSED, or -errno; -EAGAIN without the signer. */
+int director_make(
+    struct client *signer, struct director_source *source, char **out, size_t *bytes, struct err *err);
+
+/**
+ * After DIRECTOR_OPPOSED, with the core's lock: follows the director's root, shows the signer what is
+ * published, or ends the update that names what is not. 0: gather anew, for a device that was read anew; or
+ * -errno.
+ */
+int director_mend(struct core *core, const struct director_source *source, struct err *err);
+
+/** All of it, with the core's lock held. */
 int director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err);
 

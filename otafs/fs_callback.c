@@ -14,6 +14,15 @@ fs_mount_of(fuse_req_t request)
 	return fuse_req_userdata(request);
 }
 
+void
+fs_count(fuse_req_t request, enum operation operation)
+{
+	const struct mount *mount = fs_mount_of(request);
+	struct core *core = mount->fs->core;
+
+	requests_count(mount->view == VIEW_WWW ? &core->www_requests : &core->full_requests, operation);
+}
+
 struct inode *
 fs_inode_of(struct mount *mount, fuse_ino_t id)
 {

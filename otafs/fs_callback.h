@@ -57,6 +57,9 @@ struct inode *fs_inode_of(struct mount *mount, fuse_ino_t id);
 fuse_ino_t fs_id_of(const struct mount *mount, const struct inode *inode);
 struct handle *fs_handle_of(const struct fuse_file_info *info);
 
+/** Counts a request: the first thing that each callback does. */
+void fs_count(fuse_req_t request, enum operation operation);
+
 /** Writes the path of @name in the folder @parent; -ENAMETOOLONG. */
 int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
 
@@ -101,7 +104,7 @@ void fs_note(fuse_req_t request, const char *path);
 /* ---- fs_lookup.c */
 
 /** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
-#define FS_NOTED 1
+#define FS_NOTED 2
 
 /** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED,
  * -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
@@ -109,6 +112,9 @@ int fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *en
 
 /** Replies what fs_look_up() came to. */
 void fs_reply_look_up(fuse_req_t request, const char *path, int r, const struct fuse_entry_param *entry);
+
+/** Replies the attributes of an inode. */
+void fs_reply_attributes(fuse_req_t request, fuse_ino_t id);
 
 void fs_on_init(void *context, struct fuse_conn_info *connection);
 void fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);

@@ -10,6 +10,7 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct node node;
 	int r;
 
+	fs_count(request, OPERATION_OPEN);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	if (r == 0)
 		r = handle_open(&node, info->flags, &handle, &err);
@@ -31,6 +32,7 @@ on_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	struct handle *handle = fs_handle_of(info);
 
+	fs_count(request, OPERATION_FLUSH);
 	fs_fail(request, handle->kind == NODE_LINES ? fs_close_lines(request, id, handle) : 0);
 }
 
@@ -38,6 +40,7 @@ static void
 on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	(void)id;
+	fs_count(request, OPERATION_RELEASE);
 	fs_close(request, info);
 }
 
@@ -46,6 +49,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 {
 	struct handle *handle = fs_handle_of(info);
 
+	fs_count(request, OPERATION_READ);
 	if (handle->fd >= 0)
 		fs_reply_from_file(request, handle->fd, size, offset);
 	else if (handle->is_transaction && !handle_is_answered(handle))
@@ -91,6 +95,7 @@ on_write(
 	int r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
 					   : write_whole(request, id, handle, data, size, offset);
 
+	fs_count(request, OPERATION_WRITE);
 	if (r < 0)
 		fs_fail(request, r);
 	else
@@ -113,6 +118,8 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 	struct node node;
 	int r;
 
+	(void)info;
+	fs_count(request, OPERATION_SETATTR);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	fs_done(request);
 	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 || !is_written(&node)))
@@ -120,7 +127,7 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 	if (r < 0)
 		fs_fail(request, r);
 	else
-		fs_on_getattr(request, id, info);
+		fs_reply_attributes(request, id);
 }
 
 /* What was made in a folder is answered as if it had been looked up. */
@@ -148,6 +155,7 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 	int r;
 
 	(void)mode;
+	fs_count(request, OPERATION_MKDIR);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
 	if (r == 0)
 		r = node_make(&node, name, &err);
@@ -162,6 +170,7 @@ on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char
 	struct node node;
 	int r;
 
+	fs_count(request, OPERATION_SYMLINK);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
 	if (r == 0)
 		r = node_make_link(&node, name, target, &err);
@@ -177,6 +186,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 	struct node node;
 	int r;
 
+	fs_count(request, OPERATION_READLINK);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	if (r == 0)
 		r = node_kind(&node) == NODE_LINK ? node_link(&node, target, sizeof(target), &err) : -EINVAL;
@@ -208,12 +218,14 @@ change(fuse_req_t request, fuse_ino_t parent, const char *name, int (*act)(struc
 static void
 on_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+	fs_count(request, OPERATION_RMDIR);
 	change(request, parent, name, node_remove);
 }
 
 static void
 on_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+	fs_count(request, OPERATION_UNLINK);
 	change(request, parent, name, node_unlink);
 }
 
@@ -240,6 +252,7 @@ on_rename(
 	char path[NODE_PATH_MAX];
 	int r = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : parent != to ? -EPERM : 0;
 
+	fs_count(request, OPERATION_RENAME);
 	if (r == 0)
 		r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
 	if (r == 0)
@@ -253,6 +266,7 @@ static void
 on_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
 	(void)parent, (void)name, (void)mode, (void)device;
+	fs_count(request, OPERATION_REFUSED);
 	fuse_reply_err(request, EPERM);
 }
 
@@ -260,6 +274,7 @@ static void
 on_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
 {
 	(void)parent, (void)name, (void)mode, (void)info;
+	fs_count(request, OPERATION_REFUSED);
 	fuse_reply_err(request, EPERM);
 }
 
@@ -267,6 +282,7 @@ static void
 on_link(fuse_req_t request, fuse_ino_t id, fuse_ino_t to, const char *as)
 {
 	(void)id, (void)to, (void)as;
+	fs_count(request, OPERATION_REFUSED);
 	fuse_reply_err(request, EPERM);
 }
 
@@ -275,6 +291,7 @@ static void
 on_fsync(fuse_req_t request, fuse_ino_t id, int is_data_only, struct fuse_file_info *info)
 {
 	(void)id, (void)is_data_only, (void)info;
+	fs_count(request, OPERATION_FSYNC);
 	fuse_reply_err(request, 0);
 }
 

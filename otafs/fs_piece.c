@@ -55,6 +55,7 @@ fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	struct node node;
 	int r;
 
+	fs_count(request, OPERATION_OPENDIR);
 	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
 	if (r == 0)
 		r = handle_open_folder(&node, &handle, &err);
@@ -127,6 +128,7 @@ answer_piece(const struct piece *piece, void (*answer)(const struct piece *piece
 void
 fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
 {
+	fs_count(request, OPERATION_READDIR);
 	answer_piece(&(struct piece){ request, id, room, offset, fs_handle_of(info) }, answer_names);
 }
 
@@ -134,6 +136,7 @@ void
 fs_on_releasedir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	(void)id;
+	fs_count(request, OPERATION_RELEASEDIR);
 	fs_close(request, info);
 }
 

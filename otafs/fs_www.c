@@ -10,6 +10,7 @@ static void
 on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
 	(void)id, (void)info;
+	fs_count(request, OPERATION_OPEN);
 	fuse_reply_err(request, ENOSYS); /* the kernel opens by itself from now on, and keeps the pages */
 }
 
@@ -34,6 +35,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	int r;
 
 	(void)info;
+	fs_count(request, OPERATION_READ);
 	if (inode->has_content) {
 		reply_from_inode(request, inode, size, offset);
 		return;
@@ -56,6 +58,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 {
 	const struct inode *inode = fs_inode_of(fs_mount_of(request), id);
 
+	fs_count(request, OPERATION_READLINK);
 	if (S_ISLNK(inode->st.st_mode))
 		fuse_reply_readlink(request, inode->content);
 	else

@@ -199,15 +199,11 @@ read_file(int fd, const char *path, size_t bytes, char **content, struct err *er
 	return 0;
 }
 
-/* @content is NULL when it is not wanted. */
 static int
-stat_file(const struct node *node, struct stat *st, char **content, struct err *err)
+describe_file(const struct node *node, int fd, struct stat *st, struct err *err)
 {
-	AUTO(close_p) int fd = node_open(node, err);
 	struct stat on_disk;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &on_disk) < 0)
 		return err_sys(err, "%s", node->path);
 	if (!S_ISREG(on_disk.st_mode) && !S_ISDIR(on_disk.st_mode))
@@ -216,9 +212,15 @@ stat_file(const struct node *node, struct stat *st, char **content, struct err *
 	st->st_nlink = S_ISDIR(on_disk.st_mode) ? 2 : 1;
 	st->st_size = on_disk.st_size;
 	st->st_mtim = on_disk.st_mtim;
-	if (!content || S_ISDIR(on_disk.st_mode) || is_large(node))
-		return 0;
-	return read_file(fd, node->path, (size_t)on_disk.st_size, content, err);
+	return 0;
+}
+
+static int
+stat_file(const struct node *node, struct stat *st, struct err *err)
+{
+	AUTO(close_p) int fd = node_open(node, err);
+
+	return fd < 0 ? fd : describe_file(node, fd, st, err);
 }
 
 static int
@@ -273,22 +275,30 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 	return r;
 }
 
-static int
-fill(const struct node *node, struct stat *st, bool is_taking, char **content, struct err *err)
+/* All but size and content. */
+static void
+outline(const struct node *node, struct stat *st)
 {
 	const struct row *row = node->row;
-	int64_t bytes = 0;
-	int r;
 
 	memset(st, 0, sizeof(*st));
-	*content = NULL;
 	st->st_uid = node->core->uid;
 	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
-	if (row->kind == NODE_FILE)
-		return stat_file(node, st, is_taking ? content : NULL, err);
 	st->st_mode = type_of(row->kind) | row->mode;
 	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
 	st->st_mtim.tv_sec = age_of(node);
+}
+
+static int
+fill(const struct node *node, struct stat *st, char **content, struct err *err)
+{
+	int64_t bytes = 0;
+	int r;
+
+	*content = NULL;
+	outline(node, st);
+	if (node->row->kind == NODE_FILE)
+		return stat_file(node, st, err);
 	if ((r = measure(node, content, &bytes, err)) < 0)
 		return r;
 	st->st_size = (off_t)bytes;
@@ -306,26 +316,67 @@ hand_over(const struct node *node, struct stat *st)
 		st->st_mode |= S_ISVTX;
 }
 
-static int
-describe(const struct node *node, struct stat *st, bool is_taking, char **content, struct err *err)
+int
+node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
 {
-	int r = fill(node, st, is_taking, content, err);
+	int r = fill(node, st, content, err);
 
 	if (r == 0 && node->access.is_there)
 		hand_over(node, st);
 	return r;
 }
 
-int
-node_stat(const struct node *node, struct stat *st, char **content, struct err *err)
+/* The bytes are read later, through the descriptor: whatever takes the file's place, these are of what was
+ * found. */
+static int
+gather_file(const struct node *node, struct material *out, struct err *err)
 {
-	return describe(node, st, false, content, err);
+	AUTO(close_p) int fd = node_open(node, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if ((r = describe_file(node, fd, &out->st, err)) == 0 && S_ISREG(out->st.st_mode) && !is_large(node))
+		out->fd = MOVE_FD(fd);
+	return r;
 }
 
 int
-node_take(const struct node *node, struct stat *st, char **content, struct err *err)
+node_gather(const struct node *node, struct material *out, struct err *err)
 {
-	return describe(node, st, true, content, err);
+	int r = 0;
+
+	*out = (struct material){ .fd = -1 };
+	outline(node, &out->st);
+	if (node->row->kind == NODE_FILE)
+		return gather_file(node, out, err);
+	if (node->row->gather)
+		r = node->row->gather(node, &out->source, err);
+	return r < 0 || out->source ? r : fill(node, &out->st, &out->content, err);
+}
+
+int
+node_build(const struct node *node, struct material *material, struct err *err)
+{
+	size_t bytes = (size_t)material->st.st_size;
+	int r = 0;
+
+	if (material->fd >= 0)
+		r = read_file(material->fd, node->path, bytes, &material->content, err);
+	else if (material->source)
+		r = node->row->build(node->core, material->source, &material->content, &bytes, err);
+	material->st.st_size = (off_t)bytes;
+	return r;
+}
+
+void
+node_discard(const struct node *node, struct material *material)
+{
+	if (material->fd >= 0)
+		close(material->fd);
+	if (material->source)
+		node->row->discard(material->source);
+	free(material->content);
 }
 
 /* The name under which the row stands directly below @folder, or NULL; "*" is none. */

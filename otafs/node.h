@@ -83,9 +83,32 @@ int node_may_put(const struct node *folder, const char *path, struct err *err);
  */
 int node_stat(const struct node *node, struct stat *st, char **content, struct err *err);
 
-/** The same, and @content also of a NODE_FILE that is replaced now and then; not of what is named by its
- * content. */
-int node_take(const struct node *node, struct stat *st, char **content, struct err *err);
+/** What the bytes of a node of the www view are made from, as of one moment. */
+struct material {
+	struct stat st; /**< all but the size is known at once */
+	char *content;  /**< NULL: not made yet; or a folder, or named by its content, which stays on disk */
+	int fd;         /**< a file on disk that is to be read; -1: it is none */
+	void *source;   /**< of the row: what gather() has noted */
+};
+
+/** What @material was made from is not so any more: find the node again. */
+#define NODE_CHANGED 1
+
+/**
+ * A lookup of the www view in two steps. node_gather() decides with the core's lock which version it is, and
+ * notes what that is made from; node_build() makes it without the lock, which may wait for the disk and the
+ * signer, and take the lock for moments. Of @node it uses what is a copy.
+ *
+ * So what is built may be old by then. That is no matter: the kernel holds the folder for the time of the
+ * lookup, so a change that was made meanwhile is not acknowledged before the lookup is answered, and then
+ * forgotten.
+ *
+ * node_build(): 0, NODE_CHANGED, or -errno. After node_gather(), whatever it returned, call node_discard(); who
+ * wants to keep the content sets it to NULL before.
+ */
+int node_gather(const struct node *node, struct material *out, struct err *err);
+int node_build(const struct node *node, struct material *material, struct err *err);
+void node_discard(const struct node *node, struct material *material);
 
 /** The kind; NODE_FILE may be a folder on disk, node_stat() tells. */
 enum node_kind node_kind(const struct node *node);

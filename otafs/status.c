@@ -303,6 +303,18 @@ print_gauge(FILE *out, const char *name, const char *help, int64_t value)
 	fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %lld\n", name, help, name, name, (long long)value);
 }
 
+static void
+print_counters(struct core *core, FILE *out)
+{
+	static const char requests[] = "otafs_requests_total", changes[] = "otafs_database_changes_total";
+
+	fprintf(out, "# HELP %s Requests of the kernel, by mount.\n# TYPE %s counter\n", requests, requests);
+	requests_print(&core->full_requests, "full", out);
+	requests_print(&core->www_requests, "www", out);
+	fprintf(out, "# HELP %s Rows written.\n# TYPE %s counter\n%s %lld\n", changes, changes, changes,
+	    (long long)state_changes(core->state));
+}
+
 static int
 print_statuses(struct core *core, FILE *out, struct err *err)
 {
@@ -343,5 +355,6 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 	print_gauge(out, "otafs_deltas_bytes", "Bytes of all static deltas.", bytes);
 	print_gauge(out, "otafs_targets", "Targets in the image repository.", (int64_t)targets);
 	print_gauge(out, "otafs_publication", "Number of the loaded publication.", image_number(core->image));
+	print_counters(core, out);
 	return expiry_print_metrics(core, utc_now(), out, err);
 }

@@ -45,6 +45,11 @@ struct row {
 	int (*exists)(const struct node *node, struct err *err);
 	int (*list)(const struct node *node, node_list_fn each, void *context, struct err *err);
 	int (*print)(const struct node *node, FILE *out, struct err *err);
+	/* NODE_TEXT of the www view: gather() notes with the core's lock what the text is made from, build()
+	 * makes it without, and may say NODE_CHANGED; discard() frees the notes. NULL for what is printed. */
+	int (*gather)(const struct node *node, void **source, struct err *err);
+	int (*build)(struct core *core, void *source, char **content, size_t *bytes, struct err *err);
+	void (*discard)(void *source);
 	int (*open)(const struct node *node, struct err *err);
 	int64_t (*tag)(const struct node *node);
 	int (*write)(const struct node *node, const char *text, struct err *err);

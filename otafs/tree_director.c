@@ -57,6 +57,38 @@ print_director(const struct node *node, FILE *out, struct err *err)
 	return 0;
 }
 
+/* ---- the same in the www view, where the signer is waited for without the lock */
+
+static int
+gather_director(const struct node *node, void **source, struct err *err)
+{
+	int role = names_role(names_last(node));
+
+	return role < 0 ? 0
+			: director_gather(node->core, &node->device, (enum role)role,
+			      (struct director_source **)source, err);
+}
+
+static int
+build_director(struct core *core, void *source, char **content, size_t *bytes, struct err *err)
+{
+	int r = director_make(core->signer, source, content, bytes, err);
+
+	if (r != DIRECTOR_OPPOSED)
+		return r;
+	core_lock(core);
+	r = director_mend(core, source, err);
+	core_postpone(core, &core->changes); /* the kernel holds the folder of the name that it looks up */
+	core_unlock(core);
+	return r < 0 ? r : NODE_CHANGED;
+}
+
+static void
+discard_director(void *source)
+{
+	director_discard(source);
+}
+
 static int64_t
 tag_director(const struct node *node)
 {
@@ -90,7 +122,8 @@ static const struct row rows[] = {
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
 	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
 	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
+	    .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
+	    .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
 };
 /* clang-format on */
 

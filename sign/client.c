@@ -169,6 +169,18 @@ client_sign_director(struct client *client, enum role role, const struct client_
 }
 
 int
+client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
+    size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err)
+{
+	AUTO(json_decref_p) json_t *signed_part = NULL;
+	int r = json_read(text, bytes, role_name(role), &signed_part, err);
+
+	if (r < 0)
+		return err_set(err, EINVAL, "%s: is not canonical", role_name(role));
+	return client_sign_director(client, role, basis, signed_part, envelope, envelope_bytes, err);
+}
+
+int
 client_show(struct client *client, const char *name, const json_t *file, struct err *err)
 {
 	AUTO(free_p) char *payload = NULL;

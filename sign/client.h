@@ -59,6 +59,15 @@ int client_sign_director(struct client *client, enum role role, const struct cli
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
 
 /**
+ * The same for a document that is canonical text already, without a 0 in it (sign/canonical.h); it may not be
+ * changed by the signer, so -EINVAL when it is not canonical. For any number of threads at once: what is asked
+ * while others wait for their answer goes to the signer together, in one round trip. Returns what
+ * client_sign_director() does.
+ */
+int client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
+    size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err);
+
+/**
  * Shows the signer what the image repository offers, one whole file (the envelope @file) after the other:
  * "targets", then each delegation, by its name, after one that delegates it; and NULL for @file at the end. It
  * verifies all of it. 0; -EBADMSG, -ESTALE and others when it does not take that one.

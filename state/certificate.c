@@ -4,7 +4,8 @@
 #include "state/inside.h"
 
 static const char CERTIFICATES[] = "SELECT serial FROM certificate WHERE device = ?1 ORDER BY serial";
-static const char CERTIFICATE_ADD[] = "INSERT INTO certificate (device, serial, added_at) VALUES (?1, ?2, ?3)"
+static const char CERTIFICATE_ADD[] = "INSERT INTO certificate (device, serial, added_at, number)"
+				      " VALUES (?1, ?2, ?3, (SELECT numbers FROM fleet WHERE one = 1))"
 				      " ON CONFLICT (device, serial) DO NOTHING";
 static const char CERTIFICATE_REMOVE[] = "DELETE FROM certificate WHERE device = ?1 AND serial = ?2";
 static const char CERTIFICATE[] = "SELECT expires_at FROM certificate WHERE device = ?1 AND serial = ?2";
@@ -14,8 +15,10 @@ static const char CERTIFICATE_SOURCE[] = "UPDATE certificate SET source = ?3 WHE
 static const char CERTIFICATES_UNUSED[] =
     "SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = ?2 AND used_at = 0 THEN 1 ELSE 0 END), 0)"
     " FROM certificate WHERE device = ?1";
-static const char CERTIFICATE_ROW[] = "SELECT added_at, expires_at, used_at, ends_at, source FROM certificate"
-				      " WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE_ROW[] =
+    "SELECT added_at, expires_at, used_at, ends_at, source, number FROM certificate"
+    " WHERE device = ?1 AND serial = ?2";
+static const char CERTIFICATE_NUMBERED[] = "SELECT device, serial FROM certificate WHERE number = ?1";
 static const char CERTIFICATE_SOURCES[] = "SELECT source FROM certificate WHERE device = ?1";
 static const char CERTIFICATE_USED[] =
     "UPDATE certificate SET used_at = ?3 WHERE device = ?1 AND serial = ?2 AND used_at = 0";
@@ -49,9 +52,15 @@ state_certificates(struct state *state, const char *device, state_name_fn each, 
 int
 state_certificate_add(struct state *state, const char *device, const char *serial, int64_t now, struct err *err)
 {
+	int r;
+
 	state->certificates++;
-	return state_answer(
-	    db_change(state->db, CERTIFICATE_ADD, err, "ssi", device, serial, now), STATE_EXISTS);
+	if ((r = db_begin(state->db, err)) < 0)
+		return r;
+	if ((r = state_next_number(state, err)) == 0)
+		r = state_answer(
+		    db_change(state->db, CERTIFICATE_ADD, err, "ssi", device, serial, now), STATE_EXISTS);
+	return db_end(state->db, r, err);
 }
 
 int
@@ -125,6 +134,24 @@ state_certificate_row(
 		out->used_at = db_number(rows, 2);
 		out->ends_at = db_number(rows, 3);
 		db_copy(rows, 4, out->source, sizeof(out->source));
+		out->number = db_number(rows, 5);
+	}
+	db_done(rows);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_certificate_numbered(struct state *state, int64_t number, char device[static NAME_DEVICE_MAX + 1],
+    char serial[static NAME_SERIAL_MAX + 1], struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, CERTIFICATE_NUMBERED, &rows, err, "i", number);
+
+	if (r < 0)
+		return r;
+	if ((r = db_next(rows, err)) > 0) {
+		db_copy(rows, 0, device, NAME_DEVICE_MAX + 1);
+		db_copy(rows, 1, serial, NAME_SERIAL_MAX + 1);
 	}
 	db_done(rows);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/name.h"
 #include "state/state.h"
 
 /** Where it came from, for programs: "token NAME", "fleet CN=...", ... */
@@ -31,6 +32,7 @@ int state_certificates_unused(struct state *state, const char *device, const cha
 
 /** All that is known of one. */
 struct certificate_row {
+	int64_t number; /**< given when it was added, and to no other; another one when it is added again */
 	int64_t added_at;
 	int64_t expires_at; /**< 0: nobody has told */
 	int64_t used_at;    /**< when it handed in something first, as far as that was noted; 0: not yet */
@@ -40,6 +42,9 @@ struct certificate_row {
 /** 0, or STATE_NONE. */
 int state_certificate_row(
     struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err);
+/** Which certificate has that number: 0, or STATE_NONE. */
+int state_certificate_numbered(struct state *state, int64_t number, char device[static NAME_DEVICE_MAX + 1],
+    char serial[static NAME_SERIAL_MAX + 1], struct err *err);
 /** Calls @each with the source of each certificate of @device. */
 int state_certificate_sources(
     struct state *state, const char *device, state_name_fn each, void *context, struct err *err);

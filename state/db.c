@@ -302,3 +302,9 @@ db_rollbacks(const struct db *db)
 {
 	return db->rollbacks;
 }
+
+int64_t
+db_changes(const struct db *db)
+{
+	return sqlite3_total_changes64(db->sqlite);
+}

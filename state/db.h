@@ -46,6 +46,9 @@ int db_end(struct db *db, int r, struct err *err);
  * then. */
 int64_t db_rollbacks(const struct db *db);
 
+/** How many rows this connection has changed, also those that were taken back. */
+int64_t db_changes(const struct db *db);
+
 /** Runs a statement that gives no rows. @format has a letter for each parameter: 's' text (const char *), 'i'
  * int64_t, 'b' const struct db_blob *. Returns how many rows it changed, or -errno; -ENOSPC: the disk is full.
  */

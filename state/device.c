@@ -12,16 +12,19 @@
 /* A device that was deleted goes on from where it was: versions only grow. Orders that are open came before it.
  */
 static const char DEVICE_ADD[] =
-    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, ordered)"
-    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0, (SELECT orders FROM fleet WHERE one = 1)"
-    " FROM retired WHERE id = ?1 ON CONFLICT (id) DO NOTHING";
+    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, number, "
+    "ordered)"
+    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0,"
+    " (SELECT numbers FROM fleet WHERE one = 1), (SELECT orders FROM fleet WHERE one = 1)"
+    " FROM retired WHERE id = ?1"
+    " ON CONFLICT (id) DO NOTHING";
 static const char DEVICE_RETIRE[] =
     "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
     " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter";
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] =
     "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
-    " status, name, activated_at, polls, report_digest, manifest_digest, ordered FROM device"
+    " status, name, activated_at, polls, report_digest, manifest_digest, number, ordered FROM device"
     " WHERE id = ?1";
 static const char DEVICE_ORDERED[] = "UPDATE device SET ordered = ?2 WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
@@ -33,6 +36,7 @@ static const char DEVICE_ACTIVATED[] = "UPDATE device SET activated_at = ?2 WHER
 static const char DEVICE_NAME[] = "UPDATE device SET name = ?2, changed_at = ?3 WHERE id = ?1";
 static const char DEVICE_NOTES[] = "SELECT notes FROM device WHERE id = ?1";
 static const char DEVICE_SET_NOTES[] = "UPDATE device SET notes = ?2, changed_at = ?3 WHERE id = ?1";
+static const char DEVICE_NUMBERED[] = "SELECT id FROM device WHERE number = ?1";
 /* One lower bound each, for the index to start at. */
 static const char DEVICES_FROM[] = "SELECT id FROM device WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 static const char DEVICES_AFTER[] = "SELECT id FROM device WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
@@ -41,9 +45,13 @@ static const char DEVICE_LABELS[] = "SELECT id, name, notes FROM device WHERE id
 int
 state_device_add(struct state *state, const char *id, int64_t now, struct err *err)
 {
-	int r = state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+	int r;
 
-	if (r == 0)
+	if ((r = db_begin(state->db, err)) < 0)
+		return r;
+	if ((r = state_next_number(state, err)) == 0)
+		r = state_answer(db_change(state->db, DEVICE_ADD, err, "si", id, now), STATE_EXISTS);
+	if ((r = db_end(state->db, r, err)) == 0)
 		state_standing_moved(state, "", "NotSeen");
 	return r;
 }
@@ -109,9 +117,10 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		db_copy(s, 10, out->name, sizeof(out->name));
 		out->activated_at = db_number(s, 11);
 		out->polls = db_number(s, 12);
+		out->number = db_number(s, 15);
 		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
 		db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
-		out->ordered = db_number(s, 15);
+		out->ordered = db_number(s, 16);
 		if (note)
 			overlay(note, out);
 	}
@@ -186,6 +195,20 @@ int
 state_device_activated(struct state *state, const char *id, int64_t now, struct err *err)
 {
 	return state_answer(db_change(state->db, DEVICE_ACTIVATED, err, "si", id, now), STATE_NONE);
+}
+
+int
+state_device_numbered(struct state *state, int64_t number, char id[static NAME_DEVICE_MAX + 1], struct err *err)
+{
+	struct rows *s;
+	int r;
+
+	if ((r = db_query(state->db, DEVICE_NUMBERED, &s, err, "i", number)) < 0)
+		return r;
+	if ((r = db_next(s, err)) > 0)
+		db_copy(s, 0, id, NAME_DEVICE_MAX + 1);
+	db_done(s);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
 }
 
 int

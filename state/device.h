@@ -18,6 +18,7 @@
 
 struct device {
 	char id[NAME_DEVICE_MAX + 1];
+	int64_t number;  /**< given when it was added, and to no other; another one when it is added again */
 	int64_t counter; /**< grows with each change of what the device should install */
 	int64_t created_at;
 	int64_t changed_at;                 /**< when anything about it last changed */
@@ -41,6 +42,9 @@ int state_device_add(struct state *state, const char *id, int64_t now, struct er
 int state_device_remove(struct state *state, const char *id, struct err *err);
 int state_device(struct state *state, const char *id, struct device *out, struct err *err);
 int state_device_ordered(struct state *state, const char *id, int64_t number, struct err *err);
+/** Which device has that number: 0, or STATE_NONE. */
+int state_device_numbered(
+    struct state *state, int64_t number, char id[static NAME_DEVICE_MAX + 1], struct err *err);
 /** What the device should install has changed: its counter grows. */
 int state_device_bump(struct state *state, const char *id, int64_t now, struct err *err);
 int state_device_primary(struct state *state, const char *id, const char *ecu, struct err *err);

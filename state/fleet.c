@@ -12,6 +12,7 @@ static const char EPOCH_INIT[] =
     "INSERT INTO fleet (one, epoch, raised_at) VALUES (1, 0, ?1) ON CONFLICT (one) DO NOTHING";
 static const char EPOCH_RAISE[] =
     "UPDATE fleet SET epoch = epoch + ?1, raised_at = ?2, basis = ?3 WHERE one = 1";
+static const char NUMBER_NEXT[] = "UPDATE fleet SET numbers = numbers + 1 WHERE one = 1 AND numbers < ?1";
 static const char COUNT[] =
     "SELECT (SELECT COUNT(*) FROM device), (SELECT COUNT(*) FROM ecu), (SELECT COUNT(*) FROM "
     "assignment),"
@@ -75,6 +76,17 @@ state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basi
 		    "the epoch is %lld and ends at %d: devices count no higher versions", (long long)epoch,
 		    STATE_EPOCH_MAX);
 	return state_answer(db_change(state->db, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
+}
+
+int
+state_next_number(struct state *state, struct err *err)
+{
+	int r = db_change(state->db, NUMBER_NEXT, err, "i", (int64_t)STATE_NUMBER_MAX);
+
+	if (r == 0)
+		return err_set(err, EOVERFLOW,
+		    "%d devices and certificates were added, which is the end of numbers", STATE_NUMBER_MAX);
+	return r < 0 ? r : 0;
 }
 
 static int

@@ -35,6 +35,9 @@ struct state {
 /** The one row of the fleet. */
 int state_fleet_init(struct state *state, struct err *err);
 
+/** Makes fleet.numbers the next number that was never given, within the transaction in which it is. */
+int state_next_number(struct state *state, struct err *err);
+
 /** What a change of so many rows comes to: 0, @when_none, or the -errno. */
 int state_answer(int changed, int when_none);
 

@@ -124,8 +124,21 @@ static const char *const steps[] = {
 	 " used_at BIGINT NOT NULL, title TEXT NOT NULL);"
 	 "CREATE INDEX access_token_parent ON access_token (parent);"
 	 "CREATE INDEX access_token_name ON access_token (name);"),
-	/* 10: orders that are one row however many members there are; those that were being worked off end */
-	("ALTER TABLE fleet ADD COLUMN orders BIGINT NOT NULL DEFAULT 0;"
+	/* 10: numbers of devices and certificates, given once and never again */
+	("ALTER TABLE fleet ADD COLUMN numbers BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE device ADD COLUMN number BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE certificate ADD COLUMN number BIGINT NOT NULL DEFAULT 0;"
+	 "UPDATE device SET number = numbered.n FROM"
+	 " (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS n FROM device) AS numbered WHERE numbered.id = "
+	 "device.id;"
+	 "UPDATE certificate SET number = numbered.n FROM (SELECT device, serial, ROW_NUMBER() OVER"
+	 " (ORDER BY device, serial) AS n FROM certificate) AS numbered"
+	 " WHERE numbered.device = certificate.device AND numbered.serial = certificate.serial;"
+	 "UPDATE fleet SET numbers = (SELECT COUNT(*) FROM device) + (SELECT COUNT(*) FROM certificate);"
+	 "CREATE UNIQUE INDEX device_number ON device (number);"
+	 "CREATE UNIQUE INDEX certificate_number ON certificate (number);"
+	 /* Orders that are one row, however many members there are; those that were being worked off end. */
+	 "ALTER TABLE fleet ADD COLUMN orders BIGINT NOT NULL DEFAULT 0;"
 	 "UPDATE fleet SET orders = (SELECT COALESCE(MAX(number), 0) FROM group_order);"
 	 "ALTER TABLE device ADD COLUMN ordered BIGINT NOT NULL DEFAULT 0;"
 	 "ALTER TABLE group_order ADD COLUMN rule TEXT NOT NULL DEFAULT '';"

@@ -54,6 +54,12 @@ state_end(struct state *state, int r, struct err *err)
 	return db_end(state->db, r, err);
 }
 
+int64_t
+state_changes(const struct state *state)
+{
+	return db_changes(state->db);
+}
+
 /* -- for the files of this folder -- */
 
 int

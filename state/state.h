@@ -33,6 +33,10 @@ void state_freep(struct state **state);
 int state_begin(struct state *state, struct err *err);
 int state_end(struct state *state, int r, struct err *err);
 
+/** How many rows were inserted, changed or deleted since it was opened, also those that were taken back: what
+ * is not counted has written nothing. */
+int64_t state_changes(const struct state *state);
+
 /** "uid 4294967295 (NAME)", "NAME (token 1a2b3c4d)": who did something; a longer name is cut. */
 #define STATE_WHO_MAX 96
 
@@ -53,6 +57,10 @@ typedef int (*state_name_fn)(const char *name, void *context);
 int state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err);
 int state_basis(struct state *state, char basis[static STATE_BASIS_SIZE], struct err *err);
 int state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basis, struct err *err);
+
+/** Devices and certificates are numbered from 1 on, each number is given once and never again; so many fit into
+ * the node ids of the www view. */
+#define STATE_NUMBER_MAX ((1 << 30) - 1)
 
 struct state_counts {
 	int64_t devices, ecus, assignments, seen_last_day;

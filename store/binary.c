@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "store/crew.h"
 #include "store/lock.h"
 
 /** One read, one write, two hashes. */
@@ -28,8 +30,9 @@ static struct space *bounds;
 struct binary {
 	int repository; /* borrowed */
 	struct space_claim claim;
-	int fd;        /* -1 once it has ended */
-	char name[64]; /* below upload/; empty once it has its own name */
+	int fd;          /* -1 once it has ended */
+	char name[64];   /* below upload/; empty once it has its own name */
+	bool has_sha512; /* NAME.sha512 lies beside that */
 	EVP_MD_CTX *sha256, *sha512;
 	uint64_t length;
 	char hex256[DIGEST_HEX_SIZE]; /* empty until it has ended */
@@ -53,7 +56,7 @@ binary_start(int repository, struct space *space, struct err *err)
 
 	bounds = space;
 	if ((r = make_folder(repository, "upload", 0700, err)) < 0 ||
-	    (r = make_folder(repository, "binaries", 0750, err)) < 0)
+	    (r = make_folder(repository, "binaries", 0755, err)) < 0)
 		return r;
 	fd = openat(repository, "upload", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -100,14 +103,34 @@ binary_new(int repository, uint64_t bytes, struct binary **out, struct err *err)
 	return 0;
 }
 
+/* "upload/binary.1.2.sha512" and its 0. */
+static void
+upload_sha512(const struct binary *binary, char path[static PATH_SIZE])
+{
+	snprintf(path, PATH_SIZE, "%s.sha512", binary->name);
+}
+
+static void
+remove_upload(struct binary *binary)
+{
+	char path[PATH_SIZE];
+
+	if (!*binary->name)
+		return;
+	upload_sha512(binary, path);
+	unlinkat(binary->repository, binary->name, 0);
+	if (binary->has_sha512)
+		unlinkat(binary->repository, path, 0);
+	*binary->name = '\0';
+}
+
 void
 binary_free(struct binary *binary)
 {
 	if (!binary)
 		return;
 	close_p(&binary->fd);
-	if (*binary->name)
-		unlinkat(binary->repository, binary->name, 0);
+	remove_upload(binary);
 	space_release(&binary->claim);
 	EVP_MD_CTX_free(binary->sha256);
 	EVP_MD_CTX_free(binary->sha512);
@@ -176,7 +199,8 @@ take_hole(struct binary *binary, off_t bytes, char *piece, struct err *err)
 {
 	int r = 0;
 
-	memset(piece, 0, PIECE);
+	if (bytes > 0)
+		memset(piece, 0, bytes < PIECE ? (size_t)bytes : PIECE);
 	for (; r == 0 && bytes > 0; bytes -= PIECE)
 		r = hash(binary, piece, bytes < PIECE ? (size_t)bytes : PIECE, err);
 	return r;
@@ -210,12 +234,10 @@ take_all(struct binary *binary, int fd, off_t size, char *piece, int is_shared, 
 int
 binary_copy(struct binary *binary, int fd, struct err *err)
 {
-	AUTO(free_p) char *piece = malloc(PIECE);
+	AUTO(free_p) char *piece = NULL;
 	struct stat st;
 	int is_shared;
 
-	if (!piece)
-		return err_set(err, ENOMEM, "no memory");
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "binary");
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -225,28 +247,62 @@ binary_copy(struct binary *binary, int fd, struct err *err)
 		return err_sys(err, "binary");
 	if (!is_shared && ftruncate(binary->fd, st.st_size) < 0)
 		return err_sys(err, "binary");
+	/* A small file must not cost the pages of a large one. */
+	piece = malloc(st.st_size < PIECE ? (size_t)st.st_size + 1 : PIECE);
+	if (!piece)
+		return err_set(err, ENOMEM, "no memory");
 	return take_all(binary, is_shared ? binary->fd : fd, st.st_size, piece, is_shared, err);
+}
+
+static int
+end_hashes(struct binary *binary, struct err *err)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	if (!binary->sha256)
+		return 0;
+	if (EVP_DigestFinal_ex(binary->sha512, digest, NULL) != 1)
+		return err_set(err, EIO, "libcrypto cannot hash");
+	digest_hex(digest, SHA512_BYTES, binary->hex512);
+	strcat(binary->hex512, "\n");
+	if (EVP_DigestFinal_ex(binary->sha256, digest, NULL) != 1)
+		return err_set(err, EIO, "libcrypto cannot hash");
+	digest_hex(digest, DIGEST_SHA256_BYTES, binary->hex256);
+	EVP_MD_CTX_free(MOVE(binary->sha256));
+	EVP_MD_CTX_free(MOVE(binary->sha512));
+	return 0;
+}
+
+static int
+write_sha512(struct binary *binary, struct err *err)
+{
+	AUTO(close_p) int fd = -1;
+	char path[PATH_SIZE];
+	int r;
+
+	upload_sha512(binary, path);
+	fd = openat(binary->repository, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(err, "%s", path);
+	binary->has_sha512 = true;
+	r = file_write_all(fd, binary->hex512, strlen(binary->hex512));
+	if (r < 0)
+		return err_set(err, -r, "%s: %s", path, strerror(-r));
+	return fchmod(fd, 0644) < 0 ? err_sys(err, "%s", path) : 0;
 }
 
 int
 binary_end(struct binary *binary, struct err *err)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	int r;
 
 	if (binary->fd < 0)
 		return 0;
-	if (EVP_DigestFinal_ex(binary->sha256, digest, NULL) != 1)
-		return err_set(err, EIO, "libcrypto cannot hash");
-	digest_hex(digest, DIGEST_SHA256_BYTES, binary->hex256);
-	if (EVP_DigestFinal_ex(binary->sha512, digest, NULL) != 1)
-		return err_set(err, EIO, "libcrypto cannot hash");
-	digest_hex(digest, SHA512_BYTES, binary->hex512);
-	strcat(binary->hex512, "\n");
+	if ((r = end_hashes(binary, err)) < 0 || (r = write_sha512(binary, err)) < 0)
+		return r;
 	if (fchmod(binary->fd, 0644) < 0)
 		return err_sys(err, "%s", binary->name);
 	close(MOVE_FD(binary->fd));
-	EVP_MD_CTX_free(MOVE(binary->sha256));
-	EVP_MD_CTX_free(MOVE(binary->sha512));
 	return 0;
 }
 
@@ -270,23 +326,20 @@ path_of(const char *sha256, const char *suffix, char path[static PATH_SIZE])
 	snprintf(path, PATH_SIZE, "binaries/%.2s/%.62s%s", sha256, sha256 + 2, suffix);
 }
 
+/* Renames, and makes the folder when it is not there. */
 static int
-write_sha512(const struct binary *binary, struct err *err)
+rename_to(const struct binary *binary, const char *from, const char *to, struct err *err)
 {
-	char path[PATH_SIZE], temporary[PATH_SIZE];
-	int r, fd;
+	int r = renameat(binary->repository, from, binary->repository, to);
+	char folder[16];
 
-	path_of(binary->hex256, ".sha512", path);
-	snprintf(temporary, sizeof(temporary), "%s.sha512", binary->name);
-	fd = openat(binary->repository, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(err, "%s", temporary);
-	r = file_write_all(fd, binary->hex512, strlen(binary->hex512));
-	if (r == 0 &&
-	    (fchmod(fd, 0644) < 0 || renameat(binary->repository, temporary, binary->repository, path) < 0))
-		r = -errno;
-	close(fd);
-	return r < 0 ? err_set(err, -r, "%s: %s", path, strerror(-r)) : 0;
+	if (r < 0 && errno == ENOENT) {
+		snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
+		if ((r = make_folder(binary->repository, folder, 0755, err)) < 0)
+			return r;
+		r = renameat(binary->repository, from, binary->repository, to);
+	}
+	return r < 0 ? err_sys(err, "%s", to) : 0;
 }
 
 /* Gives it its name; the data is on disk already. The hash beside it comes first, so that no binary lacks it.
@@ -294,7 +347,7 @@ write_sha512(const struct binary *binary, struct err *err)
 static int
 place(struct binary *binary, struct err *err)
 {
-	char path[PATH_SIZE], folder[16];
+	char path[PATH_SIZE], from[PATH_SIZE];
 	int r;
 
 	if (!*binary->name)
@@ -302,20 +355,21 @@ place(struct binary *binary, struct err *err)
 	r = binary_has(binary->repository, binary->hex256, NULL, err);
 	if (r < 0)
 		return r;
-	if (r == BINARY_NONE) {
-		snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
-		if ((r = make_folder(binary->repository, folder, 0750, err)) < 0 ||
-		    (r = write_sha512(binary, err)) < 0)
-			return r;
-		path_of(binary->hex256, "", path);
-		if (renameat(binary->repository, binary->name, binary->repository, path) < 0)
-			return err_sys(err, "%s", path);
-		space_keep(&binary->claim);
-	} else {
-		unlinkat(binary->repository, binary->name, 0);
+	if (r == 0) {
+		remove_upload(binary);
 		space_release(&binary->claim);
+		return 0;
 	}
+	path_of(binary->hex256, ".sha512", path);
+	upload_sha512(binary, from);
+	if (binary->has_sha512 && (r = rename_to(binary, from, path, err)) < 0)
+		return r;
+	binary->has_sha512 = false;
+	path_of(binary->hex256, "", path);
+	if ((r = rename_to(binary, binary->name, path, err)) < 0)
+		return r;
 	*binary->name = '\0';
+	space_keep(&binary->claim);
 	return 0;
 }
 
@@ -325,39 +379,49 @@ sync_disk(int repository, struct err *err)
 	return syncfs(repository) < 0 ? err_sys(err, "repository: sync") : 0;
 }
 
-/* One file of many gigabytes beside a busy disk: only what is needed is waited for. */
 static int
-sync_one(const struct binary *binary, struct err *err)
+sync_one(int repository, const char *path, struct err *err)
 {
-	AUTO(close_p) int fd = openat(binary->repository, binary->name, O_RDONLY | O_CLOEXEC);
+	AUTO(close_p) int fd = openat(repository, path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fsync(fd) < 0 ? err_sys(err, "%s", binary->name) : 0;
+	return fd < 0 || fsync(fd) < 0 ? err_sys(err, "%s", path) : 0;
 }
 
+/* One file of many gigabytes beside a busy disk: only what is needed is waited for. */
 int
 binary_commit(struct binary *binary, struct err *err)
 {
 	char folder[16], path[PATH_SIZE];
-	int r, fd;
+	int r;
 
 	if (!*binary->name)
 		return 0;
-	if ((r = binary_end(binary, err)) < 0 || (r = sync_one(binary, err)) < 0 ||
+	if ((r = binary_end(binary, err)) < 0)
+		return r;
+	upload_sha512(binary, path);
+	if ((r = sync_one(binary->repository, binary->name, err)) < 0 ||
+	    (binary->has_sha512 && (r = sync_one(binary->repository, path, err)) < 0) ||
 	    (r = place(binary, err)) < 0)
 		return r;
-	path_of(binary->hex256, ".sha512", path);
-	fd = openat(binary->repository, path, O_RDONLY | O_CLOEXEC);
-	r = fd < 0 || fsync(fd) < 0 ? err_sys(err, "%s", path) : 0;
-	close_p(&fd);
 	snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
-	if (r < 0 || (r = file_sync_folder(binary->repository, folder, err)) < 0)
+	if ((r = file_sync_folder(binary->repository, folder, err)) < 0)
 		return r;
 	return file_sync_folder(binary->repository, "binaries", err);
+}
+
+/* Of a list of binaries. */
+static int
+place_one(void *list, size_t index, struct err *err)
+{
+	struct binary *binary = ((struct binary *const *)list)[index];
+
+	return binary ? place(binary, err) : 0;
 }
 
 int
 binary_commit_all(int repository, struct binary *const *list, size_t count, struct err *err)
 {
+	void *all = (void *)(uintptr_t)list;
 	size_t left = 0;
 	int r = 0;
 
@@ -370,9 +434,8 @@ binary_commit_all(int repository, struct binary *const *list, size_t count, stru
 		return r;
 	/* Data before names, names before anybody is told. */
 	r = sync_disk(repository, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		if (list[i])
-			r = place(list[i], err);
+	if (r == 0)
+		r = crew_run(place_one, all, all, count, err);
 	return r < 0 ? r : sync_disk(repository, err);
 }
 

@@ -4,22 +4,19 @@
 #include <fcntl.h>
 #include <ostree.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "store/crew.h"
 #include "store/repository.h"
 #include "store/tree.h"
 #include "store/walk.h"
 
 /** Smaller files are copied whatever they look like. */
 #define SPARSE_MIN (1024 * 1024)
-/** From so many objects on two threads stage a drop: one waits for the disk while the other inflates and
- * hashes. */
-#define WORKERS_MIN 256
 
 /* One drop on its way in, as one of its workers has it. */
 struct stage {
@@ -30,20 +27,8 @@ struct stage {
 	struct check *check;
 	char *buffer; /* INGEST_BUFFER bytes, twice */
 	struct ingest_counts counts;
-};
-
-/* What the workers share: which object is the next, and whether one of them has met trouble. */
-struct queue {
-	atomic_size_t next;
-	atomic_bool is_over;
-};
-
-struct worker {
-	struct stage stage;
-	struct queue *queue;
-	pthread_t thread;
-	int r;
-	struct err err;
+	ingest_progress *progress; /* only one of the workers tells */
+	void *data;
 };
 
 int
@@ -355,76 +340,38 @@ open_view(struct stage *stage, struct err *err)
 	return stage->view ? 0 : repository_failed(err, error, "open the drop");
 }
 
-/* Stages objects until there are none left or somebody has met trouble. Only one worker tells of progress. */
-static void
-work(struct worker *worker, ingest_progress *progress, void *data)
-{
-	struct queue *queue = worker->queue;
-	size_t all = walk_count(worker->stage.walk), i;
-
-	while (worker->r == 0 && !queue->is_over && (i = atomic_fetch_add(&queue->next, 1)) < all) {
-		if (progress)
-			progress(data, i, all);
-		worker->r = stage_object(&worker->stage, walk_object(worker->stage.walk, i), &worker->err);
-	}
-	if (worker->r)
-		queue->is_over = true;
-}
-
-static void *
-run_worker(void *worker)
-{
-	work(worker, NULL, NULL);
-	return NULL;
-}
-
 static int
-worker_init(struct worker *worker, const struct stage *stage, struct queue *queue, struct err *err)
+work(void *worker, size_t index, struct err *err)
 {
-	*worker = (struct worker){ .stage = *stage, .queue = queue };
-	worker->stage.buffer = malloc(2 * INGEST_BUFFER);
-	return worker->stage.buffer ? 0 : err_set(err, ENOMEM, "no memory");
+	struct stage *stage = worker;
+
+	if (stage->progress)
+		stage->progress(stage->data, index, walk_count(stage->walk));
+	return stage_object(stage, walk_object(stage->walk, index), err);
 }
 
 static void
-worker_done(struct worker *worker)
+worker_done(struct stage *worker)
 {
-	free(worker->stage.buffer);
-	check_free(worker->stage.check);
+	free(worker->buffer);
+	check_free(worker->check);
 }
 
-static void
-add_counts(struct ingest_counts *counts, const struct worker *worker)
-{
-	counts->imported += worker->stage.counts.imported;
-	counts->bytes += worker->stage.counts.bytes;
-}
-
-/* The first worker is this thread. libostree's view of a bare drop is for one thread, and does the most itself.
- */
+/* libostree's view of a bare drop is for one thread, and does the most itself. */
 static int
-stage_all(const struct stage *stage, ingest_progress *progress, void *data, struct ingest_counts *counts,
-    struct err *err)
+stage_all(struct stage *first, struct ingest_counts *counts, struct err *err)
 {
-	AUTO(worker_done) struct worker first = { 0 };
-	AUTO(worker_done) struct worker second = { 0 };
-	struct queue queue = { 0 };
-	bool is_alone = stage->view || walk_count(stage->walk) < WORKERS_MIN;
-	int r = worker_init(&first, stage, &queue, err);
+	AUTO(worker_done) struct stage second = *first;
+	int r;
 
-	if (r == 0 && !is_alone)
-		r = worker_init(&second, stage, &queue, err);
-	if (r < 0)
-		return r;
-	is_alone = is_alone || pthread_create(&second.thread, NULL, run_worker, &second) != 0;
-	work(&first, progress, data);
-	if (!is_alone)
-		pthread_join(second.thread, NULL);
-	add_counts(counts, &first);
-	add_counts(counts, &second);
-	r = first.r ? first.r : second.r;
-	if (r)
-		*err = first.r ? first.err : second.err;
+	second.progress = NULL;
+	first->buffer = malloc(2 * INGEST_BUFFER);
+	second.buffer = malloc(2 * INGEST_BUFFER);
+	if (!first->buffer || !second.buffer)
+		return err_set(err, ENOMEM, "no memory");
+	r = crew_run(work, first, first->view ? NULL : &second, walk_count(first->walk), err);
+	counts->imported = first->counts.imported + second.counts.imported;
+	counts->bytes = first->counts.bytes + second.counts.bytes;
 	return r;
 }
 
@@ -433,7 +380,8 @@ ingest_stage(struct ingest *ingest, struct source *source, const struct releases
     ingest_progress *progress, void *data, struct ingest_counts *counts, struct err *err)
 {
 	AUTO(walk_freep) struct walk *walk = NULL;
-	struct stage stage = { .ingest = ingest, .source = source };
+	AUTO(worker_done)
+	struct stage stage = { .ingest = ingest, .source = source, .progress = progress, .data = data };
 	struct err ignored;
 	int r;
 
@@ -447,7 +395,7 @@ ingest_stage(struct ingest *ingest, struct source *source, const struct releases
 	counts->objects = walk_count(walk);
 	r = source->mode == SOURCE_ARCHIVE ? 0 : open_view(&stage, err);
 	if (r == 0)
-		r = stage_all(&stage, progress, data, counts, err);
+		r = stage_all(&stage, counts, err);
 	g_clear_object(&stage.view);
 	if (r)
 		ingest_discard(ingest, &ignored);
@@ -457,40 +405,39 @@ ingest_stage(struct ingest *ingest, struct source *source, const struct releases
 /* -- from staging into the repository -- */
 
 static int
-move_folder(struct ingest *ingest, const char *prefix, struct err *err)
+move_entries(DIR *from, int to, const char *prefix, struct err *err)
 {
-	AUTO(closedir_p) DIR *dir = NULL;
-	AUTO(close_p) int to = -1;
 	struct dirent *entry;
-	int from = openat(ingest->staging, prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (mkdirat(ingest->objects, prefix, 0775) < 0 && errno != EEXIST)
-		return err_sys(err, "objects/%s", prefix);
-	to = openat(ingest->objects, prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = from < 0 ? NULL : fdopendir(from);
-	if (to < 0 || !dir)
-		return err_sys(err, "objects/%s", prefix);
-	while ((entry = readdir(dir)))
+	while ((entry = readdir(from)))
 		if (*entry->d_name != '.' &&
-		    renameat2(from, entry->d_name, to, entry->d_name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+		    renameat2(dirfd(from), entry->d_name, to, entry->d_name, RENAME_NOREPLACE) < 0 &&
+		    errno != EEXIST)
 			return err_sys(err, "objects/%s/%s", prefix, entry->d_name);
 	return 0;
 }
 
+/* One of the 256 folders. */
 static int
-move_all(struct ingest *ingest, struct err *err)
+move_folder(void *data, size_t index, struct err *err)
 {
+	struct ingest *ingest = data;
 	AUTO(closedir_p) DIR *dir = NULL;
-	struct dirent *entry;
-	int fd = openat(ingest->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	AUTO(close_p) int to = -1;
+	char prefix[3];
+	int from;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	snprintf(prefix, sizeof(prefix), "%02x", (unsigned int)index);
+	from = openat(ingest->staging, prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 && errno == ENOENT)
+		return 0;
+	dir = from < 0 ? NULL : fdopendir(from);
 	if (!dir)
-		return err_sys(err, "staging");
-	while (r == 0 && (entry = readdir(dir)))
-		if (strlen(entry->d_name) == 2 && *entry->d_name != '.')
-			r = move_folder(ingest, entry->d_name, err);
-	return r;
+		return err_sys(err, "staging/%s", prefix);
+	if (mkdirat(ingest->objects, prefix, 0775) < 0 && errno != EEXIST)
+		return err_sys(err, "objects/%s", prefix);
+	to = openat(ingest->objects, prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return to < 0 ? err_sys(err, "objects/%s", prefix) : move_entries(dir, to, prefix, err);
 }
 
 int
@@ -502,7 +449,7 @@ ingest_commit(struct ingest *ingest, const struct releases *releases, struct err
 	 * The second call also makes names durable that an earlier, killed process left. */
 	if (syncfs(ingest->staging) < 0)
 		return err_sys(err, "staging: sync");
-	r = move_all(ingest, err);
+	r = crew_run(move_folder, ingest, ingest, 256, err);
 	if (r < 0)
 		return r;
 	if (syncfs(ingest->objects) < 0)

@@ -20,7 +20,7 @@ run(const struct config *config, struct err *err)
 
 	if (r < 0)
 		return r;
-	umask(0027);
+	umask(0022);
 	program_be_idle();
 	r = fsck_run(config, is_repair, stdout, &result, err);
 	if (r < 0)

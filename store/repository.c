@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "store/lock.h"
+#include "store/served.h"
 #include "store/tree.h"
 
 int
@@ -110,7 +111,9 @@ ingest_new(const char *repository, struct ingest **out, struct err *err)
 	ingest->dir = open(repository, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ingest->dir < 0)
 		return err_sys(err, "%s", repository);
-	r = open_repository(ingest, err);
+	r = served_start(ingest->dir, err);
+	if (r == 0)
+		r = open_repository(ingest, err);
 	if (r == 0)
 		r = ingest_discard(ingest, err);
 	if (r == 0)

@@ -50,7 +50,8 @@ listen_privileged(const struct config *config, uid_t uid, int *fd, struct err *e
 	return program_listen(config->build_socket, uid, group, 0660, fd, err);
 }
 
-/* The repository is the watcher's; otafs reads it by its group, which the s-bit hands on. */
+/* The repository is the watcher's; otafs reads it by its group, which the s-bit hands on. Others may only get
+ * to what web servers read (store/served.h). */
 static int
 open_privileged(const struct config *config, struct privileged *open, struct err *err)
 {
@@ -60,7 +61,7 @@ open_privileged(const struct config *config, struct privileged *open, struct err
 
 	if ((r = config_user(config->user_watcher, &uid, &gid, err)) < 0 ||
 	    (r = config_user(config->user_otafs, &otafs, &group, err)) < 0 ||
-	    (r = program_folder(config->repository, uid, group, 02750, err)) < 0 ||
+	    (r = program_folder(config->repository, uid, group, 02751, err)) < 0 ||
 	    (r = mover_open(config, &open->mover, err)) < 0)
 		return r;
 	/* After the lock of the spool: the socket of a watcher that works is not taken away. */
@@ -122,7 +123,7 @@ watch(const struct config *config, struct privileged *open, struct err *err)
 	struct api api;
 	int r;
 
-	umask(0027);
+	umask(0022);
 	signal(SIGPIPE, SIG_IGN); /* the log's reader, or a web server, may go away */
 	if (!client || !signer || !login || status_init(&status, open->mover.spool) < 0)
 		return err_set(err, ENOMEM, "no memory");

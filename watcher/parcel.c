@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "sign/draft.h"
+#include "store/crew.h"
 #include "store/image.h"
 #include "store/offer.h"
 #include "store/source.h"
@@ -25,6 +26,16 @@ struct item {
 struct place {
 	int dir, folder; /* folder -1: the drop is one file */
 	const char *name;
+};
+
+/* What one of the threads that take files in has to work with. */
+struct taker {
+	struct parcel *parcel;
+	const struct place *place;
+	const struct item *items;
+	int repository;
+	ingest_progress *progress; /* NULL: the other one tells */
+	void *data;
 };
 
 static bool
@@ -233,15 +244,19 @@ take_elsewhere(struct release *release, const struct item *item, struct err *err
 }
 
 static int
-take_one(struct parcel *parcel, size_t at, const struct place *place, int repository, const struct item *item,
-    struct err *err)
+take_one(void *worker, size_t at, struct err *err)
 {
+	const struct taker *taker = worker;
+	struct parcel *parcel = taker->parcel;
 	struct release *release = &parcel->releases->list[at];
+	const struct item *item = &taker->items[at];
 	int r;
 
+	if (taker->progress)
+		taker->progress(taker->data, at, parcel->releases->count);
 	if (!item->file)
 		return take_elsewhere(release, item, err);
-	r = take_file(place, repository, item, &parcel->binaries[at], err);
+	r = take_file(taker->place, taker->repository, item, &parcel->binaries[at], err);
 	if (r)
 		return r;
 	strcpy(release->commit, binary_sha256(parcel->binaries[at]));
@@ -317,6 +332,7 @@ take_releases(struct parcel *parcel, const struct place *place, int repository, 
 {
 	size_t count = json_array_size(list);
 	AUTO(free_p) struct item *items = calloc(count + 1, sizeof(*items));
+	struct taker first = { parcel, place, items, repository, progress, data }, second = first;
 	int r = 0;
 
 	if (count == 0 || count > PARCEL_RELEASES_MAX)
@@ -331,11 +347,8 @@ take_releases(struct parcel *parcel, const struct place *place, int repository, 
 		items[0].file = sole;
 	if (r == 0 && place->folder >= 0)
 		r = check_all_named(place->folder, items, count, err);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		progress(data, i, count);
-		r = take_one(parcel, i, place, repository, &items[i], err);
-	}
-	return r;
+	second.progress = NULL;
+	return r ? r : crew_run(take_one, &first, &second, count, err);
 }
 
 static int

@@ -9,6 +9,8 @@ OTA_DEVICE=${OTA_DEVICE:-$top/build/release/tests/ota-device}
 # The web server, as ota-gateway knows it.
 WEB=${WEB:-lighttpd}
 OTA_LOAD=${OTA_LOAD:-$OTA_BIN/../tests/ota-load}
+OTA_HAMMER=${OTA_HAMMER:-$OTA_BIN/../tests/ota-hammer}
+OTA_POLL=${OTA_POLL:-$OTA_BIN/../tests/ota-poll}
 SLOW_SYNC=${SLOW_SYNC:-$OTA_BIN/../tests/slow-sync.so}
 export OTA_BIN OTA_DEVICE
 

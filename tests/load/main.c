@@ -1,7 +1,7 @@
 /*
  * A crowd of devices before the tree: they register, hand in manifests at once, and read their documents,
- * through the files that ota-gate and the web server use. So what is measured is otafs, and neither TLS nor a
- * web server.
+ * through the files that ota-gate and the web server use, or through ota-gate's socket. So what is measured is
+ * otafs, or ota-gate and otafs, and neither TLS nor a web server.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,30 +17,42 @@
 #include "sign/key.h"
 #include "tests/load/body.h"
 #include "tests/load/crowd.h"
+#include "tests/load/issue.h"
+#include "tests/load/gate.h"
 
 #define ANSWER_BYTES 4096
 #define PATH_BYTES 512
 /** The serial of every device's certificate. */
-#define SERIAL "0A"
+#define SERIAL ISSUE_SERIAL_TEXT
+
+struct manifest {
+	char *body;
+	size_t bytes;
+};
 
 struct load {
 	const char *mount;
 	size_t devices, threads;
 	long round, counter;
 	struct image image; /* what they run instead */
-	FILE *acks; /* "ID SHA256 READ ANSWERED": a manifest that was taken; both times in microseconds */
-	int *open;  /* each device's transaction, written and not read yet */
+	FILE *acks;   /* "ID SHA256 READ ANSWERED": a manifest that was taken; both times in microseconds */
+	int *open;    /* each device's transaction, written and not read yet */
+	bool is_gate; /* @mount is the socket of ota-gate */
+	struct manifest *made; /* each device's, to be handed in there */
 };
 
-static const char usage[] = "usage: ota-load [OPTION]... MOUNT COMMAND\n"
-			    "  -n DEVICES  -t THREADS\n"
-			    "  -r ROUND    what the devices run is another in each round\n"
-			    "  -f FILE -s SHA256  they run this instead\n"
-			    "  -c COUNTER  number of the report (the round's)\n"
-			    "  -a FILE     what was taken is added to it, to be verified later\n"
-			    "commands: register; manifests (all are written before the first is read); get "
-			    "(MOUNT is that of web servers);\n"
-			    "  verify (MOUNT has all that stands in FILE)\n";
+static const char usage[] =
+    "usage: ota-load [OPTION]... MOUNT COMMAND\n"
+    "  -n DEVICES  -t THREADS\n"
+    "  -r ROUND    what the devices run is another in each round\n"
+    "  -f FILE -s SHA256  they run this instead\n"
+    "  -c COUNTER  number of the report (the round's)\n"
+    "  -a FILE     what was taken is added to it, to be verified later\n"
+    "  -g          MOUNT is the socket of ota-gate, which takes manifests of those who "
+    "have a certificate\n"
+    "commands: register; certify; manifests (all are written, or made, before the first is "
+    "read, or sent);\n"
+    "  get (MOUNT is that of web servers); verify (MOUNT has all that stands in FILE)\n";
 
 static bool
 complain(size_t number, const char *what, const char *why)
@@ -70,21 +82,24 @@ write_body(const struct load *load, size_t number, const char *name, const char 
 	return -1;
 }
 
+static bool
+is_good(size_t number, const char *name, char *answer, ssize_t bytes)
+{
+	if (bytes < 0)
+		return complain(number, name, strerror(errno));
+	answer[bytes] = '\0';
+	return !strncmp(answer, "Status: 2", 9) || complain(number, name, answer);
+}
+
 /* Reads the answer, and closes. */
 static bool
 read_answer(size_t number, const char *name, int fd)
 {
 	char answer[ANSWER_BYTES + 1];
-	ssize_t n = pread(fd, answer, ANSWER_BYTES, 0);
-	int code = errno;
+	bool is_taken = is_good(number, name, answer, pread(fd, answer, ANSWER_BYTES, 0));
 
 	close(fd);
-	if (n < 0)
-		return complain(number, name, strerror(code));
-	answer[n] = '\0';
-	if (strncmp(answer, "Status: 2", 9) != 0)
-		return complain(number, name, answer);
-	return true;
+	return is_taken;
 }
 
 static bool
@@ -130,8 +145,29 @@ write_manifest(size_t number, void *context)
 
 	if (body_manifest(number, load->round, load->counter, &load->image, &body, &bytes, &err) < 0)
 		return complain(number, "manifest", err.text);
+	if (load->is_gate) {
+		load->made[number] = (struct manifest){ MOVE(body), bytes };
+		return true;
+	}
 	load->open[number] = write_body(load, number, "manifest", body, bytes);
 	return load->open[number] >= 0;
+}
+
+/* Sends it to ota-gate, as a web server does. */
+static bool
+send_manifest(const struct load *load, size_t number)
+{
+	const struct manifest *made = &load->made[number];
+	char answer[ANSWER_BYTES + 1], id[BODY_ID_SIZE];
+	const struct gate_request request = { .method = "PUT",
+		.uri = "/director/manifest",
+		.name = id,
+		.serial = SERIAL,
+		.body = made->body,
+		.bytes = made->bytes };
+
+	body_id(number, id);
+	return is_good(number, "manifest", answer, gate_send(load->mount, &request, answer, ANSWER_BYTES));
 }
 
 static bool
@@ -141,7 +177,8 @@ read_manifest(size_t number, void *context)
 	long long start = crowd_us();
 	char id[BODY_ID_SIZE], sha256[DIGEST_HEX_SIZE];
 
-	if (load->open[number] < 0 || !read_answer(number, "manifest", load->open[number]))
+	if (load->is_gate ? !load->made[number].body || !send_manifest(load, number)
+			  : load->open[number] < 0 || !read_answer(number, "manifest", load->open[number]))
 		return false;
 	body_id(number, id);
 	body_installed(number, load->round, sha256);
@@ -220,12 +257,16 @@ manifests(struct load *load)
 	int r;
 
 	load->open = calloc(load->devices, sizeof(*load->open));
-	if (!load->open || setrlimit(RLIMIT_NOFILE, &files) < 0) {
+	load->made = calloc(load->devices, sizeof(*load->made));
+	if (!load->open || !load->made || setrlimit(RLIMIT_NOFILE, &files) < 0) {
 		perror("ota-load");
 		return 1;
 	}
-	r = run(load, "written", write_manifest);
+	r = run(load, load->is_gate ? "made" : "written", write_manifest);
 	r |= run(load, "manifests", read_manifest);
+	for (size_t i = 0; i < load->devices; i++)
+		free(load->made[i].body);
+	free(load->made);
 	free(load->open);
 	return r;
 }
@@ -263,6 +304,9 @@ read_option(struct load *load, int option)
 	case 'c':
 		load->counter = strtol(optarg, NULL, 10);
 		return true;
+	case 'g':
+		load->is_gate = true;
+		return true;
 	case 'f':
 		load->image.file = optarg;
 		return true;
@@ -285,7 +329,7 @@ main(int argc, char **argv)
 	struct err err = { 0 };
 	int option, r;
 
-	while ((option = getopt(argc, argv, "n:t:r:c:f:s:a:")) != -1)
+	while ((option = getopt(argc, argv, "n:t:r:c:f:s:a:g")) != -1)
 		if (!read_option(&load, option)) {
 			fputs(usage, stderr);
 			return 2;

@@ -15,6 +15,7 @@
 #include "lib/utc.h"
 #include "otafs/device.h"
 #include "otafs/director.h"
+#include "otafs/node.h"
 #include "otafs/restore.h"
 #include "sign/envelope.h"
 #include "tests/unit/fault.h"
@@ -127,11 +128,8 @@ counts_versions_up_with_each_change(void **state)
 
 /* What gets past otafs's own look, here a length that nobody offers. */
 static void
-ends_the_update_that_the_signer_refuses(void **state)
+assign_what_nobody_offers(struct fixture *f)
 {
-	struct fixture *f = *state;
-	AUTO(json_decref_p) json_t *empty = NULL;
-	AUTO(free_p) char *text = NULL;
 	struct assignment bad = { .ecu = "prim",
 		.hardware = "hw-a",
 		.target = "app-1.0",
@@ -140,19 +138,125 @@ ends_the_update_that_the_signer_refuses(void **state)
 		.format = "OSTREE",
 		.correlation = "urn:here-ota:mtu:x",
 		.created_at = 1 };
-	int64_t version = version_of(f);
 	struct err err = { 0 };
-	size_t bytes;
 
 	assert_int_equal(state_assignment_add(f->core.state, "car7", &bad, &err), 0);
-	assert_int_equal(director_document(&f->core, &f->device, ROLE_TIMESTAMP, &text, &bytes, &err), -EAGAIN);
-	assert_reason(err, "car7: app-1.0: the image repository has another length; the update has ended");
+	fixture_load(f);
+}
+
+static void
+ends_the_update_that_the_signer_refuses(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(json_decref_p) json_t *empty = NULL;
+	int64_t version = version_of(f);
+
+	assign_what_nobody_offers(f);
 	empty = read_document(f, ROLE_TARGETS);
 	assert_int_equal(json_object_size(json_object_get(json_object_get(empty, "signed"), "targets")), 0);
+	assert_true(f->core.is_forgetting_due);
 	assert_int_equal(version_of(f), version + 1);
 	assert_string_equal(
 	    f->device.failure, "ota-signd: car7: app-1.0: the image repository has another length");
 	assert_int_equal(fixture_told(f, "failed app-1.0 on ECU prim, urn:here-ota:mtu:x"), 1);
+}
+
+/* Gathers targets.json, which the signer refuses. */
+static struct director_source *
+refused(struct fixture *f)
+{
+	struct director_source *source = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+	char *text;
+
+	assert_int_equal(director_gather(&f->core, &f->device, ROLE_TARGETS, &source, &err), 0);
+	assert_int_equal(director_make(f->core.signer, source, &text, &bytes, &err), DIRECTOR_OPPOSED);
+	return source;
+}
+
+/* What was refused was held against the publication before, or is another document by now. */
+static void
+ends_no_update_for_what_was_refused_before(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(director_discardp) struct director_source *of_before = NULL;
+	AUTO(director_discardp) struct director_source *of_another = NULL;
+	struct err err = { 0 };
+
+	assign_what_nobody_offers(f);
+	of_before = refused(f);
+	fixture_publish(f, 2, NULL);
+	assert_int_equal(image_refresh(f->core.image, &err), IMAGE_CHANGED);
+	assert_int_equal(director_mend(&f->core, of_before, &err), 0);
+	assert_int_equal(f->core.shown, 2);
+	of_another = refused(f);
+	assert_int_equal(state_device_bump(f->core.state, "car7", 2, &err), 0);
+	assert_int_equal(director_mend(&f->core, of_another, &err), 0);
+	assert_int_equal(fixture_told(f, "failed app-1.0"), 0);
+}
+
+/* Whatever happens meanwhile: the kernel forgets the name before that is acknowledged. */
+static void
+is_made_of_one_moment(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(director_discardp) struct director_source *source = NULL;
+	AUTO(free_p) char *text = NULL;
+	AUTO(free_p) char *before = document(f, ROLE_TIMESTAMP);
+	struct err err = { 0 };
+	size_t bytes;
+
+	assert_int_equal(director_gather(&f->core, &f->device, ROLE_TIMESTAMP, &source, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	assert_int_equal(director_make(f->core.signer, source, &text, &bytes, &err), 0);
+	assert_string_equal(text, before);
+}
+
+/* Another lookup, of the same device by another certificate say, can be quicker with the next version. */
+static void
+is_gathered_anew_when_the_signer_has_signed_a_newer_one(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(director_discardp) struct director_source *source = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+	char *text;
+
+	fixture_load(f);
+	assert_int_equal(director_gather(&f->core, &f->device, ROLE_TARGETS, &source, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	version_of(f);
+	assert_int_equal(director_make(f->core.signer, source, &text, &bytes, &err), DIRECTOR_OPPOSED);
+	assert_int_equal(director_mend(&f->core, source, &err), 0);
+}
+
+/* The www view looks again, and finds the next version. */
+static void
+is_found_again_when_the_update_ended_while_it_was_made(void **state)
+{
+	static const char path[] = "devices/car7/0A/director/targets.json";
+	struct fixture *f = *state;
+	struct material material;
+	struct err err = { 0 };
+	struct node node;
+	int64_t tag;
+
+	assert_int_equal(state_certificate_add(f->core.state, "car7", "0A", 1, &err), 0);
+	assign_what_nobody_offers(f);
+	assert_int_equal(node_find(&f->core, VIEW_WWW, path, 0, &node, &err), 0);
+	tag = node_tag(&node);
+	assert_int_equal(node_gather(&node, &material, &err), 0);
+	assert_null(material.content);
+	assert_int_equal(node_build(&node, &material, &err), NODE_CHANGED);
+	node_discard(&node, &material);
+	assert_int_equal(node_find(&f->core, VIEW_WWW, path, 0, &node, &err), 0);
+	assert_int_equal(node_tag(&node), tag + 1);
+	assert_int_equal(node_gather(&node, &material, &err), 0);
+	assert_int_equal(node_build(&node, &material, &err), 0);
+	assert_int_equal(strlen(material.content), material.st.st_size);
+	assert_non_null(strstr(material.content, "\"targets\":{}"));
+	node_discard(&node, &material);
 }
 
 /* The signer is shown a publication when that is loaded, and once more when it was away then. */
@@ -413,19 +517,15 @@ has_one_content_for_a_version_when_the_signer_has_a_new_root(void **state)
 	AUTO(free_p) char *before = document(f, ROLE_TARGETS);
 	AUTO(free_p) char *after = NULL;
 	int64_t version = version_of(f);
-	struct err err = { 0 };
-	size_t bytes;
 
 	if (getuid() != 0)
 		skip(); /* to the signer, who asks for a root has to be root of the machine */
 	rotate_targets(f);
-	assert_int_equal(director_document(&f->core, &f->device, ROLE_TARGETS, &after, &bytes, &err), -EAGAIN);
-	assert_reason(err, "the director has a new root");
+	after = document(f, ROLE_TARGETS);
 	assert_int_equal(f->core.roots.count, 2);
 	/* The kernel holds the folder of the name that it looks up. */
 	assert_true(f->core.is_forgetting_due && !f->core.changes.is_all);
 	assert_int_equal(version_of(f), version + 1);
-	after = document(f, ROLE_TARGETS);
 	assert_string_not_equal(before, after);
 }
 
@@ -494,6 +594,10 @@ main(void)
 		SIGNED(has_the_same_bytes_on_every_read_and_after_a_restart),
 		SIGNED(counts_versions_up_with_each_change),
 		SIGNED(ends_the_update_that_the_signer_refuses),
+		SIGNED(ends_no_update_for_what_was_refused_before),
+		SIGNED(is_made_of_one_moment),
+		SIGNED(is_gathered_anew_when_the_signer_has_signed_a_newer_one),
+		SIGNED(is_found_again_when_the_update_ended_while_it_was_made),
 		SIGNED(shows_the_signer_what_is_published),
 		SIGNED(names_only_ecus_that_something_is_open_for),
 		SIGNED(puts_ecus_that_get_the_same_file_into_one_entry),

@@ -232,6 +232,28 @@ is_status(struct state *state, const char *id, const char *status)
 	assert_string_equal(device.status, status);
 }
 
+/* Devices first, certificates on their own: each table counts from 1. */
+static void
+are_numbered(struct state *state)
+{
+	char id[NAME_DEVICE_MAX + 1], serial[NAME_SERIAL_MAX + 1];
+	struct device device;
+	struct err err = { 0 };
+
+	for (int i = 1; i <= 5; i++) {
+		assert_int_equal(state_device_numbered(state, i, id, &err), 0);
+		assert_int_equal(state_device(state, id, &device, &err), 0);
+		assert_int_equal(device.number, i);
+	}
+	assert_int_equal(state_device_numbered(state, 6, id, &err), STATE_NONE);
+	assert_int_equal(state_device_add(state, "new", 10, &err), 0);
+	assert_int_equal(state_certificate_add(state, "new", "0A", 10, &err), 0);
+	assert_int_equal(state_device(state, "new", &device, &err), 0);
+	assert_int_equal(state_certificate_numbered(state, device.number + 1, id, serial, &err), 0);
+	assert_string_equal(id, "new");
+	assert_string_equal(serial, "0A");
+}
+
 static void
 takes_over_the_database_of_the_release_before(void **unused)
 {
@@ -252,6 +274,38 @@ takes_over_the_database_of_the_release_before(void **unused)
 	assert_int_equal(count, 1);
 	assert_int_equal(open[0].in_flight_at, 8);
 	free(open);
+	are_numbered(state);
+	state_free(state);
+}
+
+/* What the kernel remembers by a number is of nobody else, ever. */
+static void
+gives_a_number_once(void **unused)
+{
+	struct device device = { 0 };
+	struct certificate_row certificate = { 0 };
+	struct state *state = opened();
+	struct err err = { 0 };
+	int64_t last = 0;
+
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(state_device_add(state, "car7", 10, &err), 0);
+		assert_int_equal(state_device_add(state, "car7", 10, &err), STATE_EXISTS);
+		assert_int_equal(state_device(state, "car7", &device, &err), 0);
+		assert_true(device.number > last);
+		assert_int_equal(state_certificate_add(state, "car7", "0A", 10, &err), 0);
+		assert_int_equal(state_certificate_row(state, "car7", "0A", &certificate, &err), 0);
+		assert_true(certificate.number > device.number);
+		last = certificate.number;
+		assert_int_equal(state_device_remove(state, "car7", &err), 0);
+	}
+	state_free(state);
+	execute("UPDATE fleet SET numbers = 1073741823");
+	state = opened();
+	assert_int_equal(state_device_add(state, "car7", 10, &err), -EOVERFLOW);
+	assert_reason(err, "the end of numbers");
+	assert_int_equal(state_device(state, "car7", &device, &err), STATE_NONE);
 	state_free(state);
 }
 
@@ -277,6 +331,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_everything_across_restarts),
+		TEST(gives_a_number_once),
 		TEST(takes_a_transaction_back_as_a_whole),
 		TEST(takes_back_an_inner_transaction_alone),
 		TEST(knows_which_certificates_expire_next),

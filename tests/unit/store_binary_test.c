@@ -18,6 +18,9 @@
 #define HELLO "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 #define HELLO_PATH "binaries/2c/f24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
+/** So many that two threads are at it. */
+#define MANY 200
+
 struct fixture {
 	char path[64];
 	int dir;
@@ -148,24 +151,51 @@ static void
 commits_many_at_once(void **state)
 {
 	struct fixture *f = *state;
-	struct binary *list[10] = { NULL };
+	struct binary *list[MANY] = { NULL };
 	struct err err;
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < MANY; i++) {
 		char text[16];
 
 		if (i == 3)
 			continue; /* its bytes are elsewhere */
+		/* Two of each, so that they meet when two threads place them. */
 		snprintf(text, sizeof(text), "%d", i / 2);
 		assert_int_equal(binary_new(f->dir, 1, &list[i], &err), 0);
-		assert_int_equal(binary_write(list[i], text, 1, &err), 0);
+		assert_int_equal(binary_write(list[i], text, strlen(text), &err), 0);
 	}
-	assert_int_equal(binary_commit_all(f->dir, list, 10, &err), 0);
+	assert_int_equal(binary_commit_all(f->dir, list, MANY, &err), 0);
 	assert_int_equal(count_uploads(f), 0);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < MANY; i++) {
 		if (list[i])
 			assert_int_equal(binary_has(f->dir, binary_sha256(list[i]), NULL, &err), 0);
 		binary_free(list[i]);
+	}
+}
+
+static void
+commits_after_whatever_failed(void **state)
+{
+	struct fixture *f = *state;
+	int is_reached = 1, r;
+	struct err err;
+
+	for (int i = 0; is_reached; i++) {
+		struct binary *binary = NULL;
+
+		assert_true(i < 100);
+		assert_int_equal(binary_new(f->dir, 5, &binary, &err), 0);
+		assert_int_equal(binary_write(binary, "hello", 5, &err), 0);
+		fault_after(i);
+		r = binary_commit(binary, &err);
+		is_reached = fault_stop();
+		assert_int_equal(r < 0, is_reached);
+		assert_int_equal(binary_commit(binary, &err), 0);
+		binary_free(binary);
+		assert_int_equal(faccessat(f->dir, HELLO_PATH ".sha512", F_OK, 0), 0);
+		assert_int_equal(unlinkat(f->dir, HELLO_PATH, 0), 0);
+		assert_int_equal(unlinkat(f->dir, HELLO_PATH ".sha512", 0), 0);
+		assert_int_equal(count_uploads(f), 0);
 	}
 }
 
@@ -201,6 +231,7 @@ main(void)
 		TEST(removes_what_was_not_committed),
 		TEST(copies_holes_as_holes),
 		TEST(commits_many_at_once),
+		TEST(commits_after_whatever_failed),
 		TEST(leaves_nothing_half_done_whatever_fails),
 	};
 

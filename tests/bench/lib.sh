@@ -1,0 +1,103 @@
+# shellcheck shell=sh
+# What the scripts of tests/bench share. A script sources this file, which brings tests/integration/lib.sh along, and gives a row
+# for each figure. $BENCH has the programs of this folder.
+#
+# A figure is worth as much as what it was held against in the same run, on the same machine, beside the same neighbours: counts
+# (requests, written rows, syncs, processor time) before times, and times only as ratios of rounds that take turns (rounds()).
+
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/../integration/lib.sh"
+BENCH=${BENCH:-$top/build/release/tests/bench}
+BENCH_JSON=${BENCH_JSON:-/dev/null}
+
+# row NAME GOAL FIGURE [REFERENCE [UNIT [NOTE]]]: one line of JSON added to $BENCH_JSON, and one to read.
+# GOAL is ">= N", "<= N", "= N" or "" (there is none): of FIGURE / REFERENCE, or of FIGURE itself where REFERENCE is "".
+# So "0.5 of what plain files give": row "nginx: first GET" ">= 0.5" 4100 8000 "GET/s"; "no request": row "nginx: warm GET" "= 0" 0 "" requests
+row() {
+	jq -cn --arg script "${0##*/}" --arg name "$1" --arg goal "$2" --arg figure "$3" --arg reference "${4:-}" --arg unit "${5:-}" \
+		--arg note "${6:-}" '
+		def number($what): if . == "" then null else tonumber? // error("row \($name): \($what) \(.)") end;
+		($figure | number("figure")) as $f | ($reference | number("reference")) as $r |
+		(if $r == null then null elif $r == 0 then (if $f == 0 then 1 else 1e9 end) else $f / $r end) as $ratio |
+		(if $r == null then $f else $ratio end) as $held |
+		($goal | capture("^(?<op>>=|<=|=) *(?<n>[0-9.]+)$") // null) as $g |
+		{script: $script, name: $name, goal: $goal, figure: $f, reference: $r, unit: $unit, ratio: $ratio, note: $note,
+			pass: (if $g == null or $held == null then (if $goal == "" then null else false end)
+				elif $g.op == ">=" then $held >= ($g.n | tonumber)
+				elif $g.op == "<=" then $held <= ($g.n | tonumber) else $held == ($g.n | tonumber) end)}' |
+		tee -a "$BENCH_JSON" | jq -r -f "$(dirname "$0")/line.jq"
+}
+
+# ---- counts
+
+# requests [VIEW [OPERATION]]: what the kernel has asked of otafs, of the www view unless told otherwise. Reading it asks nothing of that
+# view. "forget", to which nothing is answered, is left out.
+requests() {
+	awk -v head="otafs_requests_total{view=\"${1:-www}\",operation=\"${2:-}" \
+		'index($1, head) == 1 && !index($1, "\"forget\"") { sum += $2 } END { print sum + 0 }' "$T/mount/status/metrics"
+}
+# written: rows that otafs has written to its database
+written() {
+	sed -n 's/^otafs_database_changes_total //p' "$T/mount/status/metrics"
+}
+# begin_otafs [MS]: otafs, whose syncs are counted, with a disk that takes MS longer for each
+begin_otafs() {
+	: >>"$T/syncs"
+	chmod 666 "$T/syncs"
+	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
+	needs 10 test -e "$T/web/www/alive"
+}
+# syncs: of begin_otafs
+syncs() {
+	wc -l <"$T/syncs"
+}
+
+# ---- processor time and memory
+
+# family PID...: the processes and all their children
+family() {
+	for family_pid in "$@"; do
+		echo "$family_pid"
+		# shellcheck disable=SC2046 # one word each
+		family $(pgrep -P "$family_pid")
+	done
+}
+# cpu_us NAME...: microseconds of processor time that programs of start() and all their children have had, ended threads included
+cpu_us() {
+	# The clock of a process is named by its number (clock_getcpuclockid(3)); nothing in /proc counts as finely and loses no thread.
+	# shellcheck disable=SC2046 # one word each
+	perl -MTime::HiRes=clock_gettime -e '
+		my $sum = 0;
+		for my $pid (@ARGV) { my $s = clock_gettime(-($pid + 1) * 8 + 2); $sum += $s if $s > 0 }
+		printf "%d\n", $sum * 1e6' $(family $(for cpu_name in "$@"; do cat "$T/$cpu_name.pid"; done))
+}
+# resident_kb NAME: memory of its own of the largest process of NAME, in KiB
+resident_kb() {
+	# shellcheck disable=SC2046 # one word each
+	for resident_pid in $(family $(cat "$T/$1.pid")); do
+		sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
+	done | sort -n | tail -n 1
+}
+
+# ---- figures
+
+# now_us: of the clock
+now_us() {
+	echo $(($(date +%s%N) / 1000))
+}
+# median: of the numbers on standard input, one a line
+median() {
+	sort -g | awk '{ a[NR] = $1 } END { print NR ? (a[int((NR + 1) / 2)] + a[int((NR + 2) / 2)]) / 2 : "" }'
+}
+# rounds N A B: N times A, which prints a number, then B, which does; then $figure and $reference are their medians. To be given to row().
+# shellcheck disable=SC2034 # for scripts
+rounds() {
+	: >"$T/rounds.a"
+	: >"$T/rounds.b"
+	for rounds_i in $(seq "$1"); do
+		eval "$2" >>"$T/rounds.a"
+		eval "$3" >>"$T/rounds.b"
+	done
+	figure=$(median <"$T/rounds.a")
+	reference=$(median <"$T/rounds.b")
+}
