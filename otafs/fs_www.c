@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib/cleanup.h"
 
@@ -29,27 +28,9 @@ reply_from_inode(fuse_req_t request, const struct inode *inode, size_t size, off
 static void
 on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct inode *inode = fs_inode_of(fs_mount_of(request), id);
-	struct err err = { 0 };
-	struct node node;
-	int r;
-
 	(void)info;
 	fs_count(request, OPERATION_READ);
-	if (inode->has_content) {
-		reply_from_inode(request, inode, size, offset);
-		return;
-	}
-	r = fs_find(request, inode->path, &node, &err);
-	if (r == 0)
-		r = node_kind(&node) == NODE_FILE ? node_open(&node, &err) : -EISDIR;
-	fs_done(request);
-	if (r < 0) {
-		fs_fail(request, r);
-		return;
-	}
-	fs_reply_from_file(request, r, size, offset);
-	close(r);
+	reply_from_inode(request, fs_inode_of(fs_mount_of(request), id), size, offset);
 }
 
 /* The kernel keeps what it was told: links are the way from each device to what all share. */

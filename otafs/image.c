@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct set {
 };
 
 struct image {
+	char *path; /* of the repository, without links in it */
 	int repository, published, ostree;
 	struct set sets[IMAGE_SETS_MAX]; /* a ring of what was loaded; loaded is the number of all */
 	size_t loaded;
@@ -56,6 +58,9 @@ image_open(const char *repository, struct image **out, struct err *err)
 	image->repository = image->published = image->ostree = -1;
 	for (size_t i = 0; i < IMAGE_SETS_MAX; i++)
 		image->sets[i].fd = -1;
+	image->path = realpath(repository, NULL);
+	if (!image->path)
+		return err_sys(err, "%s (ota-watcher makes it when it starts)", repository);
 	if ((r = open_folder(AT_FDCWD, repository, &image->repository, err)) < 0 ||
 	    (r = open_folder(image->repository, "published", &image->published, err)) < 0 ||
 	    (r = open_folder(image->repository, "ostree", &image->ostree, err)) < 0)
@@ -75,6 +80,7 @@ image_free(struct image *image)
 	close_p(&image->published);
 	close_p(&image->ostree);
 	close_p(&image->repository);
+	free(image->path);
 	free(image);
 }
 
@@ -285,17 +291,58 @@ image_file(const struct image *image, int64_t set, const char *name, struct err 
 	return fd < 0 ? err_sys(err, "%s", name) : fd;
 }
 
+#define BINARY_PATH_SIZE (DIGEST_HEX_SIZE + 64)
+
+static int
+name_binary(const char *sha256, const char *suffix, char out[static BINARY_PATH_SIZE], struct err *err)
+{
+	if (!digest_is_sha256_hex(sha256))
+		return err_set(err, ENOENT, "no sha256");
+	snprintf(out, BINARY_PATH_SIZE, "binaries/%.2s/%s%s", sha256, sha256 + 2, suffix);
+	return 0;
+}
+
 int
 image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err)
 {
-	char path[DIGEST_HEX_SIZE + 64];
-	int fd;
+	char path[BINARY_PATH_SIZE];
+	int fd = name_binary(sha256, suffix, path, err);
 
-	if (!digest_is_sha256_hex(sha256))
-		return err_set(err, ENOENT, "no sha256");
-	snprintf(path, sizeof(path), "binaries/%.2s/%s%s", sha256, sha256 + 2, suffix);
+	if (fd < 0)
+		return fd;
 	fd = open_below(image->repository, path);
 	return fd < 0 ? err_sys(err, "%s", path) : fd;
+}
+
+int
+image_path(const struct image *image, const char *name, char *out, size_t room, struct err *err)
+{
+	if ((size_t)snprintf(out, room, "%s/%s", image->path, name) >= room)
+		return err_set(err, ENAMETOOLONG, "%s/%s: too long for a link", image->path, name);
+	return 0;
+}
+
+int
+image_binary_path(const struct image *image, const char *sha256, char *out, size_t room, struct err *err)
+{
+	char path[BINARY_PATH_SIZE];
+	int r = name_binary(sha256, "", path, err);
+
+	if (r == 0 && faccessat(image->repository, path, F_OK, 0) < 0)
+		return err_sys(err, "%s", path);
+	return r < 0 ? r : image_path(image, path, out, room, err);
+}
+
+bool
+image_is_in_place(const struct image *image)
+{
+	char path[PATH_MAX];
+	struct stat opened, found;
+	struct err err;
+
+	return image_path(image, "ostree", path, sizeof(path), &err) == 0 && stat(path, &found) == 0 &&
+	       fstat(image->ostree, &opened) == 0 && found.st_dev == opened.st_dev &&
+	       found.st_ino == opened.st_ino;
 }
 
 bool

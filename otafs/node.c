@@ -14,66 +14,118 @@
 #include "otafs/order.h"
 #include "otafs/tree.h"
 
-/* Matches one part of the path against one of the pattern; both end at '/' or 0. */
-static bool
-matches_part(const char *pattern, const char *path)
-{
-	size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
+/** No pattern has more parts; of a longer path the rest is left together. */
+#define PARTS_MAX 8
 
-	return n == m && !strncmp(pattern, path, n);
+struct part {
+	const char *text;
+	size_t bytes;
+};
+
+/* A path, taken apart once for all patterns. */
+struct parts {
+	struct part list[PARTS_MAX];
+	size_t count; /* of all, also those that are not in the list */
+};
+
+static struct part
+next_part(const char **path)
+{
+	struct part part = { *path, (size_t)(strchrnul(*path, '/') - *path) };
+
+	*path += part.bytes;
+	*path += **path == '/';
+	return part;
+}
+
+static void
+take_apart(const char *path, struct parts *out)
+{
+	for (out->count = 0; *path; out->count++) {
+		struct part part = next_part(&path);
+
+		if (out->count < PARTS_MAX)
+			out->list[out->count] = part;
+	}
 }
 
 static bool
-matches(const char *pattern, struct node *node)
+is_any(const struct part *part)
 {
-	char *path = node->parts;
-	int arg = 0;
+	return part->bytes == 1 && *part->text == '*';
+}
 
-	memset(node->args, 0, sizeof(node->args));
-	snprintf(node->parts, sizeof(node->parts), "%s", node->path);
-	while (*pattern && *path) {
-		size_t rest = strcspn(path, "/");
+static bool
+is_rest(const struct part *part)
+{
+	return part->bytes == 2 && !memcmp(part->text, "**", 2);
+}
 
-		if (!strcmp(pattern, "**")) {
-			node->args[arg] = path;
+static bool
+matches(const char *pattern, const struct parts *path)
+{
+	size_t i = 0;
+
+	for (; *pattern && i < path->count && i < PARTS_MAX; i++) {
+		struct part part = next_part(&pattern);
+
+		if (is_rest(&part))
 			return true;
-		}
-		if (*pattern == '*')
-			node->args[arg++] = path;
-		else if (!matches_part(pattern, path))
+		if (!is_any(&part) && (part.bytes != path->list[i].bytes ||
+					  memcmp(part.text, path->list[i].text, part.bytes) != 0))
 			return false;
-		pattern += strcspn(pattern, "/");
-		pattern += *pattern == '/';
-		path += rest;
-		if (*path)
-			*path++ = '\0';
 	}
-	return !*pattern && !*path;
+	return !*pattern && i == path->count;
+}
+
+/* Copies the variable parts of the path, for the rows to read. */
+static void
+set_args(struct node *node, const char *pattern, const struct parts *path)
+{
+	char *out = node->parts;
+	size_t arg = 0;
+
+	for (size_t i = 0; *pattern; i++) {
+		struct part part = next_part(&pattern);
+		const struct part *found = &path->list[i];
+
+		if (is_rest(&part))
+			node->args[arg++] = found->text;
+		if (!is_any(&part))
+			continue;
+		node->args[arg++] = memcpy(out, found->text, found->bytes);
+		out += found->bytes;
+		*out++ = '\0';
+	}
 }
 
 /* The first row that matches the node's path; sets its args. */
 static const struct row *
 find_row(enum view view, struct node *node)
 {
+	struct parts path;
+
+	take_apart(node->path, &path);
 	for (size_t i = 0; i < tree_table_count; i++)
 		for (size_t k = 0; k < tree_tables[i]->count; k++) {
 			const struct row *row = &tree_tables[i]->rows[k];
 
-			if ((row->views & view) && matches(row->pattern, node))
+			if ((row->views & view) && matches(row->pattern, &path)) {
+				set_args(node, row->pattern, &path);
 				return row;
+			}
 		}
 	return NULL;
 }
 
+/* Of a device that is there. */
 static int
-find_device(struct node *node, struct err *err)
+see_orders(struct node *node, struct err *err)
 {
-	int r = state_device(node->core->state, node->args[0], &node->device, err);
+	int r = order_is_due(node->core, &node->device, err);
 
-	if (r != 0 || (r = order_is_due(node->core, &node->device, err)) < 0)
-		return r;
 	node->is_behind = r > 0;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int
@@ -83,11 +135,13 @@ check_needs(struct node *node, struct err *err)
 	size_t count;
 	int r = 0;
 
-	if (row->needs & NEEDS_DEVICE)
-		r = find_device(node, err);
-	if (r == 0 && (row->needs & NEEDS_CERTIFICATE))
-		r = state_certificate_row(
-		    node->core->state, node->args[0], node->args[1], &node->certificate, err);
+	if (row->needs & NEEDS_CERTIFICATE)
+		r = state_speaker(
+		    node->core->state, node->args[0], node->args[1], &node->device, &node->certificate, err);
+	else if (row->needs & NEEDS_DEVICE)
+		r = state_device(node->core->state, node->args[0], &node->device, err);
+	if (r == 0 && (row->needs & NEEDS_DEVICE))
+		r = see_orders(node, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -107,13 +161,16 @@ check_needs(struct node *node, struct err *err)
 int
 node_find(struct core *core, enum view view, const char *path, uid_t uid, struct node *out, struct err *err)
 {
+	size_t bytes = strlen(path) + 1;
 	int r;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, offsetof(struct node, path));
 	out->core = core;
-	if ((size_t)snprintf(out->asked, sizeof(out->asked), "%s", path) >= sizeof(out->asked))
+	out->path[0] = out->asked[0] = out->shared[0] = '\0';
+	if (bytes > sizeof(out->asked))
 		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
-	memcpy(out->path, out->asked, sizeof(out->path));
+	memcpy(out->asked, path, bytes);
+	memcpy(out->path, path, bytes);
 	if (view == VIEW_FULL && (r = node_enter(out, uid, err)) < 0)
 		return r;
 	out->row = find_row(view, out);
@@ -125,7 +182,7 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 enum node_kind
 node_kind(const struct node *node)
 {
-	return node->row->kind;
+	return node->is_link ? NODE_LINK : node->row->kind;
 }
 
 int64_t
@@ -134,19 +191,9 @@ node_tag(const struct node *node)
 	return node->row->tag ? node->row->tag(node) : 0;
 }
 
-static bool
-is_object(const struct node *node)
-{
-	return !strncmp(node->path, "treehub/objects/", 16);
-}
-
 bool
 node_is_announced(const struct node *node)
 {
-	/* All but the objects of the OSTree repository, and their folder, changes without anybody telling:
-	 * refs, summary, config, and deltas, which are made anew and thrown away. */
-	if (!strncmp(node->path, "treehub/", 8))
-		return is_object(node) || !strcmp(node->path, "treehub/objects");
 	return !(node->row->flags & ROW_ASKED) || node->is_fixed;
 }
 
@@ -160,13 +207,6 @@ int
 node_open(const struct node *node, struct err *err)
 {
 	return node->row->open(node, err);
-}
-
-/* Objects, parts of deltas and binary targets are large and many, and stay on disk. */
-static bool
-is_large(const struct node *node)
-{
-	return is_object(node) || !strncmp(node->path, "treehub/deltas/", 15) || (node->row->flags & ROW_LARGE);
 }
 
 static mode_t
@@ -259,13 +299,13 @@ measure(const struct node *node, char **content, int64_t *bytes, struct err *err
 	size_t printed = 0;
 	int r = 0;
 
-	if (node->row->kind == NODE_LINK) {
+	if (node_kind(node) == NODE_LINK) {
 		r = node_link(node, target, sizeof(target), err);
 		*content = r < 0 ? NULL : strdup(target);
 		*bytes = *content ? (int64_t)strlen(target) : 0;
 		if (r == 0 && !*content)
 			r = err_set(err, ENOMEM, "%s: no memory", node->path);
-	} else if (node->row->kind == NODE_LOG) {
+	} else if (node_kind(node) == NODE_LOG) {
 		*bytes = node->row->size(node, err);
 		r = *bytes < 0 ? (int)*bytes : 0;
 	} else if (node->row->print) {
@@ -284,8 +324,8 @@ outline(const struct node *node, struct stat *st)
 	memset(st, 0, sizeof(*st));
 	st->st_uid = node->core->uid;
 	st->st_gid = row->group == GROUP_GATE ? node->core->gate_gid : node->core->admin_gid;
-	st->st_mode = type_of(row->kind) | row->mode;
-	st->st_nlink = row->kind == NODE_FOLDER ? 2 : 1;
+	st->st_mode = type_of(node_kind(node)) | row->mode;
+	st->st_nlink = node_kind(node) == NODE_FOLDER ? 2 : 1;
 	st->st_mtim.tv_sec = age_of(node);
 }
 
@@ -297,7 +337,7 @@ fill(const struct node *node, struct stat *st, char **content, struct err *err)
 
 	*content = NULL;
 	outline(node, st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return stat_file(node, st, err);
 	if ((r = measure(node, content, &bytes, err)) < 0)
 		return r;
@@ -312,7 +352,7 @@ hand_over(const struct node *node, struct stat *st)
 {
 	st->st_uid = node->core->web_uid;
 	st->st_mode &= S_IFMT | S_IRWXU;
-	if (node->row->kind == NODE_TRANSACTION)
+	if (node_kind(node) == NODE_TRANSACTION)
 		st->st_mode |= S_ISVTX;
 }
 
@@ -336,7 +376,7 @@ gather_file(const struct node *node, struct material *out, struct err *err)
 
 	if (fd < 0)
 		return fd;
-	if ((r = describe_file(node, fd, &out->st, err)) == 0 && S_ISREG(out->st.st_mode) && !is_large(node))
+	if ((r = describe_file(node, fd, &out->st, err)) == 0 && S_ISREG(out->st.st_mode))
 		out->fd = MOVE_FD(fd);
 	return r;
 }
@@ -348,7 +388,7 @@ node_gather(const struct node *node, struct material *out, struct err *err)
 
 	*out = (struct material){ .fd = -1 };
 	outline(node, &out->st);
-	if (node->row->kind == NODE_FILE)
+	if (node_kind(node) == NODE_FILE)
 		return gather_file(node, out, err);
 	if (node->row->gather)
 		r = node->row->gather(node, &out->source, err);
@@ -435,7 +475,10 @@ touch(struct node *node, struct err *err)
 	if (!(node->row->needs & NEEDS_DEVICE))
 		return 0;
 	r = order_catch_up(node->core, node->device.id, ORDER_CHANGE, err);
-	return r < 0 || !node->is_behind ? r : find_device(node, err);
+	if (r == 0 && node->is_behind)
+		r = state_device(node->core->state, node->args[0], &node->device, err);
+	node->is_behind = false;
+	return r;
 }
 
 int

@@ -50,20 +50,23 @@ struct row;
 struct node {
 	struct core *core;
 	const struct row *row;
-	char path[NODE_PATH_MAX];           /**< below as/WHO/, if it was asked for there */
-	char asked[NODE_PATH_MAX];          /**< the whole path */
 	struct access access;               /**< who asked, if it was through as/ */
 	const char *args[NODE_ARGS_MAX];    /**< the variable parts of the path */
 	char who[STATE_WHO_MAX];            /**< who acts, for the history: "uid 1000 (anna)", "anna (web)" */
 	struct device device;               /**< below devices/ID */
 	struct certificate_row certificate; /**< below a certificate */
-	const struct target *target;        /**< below packages/NAME/VERSION; what a file of repo/targets/ is */
-	char parts[NODE_PATH_MAX];          /**< what @args points into */
-	char shared[NODE_PATH_MAX];         /**< www view: see node_inode() */
+	const struct target *target;        /**< below packages/NAME/VERSION; what a name in repo/targets/ is */
 	int64_t set;                        /**< the publication that it is of */
 	bool is_fixed;                      /**< its name will never stand for anything else */
 	bool is_behind;                     /**< its device has yet to have its part in an order (order.h) */
+	bool is_link;                       /**< what its row has as a folder is a link */
 	void *work;                         /**< of a transaction: what node_prepare() has made */
+
+	/* Long, and of each only what was written: what stands before is cleared for each node. */
+	char path[NODE_PATH_MAX];   /**< below as/WHO/, if it was asked for there */
+	char asked[NODE_PATH_MAX];  /**< the whole path */
+	char parts[NODE_PATH_MAX];  /**< what @args points into, but for the rest of a path */
+	char shared[NODE_PATH_MAX]; /**< www view: see node_inode() */
 };
 
 /** Finds @path (no leading slash, "" is the top) for the user @uid. 0, -ENOENT, or another -errno. */

@@ -15,7 +15,7 @@
 enum needs {
 	NEEDS_NOTHING = 0,
 	NEEDS_DEVICE = 1,      /**< args[0] is a device */
-	NEEDS_CERTIFICATE = 2, /**< args[1] is a certificate of it */
+	NEEDS_CERTIFICATE = 2, /**< beside NEEDS_DEVICE: args[1] is a certificate of it */
 	NEEDS_PACKAGE = 4,     /**< args[0] is a package */
 	NEEDS_TARGET = 8,      /**< args[0], args[1] are package and version */
 };
@@ -25,7 +25,6 @@ enum tree_group { GROUP_ADMIN, GROUP_GATE, GROUP_WEB };
 
 enum row_flags {
 	ROW_ASKED = 1, /**< www view: the kernel asks at each use, unless the node is fixed */
-	ROW_LARGE = 2, /**< files of any size, never read into memory */
 	ROW_SHOWN = 4, /**< shows what its folder stands for: unlink means nothing, and is no error for rm -r */
 	ROW_GROWS = 8, /**< a text that only grows: a read at its end looks again, so that tail -f works */
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */

@@ -75,6 +75,17 @@ list_folder(DIR *dir, bool is_top, node_list_fn each, void *context)
 	return r;
 }
 
+/* Objects and deltas are large, many and never changed: whoever reads the www view is led to the files
+ * themselves, past otafs. */
+static int
+link_disk(const struct node *node, char *out, size_t room, struct err *err)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "ostree/%s", names_last(node));
+	return image_path(node->core->image, name, out, room, err);
+}
+
 /* The top of treehub/ is a row of its own without args. */
 static int
 list_treehub(const struct node *node, node_list_fn each, void *context, struct err *err)
@@ -92,6 +103,23 @@ list_treehub(const struct node *node, node_list_fn each, void *context, struct e
 		return err_sys(err, "treehub");
 	}
 	return list_folder(dir, is_top, each, context);
+}
+
+/* The links are rows, and so listed already. */
+static int
+pass_unlinked(const char *name, mode_t mode, void *context)
+{
+	struct names *names = context;
+
+	return strcmp(name, "objects") && strcmp(name, "deltas") ? names->each(name, mode, names->context) : 0;
+}
+
+static int
+list_treehub_www(const struct node *node, node_list_fn each, void *context, struct err *err)
+{
+	struct names names = { each, context, 0 };
+
+	return list_treehub(node, pass_unlinked, &names, err);
 }
 
 /* ---- repo/ of the full tree: what was published last, and the binary targets */
@@ -134,19 +162,36 @@ settle_binary(struct node *node, struct err *err)
 {
 	const char *name = node->args[0];
 	const struct target *target = image_target(node->core->image, name);
-	int fd;
 
 	if (!target)
 		return image_has_folder(node->core->image, name) ? 0 : err_set(err, ENOENT, "no such target");
 	if (strcmp(target->format, "BINARY") != 0 || target->uri)
 		return err_set(err, ENOENT, "%.128s: is not kept here", name);
-	fd = image_binary(node->core->image, target->sha256, "", err);
-	if (fd < 0)
-		return fd;
-	close(fd);
 	node->target = target;
-	snprintf(node->shared, sizeof(node->shared), "binaries/%s", target->sha256);
 	return 0;
+}
+
+/* In the www view it leads to the bytes; names of the same bytes share the link. */
+static int
+settle_link(struct node *node, struct err *err)
+{
+	char path[NODE_PATH_MAX];
+	int r = settle_binary(node, err);
+
+	if (r < 0 || !node->target)
+		return r;
+	r = image_binary_path(node->core->image, node->target->sha256, path, sizeof(path), err);
+	if (r < 0)
+		return r;
+	node->is_link = true;
+	snprintf(node->shared, sizeof(node->shared), "links/%s", node->target->sha256);
+	return 0;
+}
+
+static int
+link_binary(const struct node *node, char *out, size_t room, struct err *err)
+{
+	return image_binary_path(node->core->image, node->target->sha256, out, room, err);
 }
 
 /* A folder of names has no folder on disk: it looks like that of the publication. */
@@ -163,26 +208,19 @@ pass_file(const char *name, bool is_folder, void *context)
 {
 	struct names *names = context;
 
-	return names->each(name, is_folder ? S_IFDIR : S_IFREG, names->context);
+	return names->each(name, is_folder ? S_IFDIR : names->mode, names->context);
 }
 
 static int
 list_binaries(const struct node *node, node_list_fn each, void *context, struct err *err)
 {
-	struct names names = { each, context, 0 };
+	struct names names = { each, context, node->row->views == VIEW_WWW ? S_IFLNK : S_IFREG };
 	char folder[NODE_PATH_MAX + 1] = "";
 
 	(void)err;
 	if (node->args[0])
 		snprintf(folder, sizeof(folder), "%s/", node->args[0]);
 	return image_list(node->core->image, folder, pass_file, &names);
-}
-
-/* What the www view's inodes of binary targets are read from; no folder leads there. */
-static int
-open_stored(const struct node *node, struct err *err)
-{
-	return image_binary(node->core->image, node->args[0], "", err);
 }
 
 /* ---- devices/CN/SERIAL/repo/ of the www view: the publication that the device is reading */
@@ -307,19 +345,24 @@ link_targets(const struct node *node, char *out, size_t room, struct err *err)
 
 /* clang-format off */
 /* What every user of the machine may read: nothing in it is about a device. */
-#define PUBLIC_FOLDER(path, ...) ROW(path, BOTH, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
-#define DISK(path, ...) ROW(path, BOTH, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
+#define PUBLIC(path, view, ...) ROW(path, view, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
+#define ON_DISK(path, view, ...) ROW(path, view, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, __VA_ARGS__)
 #define SHARED(path, ...) ROW(path, VIEW_WWW, NODE_LINK, 0777, GROUP_ADMIN, SPEAKS, .settle = settle_shared, __VA_ARGS__)
 
 static const struct row rows[] = {
-	PUBLIC_FOLDER("treehub", .list = list_treehub),
-	DISK("treehub/**", .exists = exists_treehub, .list = list_treehub, .open = open_treehub, .tag = tag_treehub),
-	ROW("repo", VIEW_FULL, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, .list = list_repo),
-	ROW("repo", VIEW_WWW, NODE_FOLDER, 0755, GROUP_ADMIN, NEEDS_NOTHING, .list = NULL),
-	PUBLIC_FOLDER("repo/targets", .list = list_binaries),
-	DISK("repo/targets/**", .flags = ROW_ASKED | ROW_LARGE, .settle = settle_binary, .list = list_binaries,
-	    .open = open_binary),
-	ROW("binaries/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, NEEDS_NOTHING, .flags = ROW_LARGE, .open = open_stored),
+	PUBLIC("treehub", VIEW_FULL, .list = list_treehub),
+	PUBLIC("treehub", VIEW_WWW, .list = list_treehub_www),
+	ROW("treehub/objects", VIEW_WWW, NODE_LINK, 0777, GROUP_ADMIN, NEEDS_NOTHING, .link = link_disk),
+	ROW("treehub/deltas", VIEW_WWW, NODE_LINK, 0777, GROUP_ADMIN, NEEDS_NOTHING, .link = link_disk),
+	/* Refs, summary and config change without anybody telling the kernel. */
+	ON_DISK("treehub/**", BOTH, .flags = ROW_ASKED, .exists = exists_treehub, .list = list_treehub, .open = open_treehub,
+	    .tag = tag_treehub),
+	PUBLIC("repo", VIEW_FULL, .list = list_repo),
+	PUBLIC("repo", VIEW_WWW, .list = NULL),
+	PUBLIC("repo/targets", BOTH, .list = list_binaries),
+	ON_DISK("repo/targets/**", VIEW_FULL, .settle = settle_binary, .list = list_binaries, .open = open_binary),
+	PUBLIC("repo/targets/**", VIEW_WWW, .flags = ROW_ASKED, .settle = settle_link, .list = list_binaries,
+	    .link = link_binary),
 	ROW("repo/**", VIEW_FULL, NODE_FILE, 0644, GROUP_ADMIN, NEEDS_NOTHING, .exists = exists_repo, .list = list_repo,
 	    .open = open_repo),
 

@@ -64,10 +64,15 @@ print_version(const struct node *node, FILE *out, struct err *err)
 	return 0;
 }
 
+/* While the disk with the repository is away, objects are no more missing than while the mount is. */
 static int
 exists_alive(const struct node *node, struct err *err)
 {
-	return node->core->is_alive ? 0 : err_set(err, ENOENT, "%s: not yet", node->path);
+	if (!node->core->is_alive)
+		return err_set(err, ENOENT, "%s: not yet", node->path);
+	if (!image_is_in_place(node->core->image))
+		return err_set(err, ENOENT, "%s: the repository is away", node->path);
+	return 0;
 }
 
 /* ---- the table */

@@ -18,6 +18,11 @@ static const char CERTIFICATES_UNUSED[] =
 static const char CERTIFICATE_ROW[] =
     "SELECT added_at, expires_at, used_at, ends_at, source, number FROM certificate"
     " WHERE device = ?1 AND serial = ?2";
+static const char SPEAKER[] =
+    "SELECT " STATE_DEVICE_COLUMNS ", certificate.added_at, certificate.expires_at, certificate.used_at,"
+    " certificate.ends_at, certificate.source, certificate.number"
+    " FROM certificate JOIN device ON device.id = certificate.device"
+    " WHERE certificate.device = ?1 AND certificate.serial = ?2";
 static const char CERTIFICATE_NUMBERED[] = "SELECT device, serial FROM certificate WHERE number = ?1";
 static const char CERTIFICATE_SOURCES[] = "SELECT source FROM certificate WHERE device = ?1";
 static const char CERTIFICATE_USED[] =
@@ -118,6 +123,17 @@ state_certificates_unused(struct state *state, const char *device, const char *s
 	return r < 0 ? r : are_unused ? 0 : STATE_NONE;
 }
 
+static void
+read_row(struct rows *rows, int first, struct certificate_row *out)
+{
+	out->added_at = db_number(rows, first);
+	out->expires_at = db_number(rows, first + 1);
+	out->used_at = db_number(rows, first + 2);
+	out->ends_at = db_number(rows, first + 3);
+	db_copy(rows, first + 4, out->source, sizeof(out->source));
+	out->number = db_number(rows, first + 5);
+}
+
 int
 state_certificate_row(
     struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err)
@@ -128,13 +144,25 @@ state_certificate_row(
 	if (r < 0)
 		return r;
 	r = db_next(rows, err);
+	if (r > 0)
+		read_row(rows, 0, out);
+	db_done(rows);
+	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_speaker(struct state *state, const char *id, const char *serial, struct device *device,
+    struct certificate_row *certificate, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, SPEAKER, &rows, err, "ss", id, serial);
+
+	if (r < 0)
+		return r;
+	r = db_next(rows, err);
 	if (r > 0) {
-		out->added_at = db_number(rows, 0);
-		out->expires_at = db_number(rows, 1);
-		out->used_at = db_number(rows, 2);
-		out->ends_at = db_number(rows, 3);
-		db_copy(rows, 4, out->source, sizeof(out->source));
-		out->number = db_number(rows, 5);
+		state_read_device(state, rows, device);
+		read_row(rows, STATE_DEVICE_COLUMN_COUNT, certificate);
 	}
 	db_done(rows);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;

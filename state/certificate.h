@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "state/device.h"
 #include "lib/name.h"
 #include "state/state.h"
 
@@ -42,6 +43,9 @@ struct certificate_row {
 /** 0, or STATE_NONE. */
 int state_certificate_row(
     struct state *state, const char *device, const char *serial, struct certificate_row *out, struct err *err);
+/** The device @id too, in one statement: what each request of a device begins with. 0, or STATE_NONE. */
+int state_speaker(struct state *state, const char *id, const char *serial, struct device *device,
+    struct certificate_row *certificate, struct err *err);
 /** Which certificate has that number: 0, or STATE_NONE. */
 int state_certificate_numbered(struct state *state, int64_t number, char device[static NAME_DEVICE_MAX + 1],
     char serial[static NAME_SERIAL_MAX + 1], struct err *err);

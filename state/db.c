@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <sqlite3.h>
 
@@ -239,7 +240,12 @@ db_bytes(struct rows *rows, int column, size_t *bytes)
 void
 db_copy(struct rows *rows, int column, char *out, size_t room)
 {
-	snprintf(out, room, "%s", db_text(rows, column));
+	const char *text = db_text(rows, column);
+	size_t bytes = (size_t)sqlite3_column_bytes(rows->statement, column),
+	       n = bytes < room ? bytes : room - 1;
+
+	memcpy(out, text, n);
+	out[n] = '\0';
 }
 
 /* -- transactions -- */

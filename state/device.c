@@ -22,10 +22,7 @@ static const char DEVICE_RETIRE[] =
     "INSERT INTO retired (id, counter) SELECT id, counter FROM device WHERE id = ?1"
     " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter";
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
-static const char DEVICE[] =
-    "SELECT id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, failure,"
-    " status, name, activated_at, polls, report_digest, manifest_digest, number, ordered FROM device"
-    " WHERE id = ?1";
+static const char DEVICE[] = "SELECT " STATE_DEVICE_COLUMNS " FROM device WHERE id = ?1";
 static const char DEVICE_ORDERED[] = "UPDATE device SET ordered = ?2 WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
@@ -93,37 +90,44 @@ overlay(const struct note *note, struct device *out)
 		snprintf(out->manifest_digest, sizeof(out->manifest_digest), "%s", note->digest);
 }
 
+void
+state_read_device(struct state *state, struct rows *s, struct device *out)
+{
+	const struct note *note;
+
+	db_copy(s, 0, out->id, sizeof(out->id));
+	out->counter = db_number(s, 1);
+	out->created_at = db_number(s, 2);
+	out->changed_at = db_number(s, 3);
+	out->seen_at = db_number(s, 4);
+	db_copy(s, 5, out->primary_ecu, sizeof(out->primary_ecu));
+	db_copy(s, 6, out->why, sizeof(out->why));
+	out->why_at = db_number(s, 7);
+	db_copy(s, 8, out->failure, sizeof(out->failure));
+	db_copy(s, 9, out->status, sizeof(out->status));
+	db_copy(s, 10, out->name, sizeof(out->name));
+	out->activated_at = db_number(s, 11);
+	out->polls = db_number(s, 12);
+	db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
+	db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
+	out->number = db_number(s, 15);
+	out->ordered = db_number(s, 16);
+	note = notes_find(state, out->id);
+	if (note)
+		overlay(note, out);
+}
+
 int
 state_device(struct state *state, const char *id, struct device *out, struct err *err)
 {
-	const struct note *note = notes_find(state, id);
 	struct rows *s;
 	int r;
 
 	if ((r = db_query(state->db, DEVICE, &s, err, "s", id)) < 0)
 		return r;
 	r = db_next(s, err);
-	if (r > 0) {
-		db_copy(s, 0, out->id, sizeof(out->id));
-		out->counter = db_number(s, 1);
-		out->created_at = db_number(s, 2);
-		out->changed_at = db_number(s, 3);
-		out->seen_at = db_number(s, 4);
-		db_copy(s, 5, out->primary_ecu, sizeof(out->primary_ecu));
-		db_copy(s, 6, out->why, sizeof(out->why));
-		out->why_at = db_number(s, 7);
-		db_copy(s, 8, out->failure, sizeof(out->failure));
-		db_copy(s, 9, out->status, sizeof(out->status));
-		db_copy(s, 10, out->name, sizeof(out->name));
-		out->activated_at = db_number(s, 11);
-		out->polls = db_number(s, 12);
-		out->number = db_number(s, 15);
-		db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
-		db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
-		out->ordered = db_number(s, 16);
-		if (note)
-			overlay(note, out);
-	}
+	if (r > 0)
+		state_read_device(state, s, out);
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
 }

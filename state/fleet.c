@@ -31,8 +31,8 @@ state_fleet_init(struct state *state, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-int
-state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err)
+static int
+read_epoch(struct state *state, struct state_epoch *out, struct err *err)
 {
 	struct rows *statement;
 	int r;
@@ -40,12 +40,24 @@ state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err 
 	if ((r = db_query(state->db, EPOCH, &statement, err, "")) < 0)
 		return r;
 	r = db_next(statement, err);
-	if (r > 0) {
-		*epoch = db_number(statement, 0);
-		*raised_at = db_number(statement, 1);
-	}
+	if (r > 0)
+		*out = (struct state_epoch){ db_number(statement, 0), db_number(statement, 1),
+			db_rollbacks(state->db), true };
 	db_done(statement);
 	return r > 0 ? 0 : r < 0 ? r : err_set(err, EIO, "database: the fleet has no row");
+}
+
+int
+state_epoch(struct state *state, int64_t *epoch, int64_t *raised_at, struct err *err)
+{
+	struct state_epoch *known = &state->epoch;
+	int r = 0;
+
+	if (!known->is_known || known->rollbacks != db_rollbacks(state->db))
+		r = read_epoch(state, known, err);
+	*epoch = known->epoch;
+	*raised_at = known->raised_at;
+	return r;
 }
 
 int
@@ -75,6 +87,7 @@ state_raise_epoch(struct state *state, int64_t by, int64_t now, const char *basi
 		return err_set(err, EOVERFLOW,
 		    "the epoch is %lld and ends at %d: devices count no higher versions", (long long)epoch,
 		    STATE_EPOCH_MAX);
+	state->epoch.is_known = false;
 	return state_answer(db_change(state->db, EPOCH_RAISE, err, "iis", by, now, basis), STATE_NONE);
 }
 

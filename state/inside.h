@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "state/db.h"
+#include "state/device.h"
 #include "state/standing.h"
 #include "state/state.h"
 
@@ -15,6 +16,13 @@ struct state_standings {
 	size_t count;
 	int64_t rollbacks; /**< db_rollbacks() when they were counted */
 	bool is_counted;
+};
+
+/** The fleet's epoch, a part of each document's version. */
+struct state_epoch {
+	int64_t epoch, raised_at;
+	int64_t rollbacks; /**< db_rollbacks() when it was read */
+	bool is_known;
 };
 
 struct seen;
@@ -28,6 +36,7 @@ struct state {
 	int64_t log_rollbacks; /**< what db_rollbacks() was then */
 	bool log_end_known;
 	struct state_standings standings;
+	struct state_epoch epoch;
 	struct state_counts counts; /**< see state_count() */
 	int64_t count_ms;           /**< they hold until then, of the clock that nobody sets */
 };
@@ -52,6 +61,15 @@ int state_number(struct rows *rows, int64_t *out, struct err *err);
 /** Calls @each for each row, two texts and a number, until it returns other than 0. */
 int state_each_row(struct rows *rows, int (*each)(const char *, const char *, int64_t, void *), void *context,
     struct err *err);
+
+/** The columns of a device, which are the first 16 of a row, and what they say; with what is noted since. */
+#define STATE_DEVICE_COLUMNS                                                                                   \
+	"device.id, device.counter, device.created_at, device.changed_at, device.seen_at,"                     \
+	" device.primary_ecu, device.why, device.why_at, device.failure, device.status, device.name,"          \
+	" device.activated_at, device.polls, device.report_digest, device.manifest_digest,"                    \
+	" device.number, device.ordered"
+#define STATE_DEVICE_COLUMN_COUNT 17
+void state_read_device(struct state *state, struct rows *rows, struct device *out);
 
 /** A device has another status; "": it is new, or gone. */
 void state_standing_moved(struct state *state, const char *was, const char *status);

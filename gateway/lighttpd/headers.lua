@@ -5,10 +5,11 @@ local status = r.req_item["http_status"]
 local method = r.req_attr["request.method"]
 
 -- A mount or a gate that goes away in the middle of a request is 500 or 502 to lighttpd, or, where the file was looked up already,
--- 403 or 404, which devices take for final.
+-- 403 or 404, which devices take for final. 403 is also what it makes of a file that it may not open, or of too many that are open.
 local function went_away()
 	if method == "GET" or method == "HEAD" then
-		return status == 500 or (status == 403 or status == 404) and not lighty.c.stat("@www@/alive")
+		return status == 500 or status == 403 and not r.req_env["OTAFS_REFUSED"] or
+			status == 404 and not lighty.c.stat("@www@/alive")
 	end
 	return status == 500 or status == 502 or status == 504
 end

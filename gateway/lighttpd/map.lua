@@ -19,6 +19,12 @@ local function missing(path, status)
 	return absent[code] and lighty.c.stat(www .. "/alive") and status or 503
 end
 
+-- 403 is meant so.
+local function refuse()
+	r.req_env["OTAFS_REFUSED"] = "1"
+	return 403
+end
+
 local function serve(path, cache, type)
 	local file = lighty.c.stat(www .. path)
 	if not file then
@@ -78,10 +84,10 @@ if method ~= "GET" and method ~= "HEAD" then
 end
 local subject = device()
 if not subject then
-	return 403
+	return refuse()
 end
 if not lighty.c.stat(www .. subject) then
-	return missing(subject, 403)
+	return missing(subject, 403) == 403 and refuse() or 503
 end
 
 local path = r.req_attr["uri.path"]:gsub("//+", "/")

@@ -1,112 +1,101 @@
 #!/bin/sh
-# What devices ask of each web server (SERVERS: lighttpd nginx apache), as 8 devices at once that keep their connections: documents and
-# reports per second, beside the same server and ota-gate on plain files in the same run, and what that takes of the server's
-# processor. Then what a new connection with a client certificate takes (CONNECTIONS, 400), as configured and with session tickets, which
-# devices never use. Machines differ: the ratios are what counts.
-# shellcheck source=tests/integration/lib.sh disable=SC2119
-. "$(dirname "$0")/../integration/lib.sh"
+# What each web server (SERVERS: lighttpd nginx apache) gives DEVICES (200) that keep their connections, another device each request, from
+# otafs and from plain files, in ROUNDS (5) that take turns: documents that have not changed, and the first after a change. Then whole polls as
+# aktualizr makes them, each request over a new connection: the processor time of all programs together against the server's alone when it
+# has plain files to answer from.
+# shellcheck source=tests/bench/lib.sh disable=SC2034,SC2119,SC2154
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/web.sh
+. "$(dirname "$0")/web.sh"
 
-REQUESTS=${REQUESTS:-500} # of each device
-CONNECTIONS=${CONNECTIONS:-400}
-DEVICES="1 2 3 4 5 6 7 8"
+DEVICES=${DEVICES:-200}
+ROUNDS=${ROUNDS:-5}
 export OPENSSL_CONF=/dev/null
-# Apache's mod_qos counts no further.
-settings "device_requests_per_minute = 32767"
-start_signd && start_watcher && start_otafs || exit 1
-make_keys
-for n in $DEVICES; do
-	enroll "d$n" >/dev/null || exit 1
-	serial=$(openssl x509 -in "$T/d$n/client.pem" -noout -serial | cut -d= -f2)
-	plain=$T/plain/www/devices/d$n/$serial
-	mkdir -p "$plain" "$T/plain/mount/gate/d$n/$serial" || exit 1
-	cp -rL "$T/web/www/devices/d$n/$serial/director" "$T/web/www/devices/d$n/$serial/repo" "$plain/"
-	: >"$T/plain/mount/gate/d$n/$serial/events"
-	chmod 666 "$T/plain/mount/gate/d$n/$serial/events"
-done
-cp "$T/web/www/alive" "$T/plain/www/"
-: >"$T/plain/mount/README"
-chmod -R a+rX "$T/plain"
-# Two instances: that of the settings, and one whose mounts are plain files.
-sed -e "s|^mount = .*|mount = $T/plain/mount|" -e "s|^www = .*|www = $T/plain/www|" -e "s|^gate_socket = .*|gate_socket = $T/plain.sock|" \
-	"$conf" >"$T/plain.conf"
-start gate "$OTA_BIN/ota-gate" -c "$conf"
-start plain-gate "$OTA_BIN/ota-gate" -c "$T/plain.conf"
-needs 10 test -S "$T/gate.sock"
-needs 10 test -S "$T/plain.sock"
-# What a plain file gives back is what was written.
-printf '[]' >"$T/body.otafs"
-printf 'Status: 200 OK\r\n\r\n' >"$T/body.plain"
+all="web gate otafs signd"
+counter=1
+document=/director/targets.json
 
-# ticks: processor time of the server and all its processes, in hundredths of a second
-ticks() {
-	server_pid=$(cat "$T/web.pid")
-	for pid in $server_pid $(pgrep -P "$server_pid"); do
-		sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null
-	done | awk '{ sum += $12 + $13 } END { print sum }'
+# compare NAME GOAL UNIT: a row for the rates, and one for the processor time
+compare() {
+	row "$WEB: $1" ">= $2" "$(median <"$T/rate.web")" "$(median <"$T/rate.plain")" "GET/s"
+	row "$WEB: $1, processor time of all programs" "" "$(median <"$T/us.web")" "$(median <"$T/us.plain")" "us/GET" \
+		"plain files: of the server"
 }
-# begin CONF [SED PROGRAM]: the device listener as $CONF has it, changed by the program
-begin() {
-	port=$(free_port)
-	url=https://localhost:$port
-	{ grep -v device_port "$1" && echo "device_port = $port"; } >"$T/now.conf"
-	rm -rf "$T/gateway"
-	"$top/scripts/ota-gateway" render "$WEB" -c "$T/now.conf" "$T/gateway"
-	[ -z "${2:-}" ] || sed -i "$2" "$T/gateway"/*.conf
-	start web "$top/scripts/ota-gateway" run "$WEB" device "$T/gateway"
-	needs 10 perl -MIO::Socket::INET -e "exit !IO::Socket::INET->new(PeerAddr => '127.0.0.1:$port')"
-	for n in $DEVICES; do fetch "d$n" /director/1.root.json >/dev/null; done
-}
-# measure REQUESTS PATH [CURL ARGUMENT...]: all devices at once, each REQUESTS times; sets $rate, and $cpu of the server for each in
-# microseconds
-measure() {
-	requests=$1 path=$2
-	shift 2
-	before=$(ticks)
-	from=$(date +%s%N)
-	pids=
-	for n in $DEVICES; do
-		curl -s -o /dev/null -w '%{http_code}\n' --cert "$T/d$n/client.pem" --key "$T/d$n/pkey.pem" --cacert "$T/d$n/root.crt" "$@" \
-			"$url$path?[1-$requests]" >"$T/statuses.$n" &
-		pids="$pids $!"
+# unchanged: what nobody has changed is the kernel's to give
+unchanged() {
+	forget
+	ask web web "-n $DEVICES" get $document
+	forget
+	asked=$(requests)
+	for round in $(seq "$ROUNDS"); do
+		ask web "$all" "-n $DEVICES -r 20" get $document
+		ask plain plain "-n $DEVICES -r 20" get $document
 	done
-	for pid in $pids; do wait "$pid"; done
-	took=$((($(date +%s%N) - from) / 1000))
-	count=$(cat "$T"/statuses.* | wc -l)
-	rate=$((count * 1000000 / took))
-	cpu=$((($(ticks) - before) * 10000 / count))
-	[ "$(cat "$T"/statuses.* | sort -u)" = 200 ] || echo "gateway: $WEB: answers: $(cat "$T"/statuses.* | sort | uniq -c | tr -s ' \n' ' ')"
+	row "$WEB: GET targets.json, unchanged: requests to otafs" "= 0" $(($(requests) - asked)) "" requests \
+		"$((ROUNDS * DEVICES * 21)) GETs"
+	compare "GET targets.json, unchanged" 0.95
 }
-# row WHAT PATH [CURL ARGUMENT...]: otafs beside plain files; a file @body is that of the instance
-row() {
-	what=$1 row_path=$2 # fetch() has a path of its own
-	shift 2
-	for kind in otafs plain; do
-		conf_of=$conf
-		[ $kind = otafs ] || conf_of=$T/plain.conf
-		cp "$T/body.$kind" "$T/body.now"
-		begin "$conf_of"
-		measure "$REQUESTS" "$row_path" "$@"
-		stop web
-		eval "${kind}_rate=$rate ${kind}_cpu=$cpu"
+# change: of all devices; sets what has been counted until it was done
+change() {
+	echo "$what" >"$T/mount/groups/crowd/assign" && wait_for 30 is_settled
+	asked=$((asked - $(requests))) rows=$((rows - $(written))) synced=$((synced - $(syncs)))
+}
+is_settled() {
+	! head -n 1 "$T/mount/groups/crowd/assign" | grep -q "running"
+}
+# first: after each change of all devices each is asked for once
+first() {
+	forget
+	what="one 1.0"
+	asked=0 rows=0 synced=0
+	for round in $(seq "$ROUNDS"); do
+		ask_after change web "$all" "-n $DEVICES" get $document
+		asked=$((asked + $(requests))) rows=$((rows + $(written))) synced=$((synced + $(syncs)))
+		ask plain plain "-n $DEVICES" get $document
+		[ "$what" = "cancel!" ] && what="one 1.0" || what="cancel!"
 	done
-	# shellcheck disable=SC2154 # set by eval
-	echo "gateway: $WEB: $what: $otafs_rate/s, plain files $plain_rate/s ($((otafs_rate * 100 / plain_rate)) %);" \
-		"processor of the server $otafs_cpu us, plain files $plain_cpu us"
+	gets=$((ROUNDS * DEVICES))
+	row "$WEB: GET targets.json, first after a change: requests to otafs" "<= 4" "$(perl -e "print $asked / $gets")" "" requests/GET
+	row "$WEB: GET targets.json, first after a change: written rows" "= 0" "$(perl -e "print $rows / $gets")" "" rows/GET "$synced syncs"
+	compare "GET targets.json, first after a change" 0.4
 }
-# connections [SED PROGRAM]: sets $cpu of one
+# polls: nothing new
+polls() {
+	forget
+	rows=$(written)
+	synced=$(syncs)
+	for round in $(seq "$ROUNDS"); do
+		counter=$((counter + 10))
+		ask web "$all" "-n $((DEVICES / 4)) -r 2 -c $counter" poll
+		ask plain plain "-n $((DEVICES / 4)) -r 2 -g" poll
+	done
+	row "$WEB: a quiet poll, processor time of all programs" "<= 1.10" "$(median <"$T/us.web")" "$(median <"$T/us.plain")" us/poll \
+		"plain files: of the server; 3 connections"
+	row "$WEB: a quiet poll: syncs" "= 0" "$(perl -e "print (($(syncs) - $synced) / ($ROUNDS * $DEVICES / 2))")" "" syncs/poll \
+		"$(($(written) - rows)) rows"
+}
+# connections: one without a session before it, as devices come
 connections() {
-	begin "$conf" "${1:-}"
-	measure $((CONNECTIONS / 8)) /director/1.root.json --no-sessionid -H "Connection: close"
-	stop web
+	forget
+	ask plain plain "-n $DEVICES -r 2" new /director/1.root.json
+	row "$WEB: a new connection with a client certificate" "" "$(median <"$T/us.plain")" "" "us of the server"
 }
 
+# Apache's mod_qos counts no further.
+settings "device_requests_per_minute = 32767" "device_connections = 20000" "spool_quiet_seconds = 1"
+start_signd && start_watcher && begin_otafs || exit 1
+make_keys
+start gate "$OTA_BIN/ota-gate" -c "$conf"
+needs 10 test -S "$T/gate.sock"
+crowd "$DEVICES"
+plain_files "$DEVICES"
 for WEB in ${SERVERS:-lighttpd nginx apache}; do
-	row "GET targets.json" /director/targets.json
-	row "POST events" /events --data-binary "@$T/body.now"
+	serve web "$conf"
+	serve plain "$T/plain.conf"
+	unchanged
+	first
+	polls
 	connections
-	without=$cpu
-	# As each of the three writes it.
-	connections 's/-SessionTicket/SessionTicket/; s/"NumTickets" => "0"/"NumTickets" => "2"/
-		s/^ssl_session_tickets off/ssl_session_tickets on/; s/NumTickets 0/NumTickets 2/; s/^SSLSessionTickets .*/SSLSessionTickets On/'
-	echo "gateway: $WEB: a new connection: $without us of the server's processor, with session tickets $cpu us ($((cpu * 100 / without)) %)"
+	stop web
+	stop plain
 done

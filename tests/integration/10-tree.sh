@@ -323,6 +323,31 @@ ok "and one to the binary targets" is "$(readlink "$mine/repo/targets") $(ls -d 
 ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | tr -s '\n' ' ')" \
 	"$mine: director est repo treehub $mine/repo: delegations targets "
 ok "two hundred reads by that way cost the daemon nothing" test "$(count_replies read_200 "$mine/treehub/$object")" -le 2
+# Of objects the daemon hears nothing, whether they were read before or not, or are nowhere.
+ok "objects and deltas are links out of the tree" is "$(readlink "$w/treehub/objects" "$w/treehub/deltas" | tr '\n' ' ')" \
+	"$T/repository/ostree/objects $T/repository/ostree/deltas "
+ok "which are listed once" is "$(ls "$w/treehub" | sort | uniq -d)" ""
+all_objects() {
+	(cd "$T/repository/ostree" && find objects -type f) | while read -r name; do
+		cat "$mine/treehub/$name"
+		stat "$mine/treehub/${name}x"
+	done 2>&1
+}
+ok "no object is asked for" test "$(count_replies all_objects)" -le 2
+as_web() { setpriv --reuid=64105 --regid=64105 --clear-groups "$@"; }
+ok "the web server may read objects" as_web cmp "$T/repository/ostree/$object" "$mine/treehub/$object"
+ok "and not what else is in the repository" refuses "Permission denied" as_web ls "$T/repository"
+for name in published/current/targets.json report/limits; do
+	ok "such as $name" refuses "Permission denied" as_web cat "$T/repository/$name"
+done
+ok "the web server may write none of it" refuses "Permission denied" as_web touch "$T/repository/ostree/objects/x"
+mv "$T/repository" "$T/away"
+ok "while the repository is not where the link leads, the view does not say that it is whole" not test -e "$w/alive"
+mkdir -p "$T/repository/ostree/objects"
+ok "nor is another one in its place enough" not test -e "$w/alive"
+rm -r "$T/repository"
+mv "$T/away" "$T/repository"
+ok "it is when that is back" test -e "$w/alive"
 ok "nobody has it by a certificate that is not known" refuses "No such file" cat "$w/devices/car7/FF/treehub/$object"
 ok "the full tree has no such links" not test -L "$m/devices/car7/treehub"
 

@@ -26,6 +26,8 @@
 #define TEXT_BYTES 65536
 #define WRITERS_MAX 16
 #define COMPLAINTS_MAX 10
+/** Ends an update, though the device may have read of it. */
+#define CANCEL "cancel!\n"
 
 /** A device that is written to. A change is an assignment or the end of it, and raises the version by one. */
 struct device {
@@ -129,7 +131,7 @@ write_on(void *argument)
 
 	for (long round = 0; !hammer->is_over; round++)
 		for (size_t i = writer->number; i < hammer->devices && !hammer->is_over; i += hammer->writers) {
-			const char *text = round % 2 ? "cancel!\n" : hammer->what;
+			const char *text = round % 2 ? CANCEL : hammer->what;
 
 			if (write_assign(hammer, i, text, &err) < 0) {
 				complain(hammer, i, "assign", err.text);
@@ -266,6 +268,7 @@ gather_one(struct hammer *hammer, size_t number, struct err *err)
 	int r;
 
 	body_id(number, id);
+	write_assign(hammer, number, CANCEL, err); /* what a run before this left; there may be nothing */
 	if ((r = look(hammer, number, &device->first, err)) < 0 ||
 	    (r = seen_new(hammer->root, device->first, &device->seen, err)) < 0)
 		return r;

@@ -89,6 +89,30 @@ keeps_everything_across_restarts(void **unused)
 	state_free(state);
 }
 
+/* It is kept in memory between its changes. */
+static void
+takes_the_epoch_back_with_its_transaction(void **unused)
+{
+	struct state *state = opened();
+	int64_t epoch, raised_at, before;
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_int_equal(state_epoch(state, &before, &raised_at, &err), 0);
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_raise_epoch(state, 3, 99, "b", &err), 0);
+	assert_int_equal(state_epoch(state, &epoch, &raised_at, &err), 0);
+	assert_int_equal(epoch, before + 3);
+	assert_int_equal(raised_at, 99);
+	assert_int_equal(state_end(state, -EIO, &err), -EIO);
+	assert_int_equal(state_epoch(state, &epoch, &raised_at, &err), 0);
+	assert_int_equal(epoch, before);
+	assert_int_equal(state_raise_epoch(state, 1, 100, "b", &err), 0);
+	assert_int_equal(state_epoch(state, &epoch, &raised_at, &err), 0);
+	assert_int_equal(epoch, before + 1);
+	state_free(state);
+}
+
 static void
 takes_a_transaction_back_as_a_whole(void **unused)
 {
@@ -331,6 +355,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(keeps_everything_across_restarts),
+		TEST(takes_the_epoch_back_with_its_transaction),
 		TEST(gives_a_number_once),
 		TEST(takes_a_transaction_back_as_a_whole),
 		TEST(takes_back_an_inner_transaction_alone),

@@ -194,6 +194,11 @@ cat >"$T/hostile" <<END
 /treehub/objects/..%2f..%2f..%2fdevices%2fpaths2%2f$theirs%2fdirector%2ftargets.json
 /treehub/objects/../config/x
 /treehub/objects/..%00/x
+/treehub/objects/..%2f..%2freport%2flimits
+/treehub/objects/..%2f..%2fpublished%2fcurrent%2ftargets.json
+/treehub/objects/%2e%2e/%2e%2e/report/limits
+/treehub/deltas/..%2f..%2f..%2fkeys%2fledger.json
+/repo/targets/..%2f..%2fpublished%2fcurrent
 /treehub/%2e%2e/alive
 /treehub/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2falive
 /alive

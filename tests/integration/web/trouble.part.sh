@@ -65,6 +65,17 @@ ok "(makes a file that otafs may not open)" sh -c "mkdir -p $T/repository/ostree
 ok "is 503: neither missing nor forbidden" empty 503 trouble /treehub/objects/aa/b.filez
 ok "... with words when to try again" header "Retry-After: [1-9][0-9]*"
 ok "... and is not to be kept" no_header "Cache-Control: public"
+chmod 644 "$T/repository/ostree/objects/aa/b.filez"
+ok "and there when it may" gives 200 trouble /treehub/objects/aa/b.filez
+
+# ---- a disk that is away
+printf '%s\n' /treehub/objects/aa/b.filez /treehub/objects/00/00.filez /treehub/deltas/00/00/superblock "$image" /repo/targets/none-1 >"$T/on-disk"
+mv "$T/repository" "$T/repository.away"
+ok "without the repository's disk nothing of it is missing: 503" all_are "503 0" trouble "$T/on-disk"
+mv "$T/repository.away" "$T/repository"
+ok "when it is back an object is there" gives 200 trouble /treehub/objects/aa/b.filez
+ok "... as it was" body_is "$T/repository/ostree/config"
+ok "and one that is not there is missing" empty 404 trouble /treehub/objects/00/00.filez
 rm "$T/repository/ostree/objects/aa/b.filez"
 
 # ---- a signer that does not answer, a watcher that is away
