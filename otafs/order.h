@@ -18,7 +18,8 @@
  *   status/metrics) finds those that have not had their part as they were before.
  *
  * Meanwhile the members to whom nobody comes are worked off, ORDER_SLICE in a transaction, in turn with the
- * reports of devices, which are held up no longer than that; the cursor is in the row, so that is carried on
+ * reports of devices, which are held up no longer than that; and no more than half of the time, once the writer
+ * has been answered, since there is no hurry. The cursor is in the row, so that is carried on
  * after a crash. A receipt is written when a member has its part. All updates of an order have one correlation
  * id, but those of what is followed.
  *
@@ -39,8 +40,8 @@
 #include "state/order.h"
 
 #define ORDER_BYTES_MAX STATE_ORDER_TEXT_MAX
-/** Members in a transaction: some 50 ms of work. */
-#define ORDER_SLICE 64
+/** Members in a transaction: some 5 ms of work. */
+#define ORDER_SLICE 16
 /** Who orders hears so soon that it is in force, or what became of it if that is known by then. */
 #define ORDER_WAIT_MS 300
 /** Orders, and checks, that are waited for: each keeps a thread of the mount, of which there are 8. */

@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
 #include "otafs/bind.h"
 
@@ -124,6 +125,7 @@ static int
 work_slice(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct run *run = (struct run *)job;
+	int64_t begin = steady_ms();
 	int r = 0;
 
 	run->is_done = run->is_over; /* it may have been stopped */
@@ -133,6 +135,7 @@ work_slice(struct batch_job *job, struct core *core, struct err *err)
 		r = order_catch_up(core, run->page.list[i], ORDER_WORKED, err);
 	if (r == 0 && (r = state_order_cursor(core->state, run->order.number, run->end, err)) >= 0)
 		r = run->is_last ? finish(run, err) : 0;
+	run->took_ms = run->is_awaited ? 0 : steady_ms() - begin;
 	return r;
 }
 
@@ -216,6 +219,7 @@ after_slice(struct batch_job *job, int r, struct err *err)
 	if (r >= 0 && !run->is_done) {
 		snprintf(run->order.cursor, sizeof(run->order.cursor), "%.*s", NAME_DEVICE_MAX, run->end);
 		core_breathe();
+		usleep((useconds_t)run->took_ms * 1000);
 		if ((r = find_members(run, err)) == 0 && (r = batch_add(core->batch, job, err)) == 0)
 			return;
 	}

@@ -20,6 +20,7 @@ struct run {
 	struct bound bound;        /* what the rule means for this order */
 	struct ids page;           /* members of the next slice */
 	char end[NODE_CURSOR_MAX]; /* how far that goes */
+	int64_t took_ms;           /* the last slice, of the core's lock */
 	bool is_found;             /* the page is; the first slice has none */
 	bool is_last;              /* behind the page there is nobody */
 	bool is_queued;            /* a slice is on its way */

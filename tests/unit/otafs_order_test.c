@@ -249,7 +249,7 @@ many_members_are_worked_off_in_slices(void **state)
 	char id[16];
 
 	group_add(&f->core, "many", "test", &err);
-	for (int i = 0; i < ORDER_SLICE * 2; i++) {
+	for (int i = 0; i < 128; i++) {
 		snprintf(id, sizeof(id), "n%03d", i);
 		make(f, id);
 		assert_int_equal(group_put(&f->core, "many", id, "test", &err), 0);
