@@ -153,7 +153,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync)
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -198,8 +198,9 @@ bench: packages
 	$(MAKE) all benches $(load) $(polls) $(slow_sync) $(device) VARIANT=$(VARIANT)
 	@$(tests_env) BENCH=$(CURDIR)/$(B)/tests/bench tests/bench/run.sh $(B)/bench $(bench_scripts)
 benches: $(benches)
+$(B)/tests/bench/batch: $(B)/tests/load/body.o
 $(benches): %: %.o $(store_a) $(state_a) $(sign_a) $(lib_a)
-	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs)) $(LDLIBS)
+	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/load)) $(LDLIBS)
 
 fuzz: packages
 	$(MAKE) VARIANT=fuzz CC=clang fuzzers
@@ -210,12 +211,15 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_fuzz) -fsanitize=fuzzer -o $@ $^ $(call libs,$(pkgs) $(pkgs_tests/device)) $(LDLIBS)
 
+# Scripts whose own names say too little where otafs is not all there is.
+planners := capacity measure-host
 # Web servers that ota-gateway knows.
 servers := $(patsubst gateway/%/server.sh,%,$(wildcard gateway/*/server.sh))
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
 	    $(TMPFILESDIR) $(addprefix $(DATADIR)/,$(servers)))
 	$(INSTALL) -m 755 $(filter-out %/ota-sign,$(programs)) $(wildcard scripts/ota-*) $(DESTDIR)$(SBINDIR)
+	for s in $(planners); do $(INSTALL) -m 755 scripts/$$s $(DESTDIR)$(SBINDIR)/ota-$$s || exit 1; done
 	$(INSTALL) -m 755 $(B)/bin/ota-sign $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
@@ -227,7 +231,7 @@ install: all
 	for s in $(servers); do $(INSTALL) -m 644 gateway/$$s/* $(DESTDIR)$(DATADIR)/$$s || exit 1; done
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))
-	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)))
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)) $(planners:%=ota-%))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)))

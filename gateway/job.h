@@ -6,12 +6,11 @@
 
 #include "gateway/refusal.h"
 #include "gateway/route.h"
+#include "gateway/tree.h"
 #include "lib/config.h"
 #include "lib/name.h"
 #include "lib/scgi.h"
 
-/** A reply's body has at most 64 KiB, which is what devices read, and a head before it. */
-#define JOB_REPLY_MAX ((64 + 4) * 1024)
 struct job {
 	const struct route *route;
 	char name[NAME_DEVICE_MAX + 1];
@@ -19,8 +18,8 @@ struct job {
 	char *certificate; /**< PEM, owned; NULL: see pem_of() */
 	char *body;        /**< owned; NULL: empty */
 	size_t bytes;
-	char *reply; /**< owned, set by job_do(): in CGI form; NULL: there was no memory, and nothing was handed
-			in */
+	char
+	    *reply; /**< owned, set by job_do(): in CGI form; NULL: there was no memory to refuse it in words */
 	size_t reply_bytes;
 	struct job *next; /**< the pool's */
 };
@@ -32,11 +31,11 @@ struct job {
 int job_read(struct job *job, const struct scgi *scgi, const struct config *config, struct refusal *refusal);
 
 /**
- * Hands the body in below the mount @mount, which takes as long as the tree takes, and sets job->reply: what
- * the tree answered, or a refusal. When the tree does not know the pair of name and serial number, it is shown
- * the certificate once. @room: JOB_REPLY_MAX bytes to work in; it is set to NULL when they become the reply.
+ * Hands the body in by @tree, which takes as long as the tree takes, and sets job->reply: what the tree
+ * answered, or a refusal. When the tree does not know the pair of name and serial number, it is shown the
+ * certificate once.
  */
-void job_do(struct job *job, const char *mount, char **room);
+void job_do(struct job *job, struct tree *tree);
 
 /** Sets job->reply to a refusal, which is logged. */
 void job_refuse(struct job *job, const struct refusal *refusal);

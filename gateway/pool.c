@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct pool {
 	char *mount;
 	int fd; /* eventfd */
 	int threads;
+	atomic_int numbers; /* of threads */
 	pthread_t thread[];
 };
 
@@ -81,18 +83,18 @@ static void *
 work(void *data)
 {
 	struct pool *pool = data;
-	char *room = malloc(JOB_REPLY_MAX);
+	int number = atomic_fetch_add(&pool->numbers, 1);
+	struct tree *tree = NULL;
 	struct job *job;
 
 	while ((job = wait_for_job(pool))) {
-		/* There was none, or it has become a reply. */
-		if (!room)
-			room = malloc(JOB_REPLY_MAX);
-		if (room)
-			job_do(job, pool->mount, &room);
+		if (!tree)
+			tree = tree_new(pool->mount, number);
+		if (tree)
+			job_do(job, tree);
 		give_back(pool, job);
 	}
-	free(room);
+	tree_free(tree);
 	return NULL;
 }
 

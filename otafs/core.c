@@ -35,6 +35,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 
 	core->config = config;
 	core->started_at = utc_now();
+	core->generation = 1;
 	core->signer = client_new(config->sign_socket);
 	core->issuer = client_new(config->sign_socket);
 	if (!core->signer || !core->issuer)
@@ -107,7 +108,7 @@ core_tell(
 }
 
 void
-core_changed(struct core *core, const char *parent, const char *name)
+core_changed(struct core *core, const struct inode_id *parent, const char *name)
 {
 	struct changes *changes = &core->changes;
 	struct changed_name *more = realloc(changes->names, (changes->count + 1) * sizeof(*more));
@@ -118,63 +119,56 @@ core_changed(struct core *core, const char *parent, const char *name)
 	}
 	changes->names = more;
 	more += changes->count++;
-	snprintf(more->parent, sizeof(more->parent), "%s", parent);
+	more->parent = *parent;
 	snprintf(more->name, sizeof(more->name), "%s", name);
 }
 
-static void
-note_documents(struct core *core, const char *device, const char *serial)
+void
+core_device_named(struct core *core, const char *id)
 {
-	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
-	char parent[256];
-
-	snprintf(parent, sizeof(parent), "devices/%s/%s/director", device, serial);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		core_changed(core, parent, names[i]);
+	core_changed(core, &(struct inode_id){ .kind = INODE_DEVICES }, id);
 }
 
-/*
- * The kernel keeps what is below a name that it forgets while somebody has a file of it open, and finds it
- * again when the name comes back. So each level is forgotten by itself.
+/* What the kernel remembers below is of the certificate's number, and not found again when the name comes back.
  */
 void
 core_certificate_changed(struct core *core, const char *device, const char *serial)
 {
-	char parent[256];
+	struct inode_id parent = { .kind = INODE_DEVICE };
+	struct device row = { .number = 0 };
+	struct err err;
+	int r = state_device(core->state, device, &row, &err);
 
-	note_documents(core, device, serial);
-	snprintf(parent, sizeof(parent), "devices/%s/%s", device, serial);
-	core_changed(core, parent, "director");
-	snprintf(parent, sizeof(parent), "devices/%s", device);
-	core_changed(core, parent, serial);
+	parent.number = (uint32_t)row.number;
+	if (r == 0)
+		core_changed(core, &parent, serial);
+	else
+		core->changes.is_all = true; /* it was there a moment ago */
 }
 
-struct documents {
-	struct core *core;
-	const char *device;
-};
-
 static int
-note_one(const char *serial, void *context)
+note_documents(int64_t certificate, void *context)
 {
-	struct documents *documents = context;
+	static const char *const names[] = { "targets.json", "snapshot.json", "timestamp.json" };
+	const struct inode_id parent = { .kind = INODE_DIRECTOR, .number = (uint32_t)certificate };
 
-	note_documents(documents->core, documents->device, serial);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		core_changed(context, &parent, names[i]);
 	return 0;
 }
 
 int
 core_device_changed(struct core *core, const char *device, struct err *err)
 {
-	struct documents documents = { core, device };
-
-	return state_certificates(core->state, device, note_one, &documents, err);
+	return state_certificate_numbers(core->state, device, note_documents, core, err);
 }
 
 void
 core_take_changes(struct core *core, struct changes *out)
 {
+	core->generation += core->changes.is_all;
 	*out = core->changes;
+	out->generation = core->generation;
 	core->changes = (struct changes){ 0 };
 }
 

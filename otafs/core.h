@@ -13,6 +13,7 @@
 #include "lib/due.h"
 #include "lib/err.h"
 #include "otafs/image.h"
+#include "otafs/inode_id.h"
 #include "otafs/pin.h"
 #include "otafs/requests.h"
 #include "otafs/turns.h"
@@ -27,17 +28,24 @@
 #include "state/report.h"
 #include "state/seen.h"
 
-/** A name of the www view that stands for something else now, or for nothing. */
+/** A name below devices/ of the www view that stands for something else now, or for nothing. */
 struct changed_name {
-	char parent[256]; /* path of the folder */
-	char name[256];
+	struct inode_id parent; /* the folder, in whatever generation */
+	char name[NAME_DEVICE_MAX + 1];
 };
 
-/** Names that the kernel has to forget before the change is acknowledged. */
+/**
+ * Names that the kernel has to forget before the change is acknowledged.
+ *
+ * When that is more than anybody wants to name, all below devices/ gets another generation: devices is a link
+ * to the folder generations/N, and the kernel forgets the link alone, whatever it remembers below the old
+ * folder. Nobody comes there any more, and the kernel lets it go when it needs the room.
+ */
 struct changes {
-	struct changed_name *names;
+	struct changed_name *names; /**< in generation @generation */
 	size_t count;
-	bool is_all; /**< every generated name */
+	bool is_all;         /**< every name below devices/ */
+	uint32_t generation; /**< the one at that moment: devices has to lead there, or to a later one */
 };
 
 /** Refusals that are remembered; older ones are in the log. */
@@ -104,6 +112,7 @@ struct core {
 	struct expiry *expiry;           /**< what expires (expiry.h) */
 	struct est *est; /**< CAs above what is issued (est.h); NULL: nothing is, or not known yet */
 	struct plans plans;
+	char owed[NAME_DEVICE_MAX + 1]; /**< the last device that flight_catch_up() has looked at */
 	struct trials trials;
 	int64_t followed;  /**< the publication that open assignments were held against */
 	int64_t follow_at; /**< when they are to be again, since a delegation expires; 0: never */
@@ -114,6 +123,7 @@ struct core {
 	struct client *issuer;
 	struct roots roots;
 	struct changes changes;
+	uint32_t generation;                    /**< of all below devices/ of the www view, from 1 on */
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
 	struct user_names users; /**< who acts */
@@ -157,7 +167,11 @@ int core_tell(struct core *core, const char *device, const char *who, const char
     struct err *err);
 
 /** Notes that @name in folder @parent of the www view has changed. */
-void core_changed(struct core *core, const char *parent, const char *name);
+void core_changed(struct core *core, const struct inode_id *parent, const char *name);
+
+/** Notes that devices/@id of the www view stands for another device now, or for none. What is below it goes
+ * with it. */
+void core_device_named(struct core *core, const char *id);
 
 /** Notes that the director's documents of @device have changed, for each of its certificates. */
 int core_device_changed(struct core *core, const char *device, struct err *err);
@@ -169,7 +183,7 @@ void core_postpone(struct core *core, struct changes *changes);
 /** Notes that this certificate speaks for @device now, or not any more, and so all that is below it. */
 void core_certificate_changed(struct core *core, const char *device, const char *serial);
 
-/** Takes the noted changes out; the caller frees @out->names. */
+/** Takes the noted changes out, of which is_all begins the next generation; the caller frees @out->names. */
 void core_take_changes(struct core *core, struct changes *out);
 
 /**

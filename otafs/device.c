@@ -29,28 +29,13 @@ device_add(struct core *core, const char *id, const char *who, struct err *err)
 	    (r = state_blocked_remove(core->state, id, err)) >= 0)
 		r = core_tell(core, id, who, "made", text, err);
 	r = state_end(core->state, r, err);
-	core_changed(core, "devices", id);
+	core_device_named(core, id);
 	return r == STATE_EXISTS ? err_set(err, EEXIST, "%s: there is such a device", id) : r;
-}
-
-struct certified {
-	struct core *core;
-	const struct device *device;
-};
-
-static int
-forget_certificate(const char *serial, void *context)
-{
-	struct certified *certified = context;
-
-	core_certificate_changed(certified->core, certified->device->id, serial);
-	return 0;
 }
 
 int
 device_remove(struct core *core, const struct device *device, const char *who, struct err *err)
 {
-	struct certified certified = { core, device };
 	AUTO(free_p) struct assignment *open = NULL;
 	char text[512];
 	size_t count;
@@ -62,11 +47,10 @@ device_remove(struct core *core, const struct device *device, const char *who, s
 	    count ? open[0].correlation : "");
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	if ((r = state_certificates(core->state, device->id, forget_certificate, &certified, err)) == 0 &&
-	    (r = state_device_remove(core->state, device->id, err)) == 0 &&
+	if ((r = state_device_remove(core->state, device->id, err)) == 0 &&
 	    (r = state_blocked_add(core->state, device->id, who, utc_now(), err)) >= 0)
 		r = core_tell(core, device->id, who, "deleted", text, err);
-	core_changed(core, "devices", device->id);
+	core_device_named(core, device->id);
 	return state_end(core->state, r, err);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/digest.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/flight.h"
 #include "otafs/show.h"
 #include "otafs/withdrawn.h"
 
@@ -33,7 +34,8 @@ struct director_source {
 	int64_t shown;    /* the publication that the signer was shown last */
 	struct assignment *list;
 	size_t count;
-	int answer; /* of the signer, when it was opposed; and in words */
+	int64_t needs; /* state_needs(), which grows when assignments change */
+	int answer;    /* of the signer, when it was opposed; and in words */
 	char why[ERR_TEXT_MAX];
 };
 
@@ -147,6 +149,7 @@ director_gather(struct core *core, const struct device *device, enum role role, 
 	source->roots = core->roots.count;
 	source->root = core->roots.texts[core->roots.count - 1];
 	source->shown = core->shown;
+	source->needs = state_needs(core->state);
 	if ((r = read_edition(core, device, &source->edition, err)) < 0 ||
 	    (r = state_assignments(core->state, device->id, &source->list, &source->count, err)) < 0)
 		return r;
@@ -259,6 +262,33 @@ director_mend(struct core *core, const struct director_source *source, struct er
 	return source->answer == CLIENT_NOT_SHOWN ? show(core, err) : end_refused(core, source, err);
 }
 
+bool
+director_is_news(const struct director_source *source)
+{
+	bool is_news = false;
+
+	/* Devices read no other document of the director. */
+	for (size_t i = 0; source->role == ROLE_TARGETS && i < source->count; i++)
+		is_news |= source->list[i].in_flight_at == 0;
+	return is_news;
+}
+
+int
+director_hand_out(struct core *core, const struct director_source *source, int64_t now, struct err *err)
+{
+	int64_t number = 0;
+	bool is_same = true;
+	int r = 0;
+
+	if (source->needs != state_needs(core->state))
+		r = look_again(core, source, &is_same, err);
+	if (r < 0 || !is_same)
+		return r < 0 ? r : DIRECTOR_CHANGED;
+	for (size_t i = 0; i < source->count; i++)
+		number = source->list[i].number > number ? source->list[i].number : number;
+	return flight_note(core, source->device.id, number, now, err);
+}
+
 int
 director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err)
@@ -279,6 +309,37 @@ director_document(
 	}
 	return r == DIRECTOR_OPPOSED ? err_set(err, EAGAIN, "ota-signd did not come to an end: is it starting?")
 				     : r;
+}
+
+static int
+gather_again(struct core *core, const struct inode_id *document, struct director_source **out, struct err *err)
+{
+	struct device device = { .number = 0 };
+	int r;
+
+	r = state_device_numbered(core->state, document->number, device.id, err);
+	if (r == 0)
+		r = state_device(core->state, device.id, &device, err);
+	if (r == 0)
+		r = director_gather(core, &device, document->role, out, err);
+	if (r == 0 && (*out)->edition.version != document->version)
+		r = STATE_NONE;
+	return r > 0 ? err_set(err, ENODATA, "it is of an older version: ask again") : r;
+}
+
+int
+director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err)
+{
+	AUTO(director_discardp) struct director_source *source = NULL;
+	int r;
+
+	core_lock(core);
+	r = gather_again(core, document, &source, err);
+	core_unlock(core);
+	if (r == 0)
+		r = director_make(core->signer, source, out, bytes, err);
+	/* What the signer wants first, the next lookup sees to. */
+	return r == DIRECTOR_OPPOSED ? err_set(err, EAGAIN, "it is to be looked up again") : r;
 }
 
 int64_t

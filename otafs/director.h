@@ -8,6 +8,7 @@
 #ifndef OTAFS_DIRECTOR_H
 #define OTAFS_DIRECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,7 +46,26 @@ int director_make(
  */
 int director_mend(struct core *core, const struct director_source *source, struct err *err);
 
-/** All of it, with the core's lock held. */
+/**
+ * Makes a document again that was made before, if its version is the newest of the device with that number:
+ * without the core's lock, which it takes for moments. The caller frees @out. -ENODATA: nobody can make it any
+ * more.
+ */
+int
+director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err);
+
+/** What was made is of another moment: gather anew. */
+#define DIRECTOR_CHANGED 2
+
+/**
+ * With the core's lock, before the device gets what was made: notes that it may read of its updates (flight.h).
+ * 0, DIRECTOR_CHANGED when these are others by now, or -errno. Nothing is to be done unless director_is_news().
+ */
+int director_hand_out(struct core *core, const struct director_source *source, int64_t now, struct err *err);
+/** Whether it names an update that the device cannot have read of before. */
+bool director_is_news(const struct director_source *source);
+
+/** All of it, with the core's lock held; nothing is handed out. */
 int director_document(
     struct core *core, const struct device *device, enum role role, char **out, size_t *bytes, struct err *err);
 

@@ -2,22 +2,38 @@
  * In flight is what a device may have read of.  (DESIGN 5.6)
  *
  * That is: its director/targets.json was looked up in the www view after the update was made. The kernel
- * answers later reads alone, so the first one that can be served is noted, on disk before it is answered: an
- * update that is not in flight can be taken back without the device ever knowing. What administrators read in
- * the full view does not count.
+ * answers later reads alone, so the first one that can be served is noted, before it is answered: an update
+ * that is not in flight can be taken back without the device ever knowing. What administrators read in the full
+ * view does not count.
+ *
+ * Reading writes nothing: it is noted in memory (state/reads.h), where every decision about the device finds
+ * it. It is stored, with its line of the history and the status that follows, when somebody comes to the device
+ * in the full view, before a query, and else within some seconds.
  */
 #ifndef OTAFS_FLIGHT_H
 #define OTAFS_FLIGHT_H
 
-#include <stdbool.h>
-
 #include "otafs/core.h"
 
-/** Whether something is open that @device has not read of; also when that cannot be told, so that flight_note()
- * fails and nothing is served. */
-bool flight_is_due(struct core *core, const char *device);
+/** Before devices are served, and when they are not any more. */
+int flight_open(struct core *core, struct err *err);
+void flight_close(struct core *core);
 
-/** Notes that the device may have read of what is open. Within a transaction. */
-int flight_note(struct core *core, const char *device, int64_t now, struct err *err);
+/** Notes that @device may read of its assignments up to @number: -ENOSPC or another -errno, then it must not.
+ */
+int flight_note(struct core *core, const char *device, int64_t number, int64_t now, struct err *err);
+
+/** Stores what is noted of @device; what cannot be stays noted. */
+void flight_store(struct core *core, const char *device);
+
+/** Stores what is noted of all, to be called without the core's lock, which it takes for some milliseconds at a
+ * time. */
+void flight_flush(struct core *core);
+
+/**
+ * After an end that was not clean: stores that what was open then is in flight, of some devices, to be called
+ * with the lock again and again. Whether there is more.
+ */
+bool flight_catch_up(struct core *core);
 
 #endif

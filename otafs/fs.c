@@ -18,42 +18,37 @@
 /* ---- invalidation */
 
 static void
-forget_name(struct mount *mount, const char *folder, const char *name)
+forget_name(struct mount *mount, uint64_t parent, const char *name)
 {
-	struct inode *parent = inodes_find(&mount->inodes, folder, 0, 0);
-
-	/* -ENOENT says that the kernel does not have the name; a folder that it does not know has no names in
-	 * it. */
-	if (parent)
-		fuse_lowlevel_notify_inval_entry(mount->session, fs_id_of(mount, parent), name, strlen(name));
+	/* -ENOENT says that the kernel does not have the name, or not even the folder. */
+	fuse_lowlevel_notify_inval_entry(mount->session, parent, name, strlen(name));
 }
 
+/* The link only: so it takes no time, whatever the kernel has below the folder of the generation before. */
 static void
-forget_all(struct mount *mount)
+tell_generation(struct fs *fs, uint32_t generation)
 {
-	AUTO(free_p) char *names = NULL;
-	size_t bytes = 0;
-	FILE *out = open_memstream(&names, &bytes);
+	unsigned told = atomic_load(&fs->told);
 
-	if (!out)
+	if (told >= generation)
 		return;
-	inodes_list_generated(&mount->inodes, out);
-	fclose(out);
-	for (const char *folder = names; folder < names + bytes;) {
-		const char *name = folder + strlen(folder) + 1;
-
-		forget_name(mount, folder, name);
-		folder = name + strlen(name) + 1;
-	}
+	forget_name(&fs->www, FUSE_ROOT_ID, "devices");
+	while (told < generation && !atomic_compare_exchange_weak(&fs->told, &told, generation))
+		;
 }
 
+/* What has changed in one generation is seen by everybody in the next. So it is enough that nobody comes to the
+ * one before any more, and that these names are forgotten in this one. */
 void
 fs_forget(struct fs *fs, struct changes *changes)
 {
-	if (changes->is_all)
-		forget_all(&fs->www);
-	for (size_t i = 0; i < changes->count; i++)
-		forget_name(&fs->www, changes->names[i].parent, changes->names[i].name);
+	tell_generation(fs, changes->generation);
+	for (size_t i = 0; i < changes->count; i++) {
+		struct inode_id parent = changes->names[i].parent;
+
+		parent.generation = changes->generation;
+		forget_name(&fs->www, inode_id_write(&parent), changes->names[i].name);
+	}
 	free(changes->names);
 	*changes = (struct changes){ 0 };
 }
@@ -173,7 +168,9 @@ fs_start(struct fs *fs, struct core *core, struct err *err)
 	int r;
 
 	fs->core = core;
-	if ((r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
+	fs->told = core->generation;
+	if ((r = documents_new((size_t)core->config->document_cache_mb << 20, &fs->documents, err)) < 0 ||
+	    (r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
 	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0 ||
 	    (r = fs_apart_start(&fs->apart, err)) < 0)
 		return r;

@@ -59,6 +59,40 @@ fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err
 	return node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
 }
 
+/* With the lock held. */
+static int
+write_path(
+    struct mount *mount, fuse_ino_t id, const char *name, char path[static NODE_PATH_MAX], struct err *err)
+{
+	struct inode_id read;
+
+	if (mount->view == VIEW_WWW && inode_id_read(id, &read))
+		return node_path_of(mount->fs->core, &read, name, path, err);
+	if (*name)
+		return fs_join(fs_inode_of(mount, id), name, path);
+	snprintf(path, NODE_PATH_MAX, "%s", fs_inode_of(mount, id)->path);
+	return 0;
+}
+
+int
+fs_find_in(fuse_req_t request, fuse_ino_t parent, const char *name, struct node *node, struct err *err)
+{
+	struct mount *mount = fs_mount_of(request);
+	char path[NODE_PATH_MAX];
+	int r;
+
+	core_lock(mount->fs->core);
+	*node->path = '\0';
+	r = write_path(mount, parent, name, path, err);
+	return r < 0 ? r : node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
+}
+
+int
+fs_find_id(fuse_req_t request, fuse_ino_t id, struct node *node, struct err *err)
+{
+	return fs_find_in(request, id, "", node, err);
+}
+
 void
 fs_done(fuse_req_t request)
 {

@@ -12,12 +12,14 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse_lowlevel.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "otafs/batch.h"
 #include "otafs/core.h"
 #include "otafs/handle.h"
 #include "otafs/inode.h"
+#include "otafs/documents.h"
 #include "otafs/node.h"
 
 struct mount {
@@ -29,6 +31,8 @@ struct mount {
 
 struct fs {
 	struct core *core;
+	struct documents *documents; /* of the www view */
+	atomic_uint told;            /* the generation that the kernel knows of, or is ahead of */
 	struct mount full, www;
 	struct batch *transactions;
 	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so
@@ -67,6 +71,12 @@ int fs_join(const struct inode *parent, const char *name, char path[static NODE_
  * lock by fs_done(). */
 int fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err);
 
+/** The same by its id, which the kernel knows from a lookup. */
+int fs_find_id(fuse_req_t request, fuse_ino_t id, struct node *node, struct err *err);
+
+/** The same of @name in the folder @parent. */
+int fs_find_in(fuse_req_t request, fuse_ino_t parent, const char *name, struct node *node, struct err *err);
+
 /** Releases the lock and makes the kernel forget what has changed: after this an answer may be sent. */
 void fs_done(fuse_req_t request);
 
@@ -98,20 +108,41 @@ void fs_apart(const struct piece *piece, void (*answer)(const struct piece *piec
 
 /* ---- fs_note.c */
 
-/** Answers a lookup of @path, for which something has to be stored first. */
-void fs_note(fuse_req_t request, const char *path);
+/** Answers a lookup of the www view, for which something has to be stored first. */
+void fs_note(fuse_req_t request, fuse_ino_t parent, const char *name);
 
-/* ---- fs_lookup.c */
+/* ---- fs_version.c: names of the www view */
 
 /** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
 #define FS_NOTED 2
 
-/** Finds @path and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED,
+/** Finds @name and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED,
  * -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
+int fs_look_up_version(fuse_req_t request, fuse_ino_t parent, const char *name, struct fuse_entry_param *entry);
+
+/** Replies what fs_look_up_version() came to. */
+void fs_reply_version(
+    fuse_req_t request, fuse_ino_t parent, const char *name, int r, const struct fuse_entry_param *entry);
+
+/** What the kernel is told of that which is of a device; @bytes is the size of a text. */
+void fs_describe_id(const struct core *core, const struct inode_id *id, size_t bytes, struct stat *st);
+
+void fs_on_lookup_version(fuse_req_t request, fuse_ino_t parent, const char *name);
+
+/* ---- fs_lookup.c: names of the full view, and what both views do with them */
+
+/** Names and attributes of the www view are good until they are invalidated. */
+#define FS_FOREVER 1e9
+
+/** Finds @path of the full view and counts a lookup of its inode; @entry is what to reply. Takes the core's
+ * lock. */
 int fs_look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry);
 
-/** Replies what fs_look_up() came to. */
-void fs_reply_look_up(fuse_req_t request, const char *path, int r, const struct fuse_entry_param *entry);
+/** Takes back lookups that the kernel has done with. */
+void fs_forget_id(struct mount *mount, fuse_ino_t id, uint64_t lookups);
+
+/** What strangers ask for is no trouble of ours: the rest is. */
+void fs_log_lookup(const char *path, int r, const struct err *err);
 
 /** Replies the attributes of an inode. */
 void fs_reply_attributes(fuse_req_t request, fuse_ino_t id);

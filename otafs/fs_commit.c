@@ -21,12 +21,7 @@ struct reading {
 	struct reading *next; /* that waits for the same */
 };
 
-static const char *
-body_of(const struct handle *handle)
-{
-	return handle->data ? handle->data : "";
-}
-
+/* With the handle's lock. */
 static void
 reply_to(struct reading *reading, int r)
 {
@@ -44,8 +39,8 @@ reply_to(struct reading *reading, int r)
 static void
 settle(struct reading *reading, int r, struct err *err)
 {
-	struct core *core = fs_mount_of(reading->request)->fs->core;
-	struct reading *waiting, *next;
+	struct handle *handle = reading->handle;
+	struct reading *next;
 	char *text = NULL;
 	size_t bytes = 0;
 
@@ -53,16 +48,15 @@ settle(struct reading *reading, int r, struct err *err)
 	if (reading->is_found)
 		r = node_answer(&reading->node, r, &reading->reply, &text, &bytes, err);
 	reply_done(&reading->reply);
-	core_lock(core);
-	handle_answer(reading->handle, r < 0 ? NULL : text, bytes);
-	waiting = reading->handle->waiting;
-	reading->handle->waiting = NULL;
-	core_unlock(core);
-	reading->next = waiting;
+	pthread_mutex_lock(&handle->lock);
+	handle_answer(handle, r < 0 ? NULL : text, bytes);
+	reading->next = handle->waiting;
+	handle->waiting = NULL;
 	for (; reading; reading = next) {
 		next = reading->next;
 		reply_to(reading, r);
 	}
+	pthread_mutex_unlock(&handle->lock);
 }
 
 static int
@@ -70,6 +64,8 @@ work(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct reading *reading = (struct reading *)job;
 	struct node node;
+	const char *body;
+	size_t bytes;
 	int r =
 	    node_find(core, VIEW_FULL, reading->node.asked, fuse_req_ctx(reading->request)->uid, &node, err);
 
@@ -77,7 +73,8 @@ work(struct batch_job *job, struct core *core, struct err *err)
 	if (r < 0)
 		return r;
 	node.work = reading->node.work;
-	return node_commit(&node, body_of(reading->handle), reading->handle->bytes, &reading->reply, err);
+	body = handle_body(reading->handle, &bytes);
+	return node_commit(&node, body, bytes, &reading->reply, err);
 }
 
 static void
@@ -86,39 +83,55 @@ done(struct batch_job *job, int r, struct err *err)
 	settle((struct reading *)job, r, err);
 }
 
-/* Takes its place among those who wait; called with the lock. */
-static void
-wait_too(struct reading *reading)
-{
-	reading->next = reading->handle->waiting;
-	reading->handle->waiting = reading;
-}
-
-/* 0: it hands in. HANDLE_WAITS: it has been put to those who wait, or, when is_answered, nobody has to. */
+/* The transaction that it reads: the node itself, or what the first line of a series says. Takes the core's
+ * lock. */
 static int
-enter(struct reading *reading, fuse_ino_t id, bool *is_answered, struct err *err)
+find(struct reading *reading, fuse_ino_t id, struct err *err)
 {
-	fuse_req_t request = reading->request;
+	char path[NODE_PATH_MAX] = "";
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &reading->node, err);
-	*is_answered = handle_is_answered(reading->handle);
-	if (r == 0 || reading->handle->stage != HANDLE_WRITTEN)
-		r = handle_hand_in(reading->handle, reading->offset);
-	if (r == HANDLE_WAITS && !*is_answered)
-		wait_too(reading);
-	fs_done(request);
+	if (!reading->handle->is_series)
+		return fs_find_id(reading->request, id, &reading->node, err);
+	handle_path(reading->handle, path); /* or the top, which is none */
+	r = fs_find(reading->request, path, &reading->node, err);
+	if (r == 0 && (node_kind(&reading->node) != NODE_TRANSACTION || node_is_series(&reading->node)))
+		r = -ENOENT;
 	return r;
+}
+
+/* 0: it hands in. HANDLE_WAITS: it is answered, or will be when the transaction is. With the handle's lock. */
+static int
+enter(struct reading *reading, fuse_ino_t id, struct err *err)
+{
+	struct handle *handle = reading->handle;
+	int r;
+
+	if (handle_is_answered(handle)) {
+		reply_to(reading, 0);
+		return HANDLE_WAITS;
+	}
+	if (handle->stage == HANDLE_HANDED_IN) {
+		reading->next = handle->waiting;
+		handle->waiting = reading;
+		return HANDLE_WAITS;
+	}
+	r = find(reading, id, err);
+	fs_done(reading->request);
+	return r < 0 ? r : handle_hand_in(handle, reading->offset);
 }
 
 static void
 hand_in(struct reading *reading)
 {
 	struct err err = { 0 };
-	int r = node_prepare(
-	    &reading->node, body_of(reading->handle), reading->handle->bytes, &reading->reply, &err);
+	size_t bytes;
+	const char *body = handle_body(reading->handle, &bytes);
+	int r = bytes > node_room(&reading->node)
+		    ? -EFBIG
+		    : node_prepare(&reading->node, body, bytes, &reading->reply, &err);
 
-	reading->is_found = true;
+	reading->is_found = r != -EFBIG;
 	if (r == 0 &&
 	    (r = batch_add(fs_mount_of(reading->request)->fs->transactions, &reading->job, &err)) == 0)
 		return;
@@ -130,7 +143,6 @@ fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
 	struct err err = { 0 };
-	bool is_answered;
 	int r;
 
 	if (!reading) {
@@ -142,9 +154,11 @@ fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 	reading->size = size;
 	reading->offset = offset;
 	reading->handle = handle;
-	r = enter(reading, id, &is_answered, &err);
+	pthread_mutex_lock(&handle->lock);
+	r = enter(reading, id, &err);
+	if (r < 0)
+		reply_to(reading, r);
+	pthread_mutex_unlock(&handle->lock);
 	if (r == 0)
 		hand_in(reading);
-	else if (r < 0 || is_answered)
-		reply_to(reading, r);
 }

@@ -11,7 +11,7 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	int r;
 
 	fs_count(request, OPERATION_OPEN);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_open(&node, info->flags, &handle, &err);
 	fs_done(request);
@@ -52,7 +52,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	fs_count(request, OPERATION_READ);
 	if (handle->fd >= 0)
 		fs_reply_from_file(request, handle->fd, size, offset);
-	else if (handle->is_transaction && !handle_is_answered(handle))
+	else if (handle->is_transaction && (handle->is_series || !handle_is_answered(handle)))
 		fs_read_transaction(request, id, size, offset, handle);
 	else if (handle->is_growing || handle->kind == NODE_STREAM || handle->kind == NODE_LINES ||
 		 handle->kind == NODE_LOG)
@@ -73,6 +73,17 @@ write_lines(fuse_req_t request, fuse_ino_t id, struct handle *handle, const char
 }
 
 static int
+write_series(struct handle *handle, const char *data, size_t size, off_t offset)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = handle_continue(handle, data, size, offset);
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+static int
 write_whole(
     fuse_req_t request, fuse_ino_t id, struct handle *handle, const char *data, size_t size, off_t offset)
 {
@@ -80,10 +91,12 @@ write_whole(
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	pthread_mutex_lock(&handle->lock);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_write(handle, &node, data, size, offset, &err);
 	fs_done(request);
+	pthread_mutex_unlock(&handle->lock);
 	return r;
 }
 
@@ -92,10 +105,12 @@ on_write(
     fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	struct handle *handle = fs_handle_of(info);
-	int r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
-					   : write_whole(request, id, handle, data, size, offset);
+	int r;
 
 	fs_count(request, OPERATION_WRITE);
+	r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
+	    : handle->is_series        ? write_series(handle, data, size, offset)
+				       : write_whole(request, id, handle, data, size, offset);
 	if (r < 0)
 		fs_fail(request, r);
 	else
@@ -120,7 +135,7 @@ on_setattr(fuse_req_t request, fuse_ino_t id, struct stat *st, int what, struct 
 
 	(void)info;
 	fs_count(request, OPERATION_SETATTR);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	fs_done(request);
 	if (r == 0 && (what != FUSE_SET_ATTR_SIZE || st->st_size != 0 || !is_written(&node)))
 		r = -EPERM;
@@ -156,7 +171,7 @@ on_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 
 	(void)mode;
 	fs_count(request, OPERATION_MKDIR);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make(&node, name, &err);
 	fs_done(request);
@@ -171,7 +186,7 @@ on_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char
 	int r;
 
 	fs_count(request, OPERATION_SYMLINK);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), parent)->path, &node, &err);
+	r = fs_find_id(request, parent, &node, &err);
 	if (r == 0)
 		r = node_make_link(&node, name, target, &err);
 	fs_done(request);
@@ -187,7 +202,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 	int r;
 
 	fs_count(request, OPERATION_READLINK);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = node_kind(&node) == NODE_LINK ? node_link(&node, target, sizeof(target), &err) : -EINVAL;
 	fs_done(request);

@@ -3,6 +3,7 @@
 #include "otafs/fs_callback.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
@@ -12,16 +13,23 @@
 struct noting {
 	struct batch_job job;
 	fuse_req_t request;
-	char path[NODE_PATH_MAX];
+	fuse_ino_t parent;
+	char name[NAME_MAX + 1];
 };
 
 static int
 work(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct noting *noting = (struct noting *)job;
-	enum view view = fs_mount_of(noting->request)->view;
 	struct node node;
-	int r = node_find(core, view, noting->path, fuse_req_ctx(noting->request)->uid, &node, err);
+	struct inode_id folder;
+	char path[NODE_PATH_MAX];
+	int r;
+
+	inode_id_read(noting->parent, &folder);
+	r = node_path_of(core, &folder, noting->name, path, err);
+	if (r == 0)
+		r = node_find(core, VIEW_WWW, path, fuse_req_ctx(noting->request)->uid, &node, err);
 
 	/* It may be gone by now, or be noted for another lookup of it. */
 	if (r < 0 || !node_is_noted(&node))
@@ -36,15 +44,15 @@ done(struct batch_job *job, int r, struct err *err)
 	struct fuse_entry_param entry = { 0 };
 
 	if (r < 0)
-		log_line(LOG_ERR, "lookup failed path=%s reason=\"%s\"", noting->path, err->text);
+		log_line(LOG_ERR, "lookup failed name=%s reason=\"%s\"", noting->name, err->text);
 	else
-		r = fs_look_up(noting->request, noting->path, &entry);
-	fs_reply_look_up(noting->request, noting->path, r, &entry);
+		r = fs_look_up_version(noting->request, noting->parent, noting->name, &entry);
+	fs_reply_version(noting->request, noting->parent, noting->name, r, &entry);
 	free(noting);
 }
 
 void
-fs_note(fuse_req_t request, const char *path)
+fs_note(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct noting *noting = calloc(1, sizeof(*noting));
 	struct err err;
@@ -56,7 +64,8 @@ fs_note(fuse_req_t request, const char *path)
 	}
 	noting->job = (struct batch_job){ .work = work, .done = done };
 	noting->request = request;
-	snprintf(noting->path, sizeof(noting->path), "%s", path);
+	noting->parent = parent;
+	snprintf(noting->name, sizeof(noting->name), "%s", name);
 	r = batch_add(fs_mount_of(request)->fs->notes, &noting->job, &err);
 	if (r < 0)
 		done(&noting->job, r, &err);

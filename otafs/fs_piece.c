@@ -21,7 +21,7 @@ fetch_once(fuse_req_t request, fuse_ino_t id, struct handle *handle, off_t offse
 	bool is_apart;
 	int r;
 
-	r = fs_find(request, fs_inode_of(mount, id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	is_apart = r == 0 && node_is_apart(&node);
 	if (is_apart)
 		fs_done(request);
@@ -56,7 +56,7 @@ fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	int r;
 
 	fs_count(request, OPERATION_OPENDIR);
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0)
 		r = handle_open_folder(&node, &handle, &err);
 	fs_done(request);
@@ -160,7 +160,7 @@ read_log(fuse_req_t request, fuse_ino_t id, char *out, size_t room, off_t offset
 	struct node node;
 	ssize_t n;
 
-	n = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	n = fs_find_id(request, id, &node, &err);
 	if (n == 0)
 		n = node_read_at(&node, offset, out, room, &err);
 	fs_done(request);
@@ -188,7 +188,7 @@ read_growing(fuse_req_t request, fuse_ino_t id, struct handle *handle, char *out
 	int r = 0;
 
 	if ((size_t)offset >= handle->bytes) {
-		r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+		r = fs_find_id(request, id, &node, &err);
 		if (r == 0)
 			r = handle_look_again(handle, &node, offset, &err);
 		fs_done(request);
@@ -236,7 +236,7 @@ act(fuse_req_t request, fuse_ino_t id, struct lines *lines,
 	struct node node;
 	int r;
 
-	r = fs_find(request, fs_inode_of(fs_mount_of(request), id)->path, &node, &err);
+	r = fs_find_id(request, id, &node, &err);
 	if (r == 0) {
 		memcpy(node.who, lines->who, sizeof(node.who));
 		r = what(lines, &node, &err);

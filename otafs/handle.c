@@ -33,6 +33,8 @@ handle_new(const struct node *node)
 		return NULL;
 	handle->kind = node_kind(node);
 	handle->is_apart = node_is_apart(node);
+	handle->is_series = node_is_series(node);
+	handle->room = node_room(node);
 	handle->fd = -1;
 	pthread_mutex_init(&handle->lock, NULL);
 	return handle;
@@ -113,18 +115,29 @@ handle_open_folder(const struct node *node, struct handle **out, struct err *err
 	return *out ? 0 : err_set(err, ENOMEM, "%s: no memory", node->path);
 }
 
-void
-handle_free(struct handle *handle)
+static void
+drop_data(struct handle *handle)
 {
-	if (!handle)
-		return;
-	if (handle->fd >= 0)
-		close(handle->fd);
 	let_go(handle);
 	/* An answer may have had a private key in it. */
 	if (handle_is_answered(handle))
 		explicit_bzero(handle->data, handle->bytes);
 	free(handle->data);
+	handle->data = NULL;
+	handle->bytes = 0;
+}
+
+void
+handle_free(struct handle *handle)
+{
+	if (!handle)
+		return;
+	/* Who was answered may be here before who has sent the answer lets go of it. */
+	pthread_mutex_lock(&handle->lock);
+	pthread_mutex_unlock(&handle->lock);
+	if (handle->fd >= 0)
+		close(handle->fd);
+	drop_data(handle);
 	pieces_done(&handle->pieces);
 	lines_done(&handle->lines);
 	pthread_mutex_destroy(&handle->lock);
@@ -179,6 +192,55 @@ handle_write(
 	if (r < 0 && handle->stage == HANDLE_WRITTEN)
 		handle->refused = r;
 	return r;
+}
+
+int
+handle_continue(struct handle *handle, const char *data, size_t bytes, off_t offset)
+{
+	int r;
+
+	if (handle->stage == HANDLE_HANDED_IN)
+		return -EBUSY;
+	if (offset == 0) {
+		drop_data(handle);
+		handle->refused = 0;
+		handle->stage = HANDLE_WRITTEN;
+	}
+	r = append(handle, data, bytes, offset, handle->room);
+	if (r < 0 && handle->stage == HANDLE_WRITTEN)
+		handle->refused = r;
+	return r;
+}
+
+/* The end of the first line; NULL: there is none where a path could end. */
+static const char *
+line_end(const struct handle *handle)
+{
+	size_t most = NODE_PATH_MAX - sizeof(NODE_GATE);
+
+	return handle->data ? memchr(handle->data, '\n', handle->bytes < most ? handle->bytes : most) : NULL;
+}
+
+int
+handle_path(const struct handle *handle, char path[static NODE_PATH_MAX])
+{
+	const char *end = line_end(handle);
+
+	if (!end || strlen(handle->data) < (size_t)(end - handle->data))
+		return -ENOENT;
+	snprintf(path, NODE_PATH_MAX, NODE_GATE "%.*s", (int)(end - handle->data), handle->data);
+	return 0;
+}
+
+const char *
+handle_body(const struct handle *handle, size_t *bytes)
+{
+	const char *end = handle->is_series ? line_end(handle) : NULL, *body = handle->data;
+
+	if (end)
+		body = end + 1;
+	*bytes = body ? handle->bytes - (size_t)(body - handle->data) : 0;
+	return body ? body : "";
 }
 
 int

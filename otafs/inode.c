@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a over path and tag: the same file has the same number after a restart, another version has another. */
-static ino_t
-number_of(const char *path, int64_t tag)
+/* FNV-1a over path and tag. */
+ino_t
+inode_number(const char *path, int64_t tag)
 {
 	uint64_t hash = 14695981039346656037ULL;
 
@@ -47,8 +47,7 @@ inode_new(const char *path, int64_t tag, const struct stat *st, char *content)
 	}
 	inode->tag = tag;
 	inode->st = *st;
-	inode->st.st_ino = number_of(path, tag);
-	inode->has_content = content != NULL;
+	inode->st.st_ino = inode_number(path, tag);
 	inode->content = content;
 	return inode;
 }
@@ -152,26 +151,5 @@ inodes_drop(struct inodes *inodes, const char *folder, int64_t tag)
 
 	pthread_mutex_lock(&inodes->lock);
 	twalk_r(inodes->tree, drop_one, &dropped);
-	pthread_mutex_unlock(&inodes->lock);
-}
-
-/* twalk_r(3) comes by at every inode, several times at the inner ones. */
-static void
-list_one(const void *at, VISIT visit, void *out)
-{
-	const struct inode *inode = *(const struct inode *const *)at;
-	const char *slash = strrchr(inode->path, '/');
-
-	if ((visit != postorder && visit != leaf) || !slash || S_ISDIR(inode->st.st_mode))
-		return;
-	if (!strncmp(inode->path, "devices/", 8))
-		fprintf(out, "%.*s%c%s%c", (int)(slash - inode->path), inode->path, 0, slash + 1, 0);
-}
-
-void
-inodes_list_generated(struct inodes *inodes, FILE *out)
-{
-	pthread_mutex_lock(&inodes->lock);
-	twalk_r(inodes->tree, list_one, out);
 	pthread_mutex_unlock(&inodes->lock);
 }

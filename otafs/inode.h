@@ -1,6 +1,7 @@
 /**
  * What the kernel knows of one mount: a table of inodes by path and tag, each with the number of lookups that
  * the kernel has yet to forget. A node id is an inode's address, so it lives as long as the kernel may name it.
+ * In the www view only what all devices share is here; the rest has ids that need no table (inode_id.h).
  */
 #ifndef OTAFS_INODE_H
 #define OTAFS_INODE_H
@@ -8,16 +9,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 struct inode {
 	char *path;
 	int64_t tag; /**< www view: the version of the content; full view: 0 */
 	uint64_t lookups;
 	struct stat st;
-	bool has_content; /**< www view: it is a text or a link; not a folder or a file on disk */
-	char *content;    /**< www view: its st.st_size bytes; NULL: dropped */
+	char *content; /**< www view: its st.st_size bytes; NULL: dropped */
 };
 
 struct inodes {
@@ -27,6 +27,9 @@ struct inodes {
 };
 
 void inodes_init(struct inodes *inodes);
+
+/** st_ino of what has an inode here: the same after a restart, another one for another version. */
+ino_t inode_number(const char *path, int64_t tag);
 
 /** A new inode that owns @content (which may be NULL); NULL when there is no memory, then @content is still the
  * caller's. */
@@ -49,11 +52,5 @@ ssize_t inodes_read(struct inodes *inodes, const struct inode *inode, char *out,
 /** Frees the contents of the inodes below the path @folder (with a slash at its end) whose tag is lower than
  * @tag: what nobody finds any more. */
 void inodes_drop(struct inodes *inodes, const char *folder, int64_t tag);
-
-/**
- * Writes the names below devices/ that stand for generated files: folder, 0, name, 0, and so on. They
- * are copies, since to act on them no lock may be held.
- */
-void inodes_list_generated(struct inodes *inodes, FILE *out);
 
 #endif

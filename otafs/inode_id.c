@@ -1,6 +1,7 @@
 #include "otafs/inode_id.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "state/state.h"
 
@@ -44,6 +45,12 @@ inode_id_read(uint64_t number, struct inode_id *out)
 	out->kind = (enum inode_kind)kind;
 	out->generation = (uint32_t)(number & GENERATION_MASK);
 	return true;
+}
+
+ssize_t
+inode_id_link(const struct inode_id *id, char *out, size_t room)
+{
+	return snprintf(out, room, "generations/%u", id->generation);
 }
 
 /* The finalizer of splitmix64: one to one, so that what is different stays so. */

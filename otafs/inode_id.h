@@ -16,7 +16,9 @@
 #define OTAFS_INODE_ID_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/role.h"
 
@@ -48,6 +50,9 @@ uint64_t inode_id_write(const struct inode_id *id);
 
 /** false: it is not of a device, or no id at all. */
 bool inode_id_read(uint64_t number, struct inode_id *out);
+
+/** Writes what INODE_LINK points to, the folder of its generation; returns how many bytes that are. */
+ssize_t inode_id_link(const struct inode_id *id, char *out, size_t room);
 
 /** st_ino: other numbers for other things and versions, the same after a restart; spread over all bits, since
  * web servers take only some of them into account. */

@@ -21,6 +21,7 @@
 #include "otafs/est.h"
 #include "otafs/expiry.h"
 #include "otafs/fleet.h"
+#include "otafs/flight.h"
 #include "otafs/follow.h"
 #include "otafs/fs.h"
 #include "otafs/order.h"
@@ -39,6 +40,8 @@
 #define ALIVE_AFTER_MS 20
 /** Pieces of 100 devices, of those that follow a package, in each second after a publication. */
 #define BEGUN_IN_A_ROW 10
+/** Pieces of some devices, of all that an update is open of, in each second after an end that was not clean. */
+#define CAUGHT_UP_IN_A_ROW 100
 
 /* Everything that needs root: folders and both mounts. */
 static int
@@ -135,31 +138,64 @@ begin_updates(struct core *core, struct fs *fs)
 	}
 }
 
-/* When devices were seen last. */
-static void
-note_seen(struct core *core, int64_t now)
+/* One slice of when devices were seen last. Whether there is more. */
+static bool
+write_seen(struct core *core)
 {
 	struct err err;
+	int r;
 
-	if (state_seen_is_due(core->state, now) && state_seen_flush(core->state, &err) < 0)
+	core_lock(core);
+	r = state_seen_write(core->state, &err);
+	core_unlock(core);
+	if (r < 0)
 		log_line(LOG_ERR, "signs of life not stored reason=\"%s\"", err.text);
+	return r > 0;
+}
+
+static bool
+catch_up(struct core *core)
+{
+	bool is_more;
+
+	core_lock(core);
+	is_more = flight_catch_up(core);
+	core_unlock(core);
+	return is_more;
+}
+
+/* What was only noted, in pieces, between which others get the lock. */
+static void
+write_notes(struct core *core)
+{
+	bool is_due;
+
+	flight_flush(core);
+	for (int i = 0; i < CAUGHT_UP_IN_A_ROW && catch_up(core); i++)
+		core_breathe();
+	core_lock(core);
+	is_due = state_seen_is_due(core->state, utc_now());
+	core_unlock(core);
+	for (int i = 0; is_due && i < STATE_SEEN_MAX / STATE_SEEN_SLICE && write_seen(core); i++)
+		core_breathe();
 }
 
 /* What is done each second, and when a request has left something to do. */
 static void
 tick(struct core *core, struct fs *fs)
 {
-	struct changes changes = { .is_all = false };
+	struct changes changes;
 
 	core_lock(core);
 	retire_follow(core);
 	fleet_keep(core, utc_now());
-	note_seen(core, utc_now());
 	orders_follow(core, utc_now());
-	changes.is_all = core->is_forgetting_due;
+	core->changes.is_all |= core->is_forgetting_due;
 	core->is_forgetting_due = false;
+	core_take_changes(core, &changes);
 	core_unlock(core);
 	fs_forget(fs, &changes);
+	write_notes(core);
 	begin_updates(core, fs);
 }
 
@@ -249,7 +285,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	fleet_keep(&core, utc_now());
 	expiry_look(&core, utc_now());
 	est_look(&core);
-	if ((r = fs_start(fs, &core, err)) < 0)
+	if ((r = flight_open(&core, err)) < 0 || (r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
@@ -262,6 +298,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	expiry_close(&core);
 	retire_close(&core);
 	fleet_close(&core);
+	flight_close(&core);
 	core_close(&core);
 	return r;
 }

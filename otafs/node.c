@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/utc.h"
 #include "otafs/credential.h"
+#include "otafs/flight.h"
 #include "otafs/node_as.h"
 #include "otafs/order.h"
 #include "otafs/tree.h"
@@ -129,12 +130,14 @@ see_orders(struct node *node, struct err *err)
 }
 
 static int
-check_needs(struct node *node, struct err *err)
+check_needs(struct node *node, enum view view, struct err *err)
 {
 	const struct row *row = node->row;
 	size_t count;
 	int r = 0;
 
+	if (view == VIEW_FULL && (row->needs & NEEDS_DEVICE))
+		flight_store(node->core, node->args[0]);
 	if (row->needs & NEEDS_CERTIFICATE)
 		r = state_speaker(
 		    node->core->state, node->args[0], node->args[1], &node->device, &node->certificate, err);
@@ -176,7 +179,7 @@ node_find(struct core *core, enum view view, const char *path, uid_t uid, struct
 	out->row = find_row(view, out);
 	if (!out->row || node_is_others(out, out->row))
 		return err_set(err, ENOENT, "%s: no such file", path);
-	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, err);
+	return (r = node_pass(out, err)) < 0 ? r : check_needs(out, view, err);
 }
 
 enum node_kind
@@ -460,25 +463,40 @@ node_list(const struct node *node, enum view view, node_list_fn each, void *cont
 	return r;
 }
 
+bool
+node_is_series(const struct node *node)
+{
+	return node->row->flags & ROW_SERIES;
+}
+
 size_t
 node_room(const struct node *node)
 {
 	return node->row->room;
 }
 
-/* Before something of it is changed. */
 static int
-touch(struct node *node, struct err *err)
+catch_up(struct node *node, enum order_touch touch, struct err *err)
 {
-	int r;
+	int r = order_catch_up(node->core, node->device.id, touch, err);
 
-	if (!(node->row->needs & NEEDS_DEVICE))
-		return 0;
-	r = order_catch_up(node->core, node->device.id, ORDER_CHANGE, err);
 	if (r == 0 && node->is_behind)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
 	node->is_behind = false;
 	return r;
+}
+
+/* Before something of it is changed. */
+static int
+touch(struct node *node, struct err *err)
+{
+	return node->row->needs & NEEDS_DEVICE ? catch_up(node, ORDER_CHANGE, err) : 0;
+}
+
+int
+node_catch_up(struct node *node, struct err *err)
+{
+	return catch_up(node, ORDER_READ, err);
 }
 
 int

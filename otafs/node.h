@@ -27,6 +27,9 @@
 /** Where node_inode() puts the files of publications, SETS/N/NAME with N as tag. */
 #define NODE_SETS "sets/"
 
+/** Where ota-gate finds the files of devices: the paths of a series begin there (handle.h). */
+#define NODE_GATE "gate/"
+
 enum view {
 	VIEW_FULL = 1, /**< for administrators, scripts and ota-gate */
 	VIEW_WWW = 2,  /**< read-only, for web servers */
@@ -89,7 +92,7 @@ int node_stat(const struct node *node, struct stat *st, char **content, struct e
 /** What the bytes of a node of the www view are made from, as of one moment. */
 struct material {
 	struct stat st; /**< all but the size is known at once */
-	char *content;  /**< NULL: not made yet; or a folder, or named by its content, which stays on disk */
+	char *content;  /**< NULL: not made yet, or a folder */
 	int fd;         /**< a file on disk that is to be read; -1: it is none */
 	void *source;   /**< of the row: what gather() has noted */
 };
@@ -127,6 +130,9 @@ bool node_is_announced(const struct node *node);
  * have for the same bytes share it, and so one inode and one copy in memory. */
 const char *node_inode(const struct node *node);
 
+/** Of a node that is behind: lets its device have its part in all orders, to be read after that. */
+int node_catch_up(struct node *node, struct err *err);
+
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */
 int node_open(const struct node *node, struct err *err);
 
@@ -137,6 +143,9 @@ int node_list(const struct node *node, enum view view, node_list_fn each, void *
 
 /** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
 int node_write(struct node *node, const char *text, size_t bytes, struct err *err);
+
+/** Whether a NODE_TRANSACTION is one transaction after another (handle.h), and has no commit of its own. */
+bool node_is_series(const struct node *node);
 
 /** Most bytes of a NODE_TRANSACTION's body, or of one write to a NODE_CONTROL. */
 size_t node_room(const struct node *node);
@@ -165,6 +174,17 @@ int node_note(const struct node *node, struct err *err);
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(struct node *folder, const char *name, struct err *err);
 int node_remove(struct node *node, struct err *err);
+
+/* ---- node_place.c: node ids of the www view */
+
+/** In the www view: what of a device the node is, of which the version is @tag; INODE_NONE: node_inode() says
+ * what it is. The generation of what is below a folder is that of the folder. */
+void node_identify(const struct node *node, int64_t tag, struct inode_id *out);
+
+/** Writes the path of what node_identify() said, or of @name in it ("": of itself). -ENOENT when its device or
+ * certificate is gone, and of a document, which no folder leads to alone. */
+int node_path_of(struct core *core, const struct inode_id *id, const char *name,
+    char path[static NODE_PATH_MAX], struct err *err);
 
 /* ---- node_kinds.c: folders, texts and links that are more than that */
 

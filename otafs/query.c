@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/utc.h"
+#include "otafs/flight.h"
 #include "otafs/grammar.h"
 #include "otafs/rule.h"
 #include "otafs/standing.h"
@@ -186,6 +187,7 @@ check(struct core *core, const struct query *query, struct err *err)
 {
 	int r;
 
+	flight_flush(core); /* the answer says which status each has */
 	core_lock(core);
 	if ((r = rule_check(core, query->rule, "", err)) == 0)
 		r = state_seen_flush(core->state, err); /* the answer says when each was seen */

@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "otafs/bind.h"
+#include "otafs/flight.h"
 #include "otafs/grammar.h"
 #include "otafs/source.h"
 #include "otafs/term.h"
@@ -128,12 +129,14 @@ look(struct page *page, char cursor[static NODE_CURSOR_MAX])
 	return r == 0 && ids.count == RULE_SLICE ? 1 : r;
 }
 
-/* The reader does not see what is only noted of when devices were seen. */
+/* The reader does not see what is only noted: when devices were seen, and what is in flight. */
 static int
 bind_now(struct core *core, const struct rule *rule, bool is_start, struct bound *bound, struct err *err)
 {
 	int r;
 
+	if (is_start)
+		flight_flush(core);
 	core_lock(core);
 	r = bind_rule(core, rule, "", false, bound, err);
 	if (r == 0 && is_start && bound->is_seen)

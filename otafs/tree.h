@@ -30,6 +30,8 @@ enum row_flags {
 	ROW_APART = 16, /**< page and stream are called without the core's lock, and take it for moments */
 	ROW_KEYS = 32,  /**< through as/, to write there needs the role "keys"; without it, "operate" */
 	ROW_OWN = 64,   /**< through as/, is for everybody who gets in: the row looks at who it is */
+	ROW_SERIES =
+	    128, /**< a transaction after another in one open file: ota-gate's, that need no new open each */
 };
 
 struct row {
@@ -51,6 +53,7 @@ struct row {
 	void (*discard)(void *source);
 	int (*open)(const struct node *node, struct err *err);
 	int64_t (*tag)(const struct node *node);
+	enum inode_kind inode; /* www view: what of a device it is; not of a node that is shared */
 	int (*write)(const struct node *node, const char *text, struct err *err);
 	int (*commit)(
 	    const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);

@@ -2,6 +2,7 @@
  * in tree_groups.c. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
@@ -250,6 +251,28 @@ stream_events(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE
 	return report_events_print(node->core, &node->device, cursor, out, err);
 }
 
+/* ---- devices of the www view: a link, so that all of it changes at once */
+
+static int
+link_generation(const struct node *node, char *out, size_t room, struct err *err)
+{
+	(void)err;
+	inode_id_link(&(struct inode_id){ .generation = node->core->generation }, out, room);
+	return 0;
+}
+
+/* An older one is there for who has read the link a moment ago, and finds in it what there is now. */
+static int
+exists_generation(const struct node *node, struct err *err)
+{
+	char *end;
+	unsigned long generation = strtoul(node->args[0], &end, 10);
+
+	if (*end || generation == 0 || generation > node->core->generation)
+		return err_set(err, ENOENT, "%s: no such generation", node->path);
+	return 0;
+}
+
 /* ---- the table */
 
 /* clang-format off */
@@ -283,9 +306,11 @@ static const struct row rows[] = {
 	    .flags = ROW_KEYS),
 
 	/* The web server's view of a device is reached by its certificate only. */
-	FOLDER("devices", VIEW_WWW, NEEDS_NOTHING),
-	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE),
-	FOLDER("devices/*/*", VIEW_WWW, SPEAKS),
+	ROW("devices", VIEW_WWW, NODE_LINK, 0777, GROUP_ADMIN, NEEDS_NOTHING, .inode = INODE_LINK, .link = link_generation),
+	FOLDER("generations", VIEW_WWW, NEEDS_NOTHING),
+	FOLDER("generations/*", VIEW_WWW, NEEDS_NOTHING, .inode = INODE_DEVICES, .exists = exists_generation),
+	FOLDER("devices/*", VIEW_WWW, NEEDS_DEVICE, .inode = INODE_DEVICE),
+	FOLDER("devices/*/*", VIEW_WWW, SPEAKS, .inode = INODE_CERTIFICATE),
 };
 /* clang-format on */
 

@@ -5,7 +5,6 @@
 #include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "otafs/director.h"
-#include "otafs/flight.h"
 #include "otafs/names.h"
 #include "otafs/rows.h"
 
@@ -69,18 +68,44 @@ gather_director(const struct node *node, void **source, struct err *err)
 			      (struct director_source **)source, err);
 }
 
+/* With the lock. */
+static int
+mend(struct core *core, const struct director_source *source, struct err *err)
+{
+	int r = director_mend(core, source, err);
+
+	core_postpone(core, &core->changes); /* the kernel holds the folder of the name that it looks up */
+	return r < 0 ? r : NODE_CHANGED;
+}
+
 static int
 build_director(struct core *core, void *source, char **content, size_t *bytes, struct err *err)
 {
-	int r = director_make(core->signer, source, content, bytes, err);
+	AUTO(free_p) char *made = NULL;
+	int r = director_make(core->signer, source, &made, bytes, err);
 
-	if (r != DIRECTOR_OPPOSED)
+	if (r < 0)
 		return r;
-	core_lock(core);
-	r = director_mend(core, source, err);
-	core_postpone(core, &core->changes); /* the kernel holds the folder of the name that it looks up */
-	core_unlock(core);
-	return r < 0 ? r : NODE_CHANGED;
+	if (r == DIRECTOR_OPPOSED || director_is_news(source)) {
+		core_lock(core);
+		r = r == 0 ? director_hand_out(core, source, utc_now(), err) : mend(core, source, err);
+		core_unlock(core);
+	}
+	if (r == 0)
+		*content = MOVE(made);
+	return r > 0 ? NODE_CHANGED : r;
+}
+
+/* Roots are the same for all devices. */
+static int
+settle_director(struct node *node, struct err *err)
+{
+	int version = names_root_version(names_last(node)), r = exists_director(node, err);
+
+	if (r == 0 && version >= 0)
+		snprintf(node->shared, sizeof(node->shared), "director/%d.root.json",
+		    version ? version : node->core->roots.count);
+	return r;
 }
 
 static void
@@ -101,29 +126,16 @@ tag_director(const struct node *node)
 	return director_version(node->core, &node->device, &tag, &err) < 0 ? 0 : tag;
 }
 
-/* Devices read no other document of the director. */
-static bool
-is_noted_director(const struct node *node)
-{
-	return names_role(names_last(node)) == ROLE_TARGETS && flight_is_due(node->core, node->args[0]);
-}
-
-static int
-note_director(const struct node *node, struct err *err)
-{
-	return flight_note(node->core, node->args[0], utc_now(), err);
-}
-
 /* ---- the table */
 
 /* clang-format off */
 static const struct row rows[] = {
 	FOLDER("devices/*/director", VIEW_FULL, NEEDS_DEVICE, .list = list_director),
 	TEXT("devices/*/director/*", NEEDS_DEVICE, print_director, .exists = exists_director),
-	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director),
-	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .exists = exists_director,
-	    .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
-	    .tag = tag_director, .is_noted = is_noted_director, .note = note_director),
+	FOLDER("devices/*/*/director", VIEW_WWW, SPEAKS, .list = list_director, .inode = INODE_DIRECTOR),
+	ROW("devices/*/*/director/*", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .settle = settle_director,
+	    .inode = INODE_DOCUMENT, .print = print_director, .gather = gather_director, .build = build_director, .discard = discard_director,
+	    .tag = tag_director),
 };
 /* clang-format on */
 

@@ -85,7 +85,7 @@ static const struct row rows[] = {
 	    .room = CSR_BYTES_MAX, .prepare = prepare_request, .finish = renewal_finish),
 	ROW("gate/*/*/simplereenroll", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, SPEAKS, .commit = commit_renewal,
 	    .room = CSR_BYTES_MAX, .prepare = prepare_renewal, .finish = renewal_finish),
-	FOLDER("devices/*/*/est", VIEW_WWW, SPEAKS),
+	FOLDER("devices/*/*/est", VIEW_WWW, SPEAKS, .inode = INODE_EST),
 	ROW("devices/*/*/est/cacerts", VIEW_WWW, NODE_TEXT, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED,
 	    .settle = settle_cacerts, .print = print_cacerts, .tag = tag_cacerts),
 };

@@ -125,6 +125,10 @@ static const struct row rows[] = {
 	ROW("gate/.introduce", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .commit = commit_introduction,
 	    .room = INTRODUCE_BYTES_MAX, .prepare = prepare_introduction, .finish = introduce_finish),
 	GATE_FOLDER("gate", NULL),
+	/* One for each of ota-gate's threads, with whatever name: writes to one inode wait for one another. */
+	GATE_FOLDER("gate/.series", NULL),
+	ROW("gate/.series/*", VIEW_FULL, NODE_TRANSACTION, 0660, GROUP_GATE, NEEDS_NOTHING, .flags = ROW_SERIES,
+	    .room = NODE_PATH_MAX + REPORT_BYTES_MAX),
 	GATE_FOLDER("gate/*", exists_name),
 	GATE_FOLDER("gate/*/*", exists_pair),
 	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,

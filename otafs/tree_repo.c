@@ -329,7 +329,7 @@ static int
 link_treehub(const struct node *node, char *out, size_t room, struct err *err)
 {
 	(void)node, (void)err;
-	snprintf(out, room, "../../../treehub");
+	snprintf(out, room, "../../../../treehub");
 	return 0;
 }
 
@@ -337,7 +337,7 @@ static int
 link_targets(const struct node *node, char *out, size_t room, struct err *err)
 {
 	(void)node, (void)err;
-	snprintf(out, room, "../../../../repo/targets");
+	snprintf(out, room, "../../../../../repo/targets");
 	return 0;
 }
 
@@ -368,8 +368,8 @@ static const struct row rows[] = {
 
 	SHARED("devices/*/*/treehub", .link = link_treehub),
 	SHARED("devices/*/*/repo/targets", .link = link_targets),
-	FOLDER("devices/*/*/repo", VIEW_WWW, SPEAKS),
-	FOLDER("devices/*/*/repo/delegations", VIEW_WWW, SPEAKS),
+	FOLDER("devices/*/*/repo", VIEW_WWW, SPEAKS, .inode = INODE_REPO),
+	FOLDER("devices/*/*/repo/delegations", VIEW_WWW, SPEAKS, .inode = INODE_DELEGATIONS),
 	ROW("devices/*/*/repo/delegations/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED,
 	    .settle = settle_delegation, .open = open_set, .tag = tag_set),
 	ROW("devices/*/*/repo/*", VIEW_WWW, NODE_FILE, 0444, GROUP_ADMIN, SPEAKS, .flags = ROW_ASKED, .settle = settle_repo,

@@ -38,13 +38,7 @@ static int
 give_signature(struct book *book, uid_t uid, enum repository repository, const json_t *request, char **payload,
     size_t *bytes, struct err *err)
 {
-	int r = document_sign(book, uid, repository, request, payload, bytes, err);
-
-	if (r == CLIENT_NEW_ROOT)
-		return say(r, "there is a newer root", payload, bytes, err);
-	if (r == CLIENT_NOT_SHOWN)
-		return say(r, "the image repository's targets were not shown yet", payload, bytes, err);
-	return r;
+	return document_sign(book, uid, repository, request, payload, bytes, err);
 }
 
 static int

@@ -407,7 +407,8 @@ struct search {
 	const char *file, *format;
 	int64_t length;
 	unsigned char sha256[DIGEST_SHA256_BYTES];
-	const json_t *ecus; /* serial to {"hardwareId"} */
+	const char *const *hardware_ids;
+	size_t ecus;
 	/* what was found */
 	enum nearness nearest;
 	const char *expired;  /* the delegation */
@@ -426,22 +427,16 @@ is_for(const struct item *item, const char *hardware)
 static enum nearness
 compare(struct search *search, const struct item *item)
 {
-	json_t *ecus = (json_t *)(uintptr_t)search->ecus, *ecu;
-	const char *serial;
-
 	if (memcmp(item->sha256, search->sha256, sizeof(item->sha256)))
 		return OTHER_CONTENT;
 	if (item->length != search->length)
 		return OTHER_LENGTH;
 	if (*item->format && search->format && strcmp(item->format, search->format))
 		return OTHER_FORMAT;
-	json_object_foreach(ecus, serial, ecu)
-	{
-		const char *id = json_text(ecu, "hardwareId");
-
-		if (id && is_for(item, id))
+	for (size_t i = 0; i < search->ecus; i++) {
+		if (is_for(item, search->hardware_ids[i]))
 			continue;
-		search->hardware = id ? id : "";
+		search->hardware = search->hardware_ids[i];
 		return OTHER_HARDWARE;
 	}
 	return FITS;
@@ -510,53 +505,24 @@ refuse(const struct search *search, const char *device, struct err *err)
 
 /* -- one director document -- */
 
-static int
-read_wish(const char *device, const char *file, const json_t *entry, struct search *search, struct err *err)
-{
-	const json_t *custom = json_object_get(entry, "custom"), *uri = json_object_get(custom, "uri");
-	const char *sha256 = json_text(json_object_get(entry, "hashes"), "sha256");
-	char what[128];
-	int r;
-
-	snprintf(what, sizeof(what), "%s: %.48s", device, file);
-	search->file = file;
-	search->format = json_text(custom, "targetFormat");
-	search->ecus = json_object_get(custom, "ecuIdentifiers");
-	if (!sha256 || digest_unhex(sha256, search->sha256, sizeof(search->sha256)) < 0)
-		return err_set(err, EPERM, "%s: has no sha256", what);
-	if ((r = json_need_integer(entry, "length", what, INT64_MAX, &search->length, err)) < 0)
-		return r;
-	if (!json_object_size(search->ecus))
-		return err_set(err, EPERM, "%s: has no ecuIdentifiers", what);
-	if (uri && !json_is_null(uri))
-		return err_set(
-		    err, EPERM, "%s: has an address of its own; what the image repository says counts", what);
-	return 0;
-}
-
 int
-catalog_check(
-    const struct catalog *catalog, const char *device, const json_t *signed_part, int64_t now, struct err *err)
+catalog_check(const struct catalog *catalog, const struct form *form, int64_t now, struct err *err)
 {
-	json_t *targets = json_object_get(signed_part, "targets"), *entry;
-	const char *file;
-	int r;
+	for (size_t i = 0; i < form->count; i++) {
+		const struct form_target *target = &form->targets[i];
+		struct search search = { .set = &catalog->shown,
+			.now = now,
+			.file = target->file,
+			.format = target->format,
+			.length = target->length,
+			.hardware_ids = target->hardware,
+			.ecus = target->ecus };
 
-	if (!json_is_object(targets))
-		return err_set(err, EINVAL, "%s: targets: has no object \"targets\"", device);
-	if (json_array_size(json_object_get(json_object_get(signed_part, "delegations"), "roles")))
-		return err_set(
-		    err, EPERM, "%s: targets: a director delegates nothing (Uptane 2.1, 5.4.4.4)", device);
-	json_object_foreach(targets, file, entry)
-	{
-		struct search search = { .set = &catalog->shown, .now = now };
-
-		if ((r = read_wish(device, file, entry, &search, err)) < 0)
-			return r;
+		digest_unhex(target->sha256, search.sha256, sizeof(search.sha256));
 		if (catalog->shown.count)
 			descend(&search, catalog->shown.sheets, 0);
 		if (search.nearest != FITS)
-			return refuse(&search, device, err);
+			return refuse(&search, form->device, err);
 	}
 	return 0;
 }

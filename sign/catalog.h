@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "sign/form.h"
 
 /** Text of one set: targets.json has at most 8 MiB. */
 #define CATALOG_BYTES_MAX (64 * 1024 * 1024)
@@ -65,12 +66,10 @@ int catalog_version(const struct catalog *catalog);
 int catalog_root(const struct catalog *catalog);
 
 /**
- * Holds the "signed" part of director targets against the set: each of its targets is there with the same
- * length, sha256 and format, and for each of its hardware ids; there are no delegations, and no addresses to
- * fetch from. Returns 0, or -EPERM naming @device, the target and what does not fit. An empty list is always
- * right.
+ * Holds director targets against the set: each of them is there with the same length, sha256 and format, and
+ * for each of its hardware ids. Returns 0, or -EPERM naming @form's device, the target and what does not fit.
+ * None is always right.
  */
-int catalog_check(
-    const struct catalog *catalog, const char *device, const json_t *signed_part, int64_t now, struct err *err);
+int catalog_check(const struct catalog *catalog, const struct form *form, int64_t now, struct err *err);
 
 #endif

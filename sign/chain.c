@@ -137,6 +137,14 @@ chain_follow(struct chain *chain, const char *text, size_t bytes, json_t **out, 
 	return 0;
 }
 
+void
+chain_add(struct chain *chain, const char *line, size_t bytes, int64_t time)
+{
+	chain->number++;
+	note_time(chain, NULL, time);
+	digest_sha256_hex(line, bytes, chain->previous);
+}
+
 /* -- one file -- */
 
 static int

@@ -56,4 +56,7 @@ int chain_read(int dir, int file, struct chain *chain, chain_line_fn *each, void
  */
 int chain_follow(struct chain *chain, const char *line, size_t bytes, json_t **out, struct err *err);
 
+/** The same for whoever has just made it, of a signature at @time: it is not read. */
+void chain_add(struct chain *chain, const char *line, size_t bytes, int64_t time);
+
 #endif

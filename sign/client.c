@@ -2,24 +2,22 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
 #include "lib/cleanup.h"
 #include "lib/json.h"
-#include "lib/steady.h"
+#include "sign/canonical.h"
+#include "sign/gather.h"
+#include "sign/line.h"
 #include "sign/request.h"
 #include "sign/root.h"
 
 struct client {
-	pthread_mutex_t lock; /* one request at a time */
-	int fd;               /* -1: not connected */
-	struct sockaddr_un address;
-	int64_t paused_until; /* seconds of the monotonic clock */
+	struct line_end end;
+	pthread_mutex_t lock; /* of the line: one request at a time */
+	struct line line;
+	struct gather *gather; /* and what is signed for the director */
 };
 
 struct client *
@@ -27,12 +25,13 @@ client_new(const char *path)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (!client)
+	if (!client || !(client->gather = gather_new(&client->end))) {
+		free(client);
 		return NULL;
+	}
 	pthread_mutex_init(&client->lock, NULL);
-	client->fd = -1;
-	client->address.sun_family = AF_UNIX;
-	snprintf(client->address.sun_path, sizeof(client->address.sun_path), "%s", path);
+	line_end_init(&client->end, path);
+	line_init(&client->line, &client->end);
 	return client;
 }
 
@@ -41,8 +40,8 @@ client_free(struct client *client)
 {
 	if (!client)
 		return;
-	if (client->fd >= 0)
-		close(client->fd);
+	gather_free(client->gather);
+	line_done(&client->line);
 	pthread_mutex_destroy(&client->lock);
 	free(client);
 }
@@ -51,64 +50,6 @@ void
 client_freep(struct client **client)
 {
 	client_free(*client);
-}
-
-static int
-dial(struct client *client, struct err *err)
-{
-	AUTO(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_SECONDS };
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    connect(fd, (struct sockaddr *)&client->address, sizeof(client->address)) < 0)
-		return err_sys(err, "%s", client->address.sun_path);
-	client->fd = MOVE_FD(fd);
-	return 0;
-}
-
-static void
-hang_up(struct client *client)
-{
-	close(client->fd);
-	client->fd = -1;
-}
-
-static int
-exchange(struct client *client, const char *request, char **reply, size_t *bytes, struct err *err)
-{
-	int r = 0;
-
-	if (client->fd < 0)
-		r = dial(client, err);
-	if (r < 0)
-		return r;
-	r = request_send(client->fd, NULL, 0, request, strlen(request), err);
-	if (r == 0)
-		r = request_receive(client->fd, reply, bytes, err);
-	if (r == REQUEST_END || (r == 0 && *bytes < 4))
-		r = err_set(err, EPIPE, "connection closed");
-	if (r < 0)
-		hang_up(client);
-	return r;
-}
-
-/* With the lock held. A signer that hangs must not make everybody who needs it wait, one after the other. */
-static int
-exchange_patiently(struct client *client, const char *request, char **reply, size_t *bytes, struct err *err)
-{
-	int was_connected = client->fd >= 0, r;
-
-	if (steady_seconds() < client->paused_until)
-		return err_set(
-		    err, EAGAIN, "it did not answer within %d seconds lately", CLIENT_TIMEOUT_SECONDS);
-	r = exchange(client, request, reply, bytes, err);
-	/* It may have been started anew since the last call; every request may be repeated. */
-	if (r < 0 && r != -EAGAIN && was_connected)
-		r = exchange(client, request, reply, bytes, err);
-	if (r == -EAGAIN)
-		client->paused_until = steady_seconds() + CLIENT_PAUSE_SECONDS;
-	return r;
 }
 
 /* Returns the reply's code; @payload is its text, to be freed, when the code is 0 or positive. */
@@ -124,13 +65,10 @@ call(struct client *client, json_t *request, char **payload, size_t *bytes, stru
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for a request to the signer");
 	pthread_mutex_lock(&client->lock);
-	r = exchange_patiently(client, text, &reply, &n, err);
+	r = line_call(&client->line, text, strlen(text), &reply, &n, err);
 	pthread_mutex_unlock(&client->lock);
-	if (r < 0) {
-		err_context(err, r, "ota-signd cannot be reached");
-		err->code = EAGAIN;
-		return -EAGAIN;
-	}
+	if (r < 0)
+		return r;
 	r = request_get_code(reply);
 	memmove(reply, reply + 4, n - 3); /* with the 0 */
 	if (r < 0)
@@ -152,32 +90,21 @@ client_sign(struct client *client, enum repository repository, enum role role, c
 }
 
 int
-client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
-    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
-{
-	AUTO(free_p) char *payload = NULL;
-	int r;
-
-	r = call(client,
-	    json_pack("{s:s,s:s,s:s,s:i,s:I,s:O}", "operation", "sign", "repository",
-		repository_name(REPOSITORY_DIRECTOR), "role", role_name(role), "root", basis->root, "epoch",
-		(json_int_t)basis->epoch, "signed", signed_part),
-	    &payload, bytes, err);
-	if (r == 0)
-		*envelope = MOVE(payload);
-	return r;
-}
-
-int
 client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
     size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err)
 {
-	AUTO(json_decref_p) json_t *signed_part = NULL;
-	int r = json_read(text, bytes, role_name(role), &signed_part, err);
+	return gather_sign(client->gather, role, basis, text, bytes, envelope, envelope_bytes, err);
+}
 
-	if (r < 0)
-		return err_set(err, EINVAL, "%s: is not canonical", role_name(role));
-	return client_sign_director(client, role, basis, signed_part, envelope, envelope_bytes, err);
+int
+client_sign_director(struct client *client, enum role role, const struct client_basis *basis,
+    const json_t *signed_part, char **envelope, size_t *bytes, struct err *err)
+{
+	AUTO(free_p) char *text = NULL;
+	size_t n;
+	int r = canonical_write(signed_part, &text, &n, err);
+
+	return r < 0 ? r : client_sign_text(client, role, basis, text, n, envelope, bytes, err);
 }
 
 int

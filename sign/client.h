@@ -59,10 +59,9 @@ int client_sign_director(struct client *client, enum role role, const struct cli
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
 
 /**
- * The same for a document that is canonical text already, without a 0 in it (sign/canonical.h); it may not be
- * changed by the signer, so -EINVAL when it is not canonical. For any number of threads at once: what is asked
- * while others wait for their answer goes to the signer together, in one round trip. Returns what
- * client_sign_director() does.
+ * The same for a document that is text already, without a 0 in it: of exactly the form in sign/form.h, or it is
+ * -EINVAL. For any number of threads at once: what is asked while others wait for their answer goes to the
+ * signer together, in one round trip. Returns what client_sign_director() does.
  */
 int client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
     size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err);

@@ -10,17 +10,14 @@
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "sign/canonical.h"
-#include "sign/client.h"
 #include "sign/envelope.h"
 
 /* What is asked for. */
 struct wish {
 	const struct book *book;
 	uid_t uid;
-	enum repository repository;
 	enum role role;
 	const json_t *signed_part;
-	const json_t *request;
 	int64_t now;
 	struct ledger_entry entry;
 	char digest[DIGEST_HEX_SIZE];
@@ -35,19 +32,16 @@ document_check_begun(const struct book *book, enum repository repository, struct
 	    repository_name(repository));
 }
 
-/* The ledger counts no version that cannot be signed. */
-static int
-check_online(const struct wish *wish, struct err *err)
+int
+document_check_online(const struct book *book, enum repository repository, enum role role, struct err *err)
 {
-	int r = document_check_begun(wish->book, wish->repository, err);
+	int r = document_check_begun(book, repository, err);
 
-	if (r < 0 || keyring_can_sign(wish->book->keyring, wish->repository, wish->role) == 0)
+	if (r < 0 || keyring_can_sign(book->keyring, repository, role) == 0)
 		return r;
 	return err_set(err, ENOKEY, "%s of the %s repository is signed with keys that are not here",
-	    role_name(wish->role), repository_name(wish->repository));
+	    role_name(role), repository_name(repository));
 }
-
-/* -- the image repository -- */
 
 /* Sets what a snapshot says of targets and root; false when it says nothing of them. */
 static bool
@@ -58,91 +52,11 @@ read_offer(const struct wish *wish, struct ledger_offer *offer)
 	    json_integer_value(json_object_get(json_object_get(meta, "targets.json"), "version"));
 	json_int_t root = json_integer_value(json_object_get(json_object_get(meta, "root.json"), "version"));
 
-	if (wish->repository != REPOSITORY_IMAGE || wish->role != ROLE_SNAPSHOT || targets < 1 ||
-	    targets > INT32_MAX)
+	if (wish->role != ROLE_SNAPSHOT || targets < 1 || targets > INT32_MAX)
 		return false;
 	*offer =
 	    (struct ledger_offer){ (int)targets, root > 0 && root <= INT32_MAX ? (int)root : 0, wish->now };
 	return true;
-}
-
-/* -- the director -- */
-
-static const char *
-device_of(const struct wish *wish)
-{
-	return json_text(json_object_get(wish->signed_part, "custom"), "deviceId");
-}
-
-/* Version = the device's counter, from 1 on, + the epoch. */
-static int
-check_epoch(const struct wish *wish, struct err *err)
-{
-	int64_t epoch;
-	int r = json_need_integer(wish->request, "epoch", "request", INT32_MAX, &epoch, err);
-
-	if (r < 0)
-		return r;
-	if (epoch >= wish->entry.version)
-		return err_set(err, EINVAL, "%s: %s: version %d is not above the epoch %lld", device_of(wish),
-		    role_name(wish->role), wish->entry.version, (long long)epoch);
-	return ledger_epoch(wish->book->ledger, epoch, err);
-}
-
-/* A version of a director's document belongs to one root, so that it has one content for ever. */
-static int
-check_root(const struct wish *wish, struct err *err)
-{
-	int64_t root;
-	int r = json_need_integer(wish->request, "root", "request", INT32_MAX, &root, err);
-
-	if (r < 0)
-		return r;
-	return root == keyring_root_version(wish->book->keyring, wish->repository) ? 0 : CLIENT_NEW_ROOT;
-}
-
-/* Whoever shows an old set only cannot have more signed than the repository offers now. */
-static int
-check_not_behind(const struct wish *wish, struct err *err)
-{
-	const struct ledger_offer *offer = ledger_offered(wish->book->ledger);
-	int shown = catalog_version(wish->book->catalog);
-	char since[UTC_TEXT_SIZE];
-
-	if (shown >= offer->targets || wish->now <= offer->since + CATALOG_BEHIND_SECONDS)
-		return 0;
-	utc_format(offer->since, since);
-	return err_set(err, EAGAIN,
-	    "%s: the image repository's targets were shown in version %d, and a snapshot of %s offers version "
-	    "%d: "
-	    "has it been published?",
-	    device_of(wish), shown, since, offer->targets);
-}
-
-/* Empty targets say that there is nothing to do: they are right in any case. */
-static int
-check_offered(const struct wish *wish, struct err *err)
-{
-	const json_t *targets = json_object_get(wish->signed_part, "targets");
-	int r;
-
-	if (json_object_size(targets)) {
-		if (catalog_version(wish->book->catalog) == 0)
-			return CLIENT_NOT_SHOWN;
-		if ((r = check_not_behind(wish, err)) < 0)
-			return r;
-	}
-	return catalog_check(wish->book->catalog, device_of(wish), wish->signed_part, wish->now, err);
-}
-
-static int
-check_director(const struct wish *wish, struct err *err)
-{
-	int r = check_root(wish, err);
-
-	if (r == 0 && wish->role == ROLE_TARGETS)
-		r = check_offered(wish, err);
-	return r ? r : check_epoch(wish, err);
 }
 
 /* -- signing -- */
@@ -158,8 +72,7 @@ read_entry(struct wish *wish, struct err *err)
 	    (r = envelope_version(wish->signed_part, role_name(wish->role), &version, err)) < 0)
 		return r;
 	digest_sha256_hex(canonical, bytes, wish->digest);
-	wish->entry = (struct ledger_entry){ wish->repository, wish->role,
-		wish->repository == REPOSITORY_DIRECTOR ? device_of(wish) : NULL, version, wish->digest };
+	wish->entry = (struct ledger_entry){ REPOSITORY_IMAGE, wish->role, NULL, version, wish->digest };
 	return 0;
 }
 
@@ -169,13 +82,12 @@ check(struct wish *wish, struct err *err)
 	const struct book *book = wish->book;
 	int r;
 
-	if ((r = policy_check_peer(book->policy, wish->uid, wish->repository, wish->role, err)) < 0 ||
+	if ((r = policy_check_peer(book->policy, wish->uid, REPOSITORY_IMAGE, wish->role, err)) < 0 ||
 	    (r = journal_check_clock(book->journal, wish->now, err)) < 0 ||
-	    (r = policy_check_document(
-		 book->policy, wish->repository, wish->role, wish->signed_part, wish->now, err)) < 0 ||
-	    (r = check_online(wish, err)) < 0 || (r = read_entry(wish, err)) < 0)
+	    (r = policy_check_document(book->policy, wish->role, wish->signed_part, wish->now, err)) < 0 ||
+	    (r = document_check_online(book, REPOSITORY_IMAGE, wish->role, err)) < 0)
 		return r;
-	return wish->repository == REPOSITORY_DIRECTOR ? check_director(wish, err) : 0;
+	return read_entry(wish, err);
 }
 
 /* The log first: what the ledger knows has been logged. */
@@ -188,9 +100,8 @@ record(const struct wish *wish, struct err *err)
 		.repository = entry->repository,
 		.role = entry->role,
 		.version = entry->version,
-		.device = entry->device,
 		.sha256 = entry->digest,
-		.is_durable = entry->repository == REPOSITORY_IMAGE };
+		.is_durable = true };
 	struct ledger_offer offer;
 	int r = journal_add(wish->book->journal, &line, err);
 
@@ -208,7 +119,7 @@ sign(struct wish *wish, char **payload, size_t *bytes, struct err *err)
 	if (known < 0)
 		return known;
 	r = keyring_sign(
-	    wish->book->keyring, wish->repository, wish->role, wish->signed_part, &envelope, bytes, err);
+	    wish->book->keyring, REPOSITORY_IMAGE, wish->role, wish->signed_part, &envelope, bytes, err);
 	if (r < 0 || (known != LEDGER_SAME && (r = record(wish, err)) < 0))
 		return r;
 	*payload = MOVE(envelope);
@@ -222,14 +133,14 @@ document_sign(const struct book *book, uid_t uid, enum repository repository, co
 	int role = role_of(json_text(request, "role")), r;
 	struct wish wish = { .book = book,
 		.uid = uid,
-		.repository = repository,
 		.role = (enum role)role,
 		.signed_part = json_object_get(request, "signed"),
-		.request = request,
 		.now = utc_now() };
 
 	if (role < 0)
 		return err_set(err, EINVAL, "request: no such role");
+	if (repository != REPOSITORY_IMAGE)
+		return err_set(err, EINVAL, "request: documents of the director are asked for as texts");
 	r = check(&wish, err);
 	return r ? r : sign(&wish, payload, bytes, err);
 }

@@ -547,6 +547,44 @@ present_names(const struct house *house, struct house_names *names)
 		memcpy(names->of[at], house->keys[at].ids, sizeof(names->of[at]));
 }
 
+static int
+need_keys(const struct house *house, enum role role, struct err *err)
+{
+	if (house_can_sign(house, role) == 0)
+		return 0;
+	return err_set(err, ENOKEY, "%s: %d.root.json needs %d signatures, keys for %d are here",
+	    role_name(role), house->root_version, root_threshold(house->root, role),
+	    count_signers(house, role));
+}
+
+int
+house_sign_text(
+    const struct house *house, enum role role, const char *text, size_t bytes, FILE *out, struct err *err)
+{
+	char signature[KEY_PAIR_TEXT_SIZE];
+	const char *comma = "";
+	int r = need_keys(house, role, err);
+
+	if (r < 0)
+		return r;
+	/* An id is of one key, and is 64 hex digits: see root_read(). */
+	fputs("{\"signatures\":[", out);
+	for (int at = 0; at < house->count; at++) {
+		const char *id = house->keys[at].ids[role];
+
+		if (!id)
+			continue;
+		key_pair_sign_text(house->keys[at].pair, text, bytes, signature);
+		fprintf(
+		    out, "%s{\"keyid\":\"%s\",\"method\":\"ed25519\",\"sig\":\"%s\"}", comma, id, signature);
+		comma = ",";
+	}
+	fputs("],\"signed\":", out);
+	fwrite(text, 1, bytes, out);
+	fputs("}", out);
+	return 0;
+}
+
 int
 house_sign(const struct house *house, enum role role, const json_t *signed_part, char **envelope, size_t *bytes,
     struct err *err)
@@ -555,12 +593,10 @@ house_sign(const struct house *house, enum role role, const json_t *signed_part,
 	AUTO(json_decref_p) json_t *signatures = json_array();
 	struct house_names names;
 	size_t n;
-	int r;
+	int r = need_keys(house, role, err);
 
-	if (house_can_sign(house, role) == HOUSE_OFFLINE)
-		return err_set(err, ENOKEY, "%s: %d.root.json needs %d signatures, keys for %d are here",
-		    role_name(role), house->root_version, root_threshold(house->root, role),
-		    count_signers(house, role));
+	if (r < 0)
+		return r;
 	present_names(house, &names);
 	if ((r = canonical_write(signed_part, &canonical, &n, err)) < 0 ||
 	    (r = house_sign_as(house, &names, role, canonical, n, signatures, err)) < 0)

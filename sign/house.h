@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/digest.h"
 #include "lib/err.h"
@@ -79,6 +80,10 @@ int house_can_sign(const struct house *house, enum role role);
 /** Signs with every key here that the newest root gives @role, under the ids that it gives them. -ENOKEY. */
 int house_sign(const struct house *house, enum role role, const json_t *signed_part, char **envelope,
     size_t *bytes, struct err *err);
+
+/** The same for a document that is canonical text, and written to @out. */
+int house_sign_text(
+    const struct house *house, enum role role, const char *text, size_t bytes, FILE *out, struct err *err);
 
 /** Reads N.root.json; the caller frees it. */
 int house_read_root(const struct house *house, int version, char **envelope, size_t *bytes, struct err *err);

@@ -1,5 +1,6 @@
 #include "sign/journal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -214,21 +215,39 @@ add_line(struct journal *journal, json_t *line, bool is_durable, struct err *err
 	return r;
 }
 
+/* Of each signature: no JSON is made and read for it. The device's name was checked, and is one that needs no
+ * escapes. */
+static int
+write_signature(
+    const struct journal *journal, const struct journal_entry *entry, char line[static CHAIN_LINE_MAX])
+{
+	char when[UTC_TEXT_SIZE];
+	const char *device = entry->device ?: "";
+
+	assert(digest_is_sha256_hex(entry->sha256) && !strpbrk(device, "\"\\\n"));
+	utc_format(entry->time, when);
+	return snprintf(line, CHAIN_LINE_MAX,
+	    "{\"n\":%lld,\"time\":\"%s\",\"uid\":%u,\"repository\":\"%s\",\"role\":\"%s\",\"version\":%d,"
+	    "%s%s%s\"sha256\":\"%s\",\"previous\":\"%s\"}\n",
+	    (long long)journal->head.number + 1, when, entry->uid, repository_name(entry->repository),
+	    role_name(entry->role), entry->version, *device ? "\"device\":\"" : "", device,
+	    *device ? "\"," : "", entry->sha256, journal->head.previous);
+}
+
 int
 journal_add(struct journal *journal, const struct journal_entry *entry, struct err *err)
 {
-	char when[UTC_TEXT_SIZE];
-	int r = make_room(journal, entry->time, err);
+	char line[CHAIN_LINE_MAX];
+	int r = make_room(journal, entry->time, err), n;
 
 	if (r < 0)
 		return r;
-	utc_format(entry->time, when);
-	return add_line(journal,
-	    json_pack("{s:I,s:s,s:I,s:s,s:s,s:i,s:s*,s:s}", "n", (json_int_t)journal->head.number + 1, "time",
-		when, "uid", (json_int_t)entry->uid, "repository", repository_name(entry->repository), "role",
-		role_name(entry->role), "version", entry->version, "device", entry->device, "sha256",
-		entry->sha256),
-	    entry->is_durable, err);
+	n = write_signature(journal, entry, line);
+	assert(n > 0 && n < CHAIN_LINE_MAX);
+	r = append(journal, line, entry->is_durable, err);
+	if (r == 0)
+		chain_add(&journal->head, line, (size_t)n - 1, entry->time);
+	return r;
 }
 
 int

@@ -37,7 +37,7 @@ struct journal_entry {
 	enum repository repository;
 	enum role role;
 	int version;
-	const char *device; /**< NULL: none */
+	const char *device; /**< a checked name; NULL: none */
 	const char *sha256; /**< hex, of the canonical signed part */
 	bool is_durable;    /**< on disk before journal_add() returns */
 };

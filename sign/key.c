@@ -461,15 +461,22 @@ key_pair_reveal(const struct key_pair *pair, char **text, size_t *bytes, struct 
 	return 0;
 }
 
+void
+key_pair_sign_text(
+    const struct key_pair *pair, const void *data, size_t bytes, char text[static KEY_PAIR_TEXT_SIZE])
+{
+	unsigned char signature[crypto_sign_BYTES];
+
+	crypto_sign_detached(signature, NULL, data, bytes, pair->secret);
+	EVP_EncodeBlock((unsigned char *)text, signature, sizeof(signature));
+}
+
 int
 key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err)
 {
-	unsigned char signature[crypto_sign_BYTES];
-	AUTO(free_p) char *text = NULL;
+	char text[KEY_PAIR_TEXT_SIZE];
 
-	crypto_sign_detached(signature, NULL, data, bytes, pair->secret);
-	text = digest_base64(signature, sizeof(signature));
-	*out = text ? json_pack("{s:s,s:s,s:s}", "keyid", pair->public->id, "method", "ed25519", "sig", text)
-		    : NULL;
+	key_pair_sign_text(pair, data, bytes, text);
+	*out = json_pack("{s:s,s:s,s:s}", "keyid", pair->public->id, "method", "ed25519", "sig", text);
 	return *out ? 0 : err_set(err, ENOMEM, "no memory for a signature");
 }

@@ -99,6 +99,13 @@ const struct public_key *key_pair_public(const struct key_pair *pair);
  */
 int key_pair_reveal(const struct key_pair *pair, char **text, size_t *bytes, struct err *err);
 
+/** A signature in base64, and its 0. */
+#define KEY_PAIR_TEXT_SIZE 89
+
+/** Signs @data. */
+void key_pair_sign_text(
+    const struct key_pair *pair, const void *data, size_t bytes, char text[static KEY_PAIR_TEXT_SIZE]);
+
 /** Signs; a new {"keyid","method","sig"} object in @out, which the caller releases. -ENOMEM. */
 int key_pair_sign(const struct key_pair *pair, const void *data, size_t bytes, json_t **out, struct err *err);
 

@@ -168,6 +168,13 @@ keyring_sign(const struct keyring *keyring, enum repository repository, enum rol
 	return house_sign(&keyring->houses[repository], role, signed_part, envelope, bytes, err);
 }
 
+int
+keyring_sign_text(const struct keyring *keyring, enum repository repository, enum role role, const char *text,
+    size_t bytes, FILE *out, struct err *err)
+{
+	return house_sign_text(&keyring->houses[repository], role, text, bytes, out, err);
+}
+
 void
 keyring_set_published(struct keyring *keyring, int version)
 {

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/err.h"
 #include "lib/role.h"
@@ -46,6 +47,11 @@ int keyring_can_sign(const struct keyring *keyring, enum repository repository, 
  */
 int keyring_sign(const struct keyring *keyring, enum repository repository, enum role role,
     const json_t *signed_part, char **envelope, size_t *bytes, struct err *err);
+
+/** The same for a document that is canonical text: the envelope is written to @out, as far as there is memory.
+ * For several threads at once, as long as nothing else is called. */
+int keyring_sign_text(const struct keyring *keyring, enum repository repository, enum role role,
+    const char *text, size_t bytes, FILE *out, struct err *err);
 
 /** Which root of the image repository the newest snapshot tells, and so devices have; 0: none does. The newest
  * may be held back. */

@@ -94,11 +94,25 @@ policy_check_certificate(const struct policy *policy, const char *name, int64_t 
 }
 
 int
-policy_check_document(const struct policy *policy, enum repository repository, enum role role,
-    const json_t *signed_part, int64_t now, struct err *err)
+policy_check_expiry(const struct policy *policy, enum repository repository, enum role role, int64_t expires,
+    int64_t now, struct err *err)
 {
-	int64_t longest = (policy->days[repository][role] + 1) * DAY_SECONDS, expires;
-	const char *what = role_name(role), *type, *device;
+	int64_t longest = (policy->days[repository][role] + 1) * DAY_SECONDS;
+
+	if (expires <= now)
+		return err_set(err, EINVAL, "%s: expires in the past", role_name(role));
+	if (expires > now + longest)
+		return err_set(err, EINVAL, "%s: lives longer than the %lld days that otafs.conf gives it",
+		    role_name(role), (long long)policy->days[repository][role]);
+	return 0;
+}
+
+int
+policy_check_document(
+    const struct policy *policy, enum role role, const json_t *signed_part, int64_t now, struct err *err)
+{
+	const char *what = role_name(role), *type;
+	int64_t expires;
 	int r, version;
 
 	if ((r = json_need_text(signed_part, "_type", what, &type, err)) < 0 ||
@@ -107,14 +121,5 @@ policy_check_document(const struct policy *policy, enum repository repository, e
 		return r;
 	if (strcmp(type, role_type(role)))
 		return err_set(err, EINVAL, "%s: _type is \"%.32s\", not %s", what, type, role_type(role));
-	if (expires <= now)
-		return err_set(err, EINVAL, "%s: expires in the past", what);
-	if (expires > now + longest)
-		return err_set(err, EINVAL, "%s: lives longer than the %lld days that otafs.conf gives it",
-		    what, (long long)policy->days[repository][role]);
-	if (repository == REPOSITORY_IMAGE)
-		return 0;
-	if ((r = json_need_text(json_object_get(signed_part, "custom"), "deviceId", what, &device, err)) < 0)
-		return r;
-	return name_check_device(device, err);
+	return policy_check_expiry(policy, REPOSITORY_IMAGE, role, expires, now, err);
 }

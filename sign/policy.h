@@ -52,12 +52,15 @@ int policy_check_issuing(const struct policy *policy, uid_t uid, struct err *err
 /** -EINVAL unless a certificate may be called @name, as devices are, and live for @days. */
 int policy_check_certificate(const struct policy *policy, const char *name, int64_t days, struct err *err);
 
+/** -EINVAL unless @expires is in the future and within the role's lifetime (and a day, for clocks). */
+int policy_check_expiry(const struct policy *policy, enum repository repository, enum role role,
+    int64_t expires, int64_t now, struct err *err);
+
 /**
- * -EINVAL or -EBADMSG unless @signed_part is a document of that role: _type, version, an expiry in the future
- * and within the role's lifetime (and a day, for clocks); in the director repository custom.deviceId names the
- * device.
+ * -EINVAL or -EBADMSG unless @signed_part is a document of that role of the image repository: _type, version,
+ * expiry. Those of the director have a form of their own: sign/form.h.
  */
-int policy_check_document(const struct policy *policy, enum repository repository, enum role role,
-    const json_t *signed_part, int64_t now, struct err *err);
+int policy_check_document(
+    const struct policy *policy, enum role role, const json_t *signed_part, int64_t now, struct err *err);
 
 #endif

@@ -8,22 +8,19 @@
 
 #include "lib/cleanup.h"
 
-static int
-send_all(int fd, const void *data, size_t bytes, int flags, struct err *err)
+/* Takes @bytes that were sent off the front of @parts. */
+static void
+advance(struct msghdr *parts, size_t bytes)
 {
-	const char *at = data;
-
-	while (bytes) {
-		ssize_t n = send(fd, at, bytes, MSG_NOSIGNAL | flags);
-
-		if (n < 0 && errno != EINTR)
-			return err_sys(err, "send");
-		if (n > 0) {
-			at += n;
-			bytes -= (size_t)n;
-		}
+	while (parts->msg_iovlen && bytes >= parts->msg_iov->iov_len) {
+		bytes -= parts->msg_iov->iov_len;
+		parts->msg_iov++;
+		parts->msg_iovlen--;
 	}
-	return 0;
+	if (!parts->msg_iovlen)
+		return;
+	parts->msg_iov->iov_base = (char *)parts->msg_iov->iov_base + bytes;
+	parts->msg_iov->iov_len -= bytes;
 }
 
 /* Returns the bytes that came before the end of the stream, or -errno. */
@@ -49,16 +46,22 @@ int
 request_send(int fd, const void *head, size_t head_bytes, const void *body, size_t bytes, struct err *err)
 {
 	uint32_t length = htonl((uint32_t)(head_bytes + bytes));
-	int r;
+	/* Together: each send would wake the peer. */
+	struct iovec iov[] = { { &length, sizeof(length) }, { (void *)(uintptr_t)head, head_bytes },
+		{ (void *)(uintptr_t)body, bytes } };
+	struct msghdr parts = { .msg_iov = iov, .msg_iovlen = 3 };
 
 	if (head_bytes + bytes > REQUEST_BYTES_MAX)
 		return err_set(err, EMSGSIZE, "message of %zu bytes is longer than %d", head_bytes + bytes,
 		    REQUEST_BYTES_MAX);
-	if ((r = send_all(fd, &length, sizeof(length), MSG_MORE, err)) < 0)
-		return r;
-	if (head_bytes && (r = send_all(fd, head, head_bytes, bytes ? MSG_MORE : 0, err)) < 0)
-		return r;
-	return send_all(fd, body, bytes, 0, err);
+	while (parts.msg_iovlen) {
+		ssize_t n = sendmsg(fd, &parts, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "send");
+		advance(&parts, n > 0 ? (size_t)n : 0);
+	}
+	return 0;
 }
 
 int

@@ -1,12 +1,11 @@
 /**
  * What goes over ota-signd's socket, both ways: a frame is 4 bytes of length (big endian) and so many bytes.
  *
- * A request is the JSON {"operation":"sign","repository":"image","role":"targets","signed":{...}}, for the
- * director with "root", the version of the root that it is made for, and "epoch", the fleet's; or operation
- * "root" with "version" (0: the newest), "last" or "can_sign" with "role", "keys", "put_root" or "finish" with
- * "root", the file as a text, "begin" with "roles", "expires" and "preview" (keyring_begin()), "take_key" or
- * "delete_key" with "keyid", "show" with "name" and "file" (client_show()), "clock", "restored", or those of
- * certify.h.
+ * A request is lines, for documents of the director (director.h), or the JSON
+ * {"operation":"sign","repository":"image","role":"targets","signed":{...}}; or operation "root" with "version"
+ * (0: the newest), "last" or "can_sign" with "role", "keys", "put_root" or "finish" with "root", the file as a
+ * text, "begin" with "roles", "expires" and "preview" (keyring_begin()), "take_key" or "delete_key" with
+ * "keyid", "show" with "name" and "file" (client_show()), "clock", "restored", or those of certify.h.
  *
  * A reply is 4 bytes of code (big endian: 0, a positive answer, or a negative errno) and a payload: the
  * envelope, the number as text, the private key, nothing, or the reason as text.

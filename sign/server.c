@@ -15,13 +15,16 @@
 #include "lib/utc.h"
 #include "sign/answer.h"
 #include "sign/client.h"
+#include "sign/director.h"
 #include "sign/house.h"
 #include "sign/request.h"
 
 struct server {
 	int fd; /* listens */
 	struct book book;
-	pthread_mutex_t lock;            /* of the book and peers */
+	pthread_rwlock_t lock;           /* of the book: the director's documents are signed with it shared */
+	pthread_mutex_t order;           /* of the log and the ledger among them */
+	pthread_mutex_t counts;          /* of peers */
 	int peers[REPOSITORY_COUNT + 1]; /* of each user, by the repository that is signed for it; the last one
 					    is the administrator's */
 	struct err told;                 /* why roots were not renewed, as the log has it */
@@ -50,6 +53,20 @@ note_root(void *context, enum repository repository, int version, const char *sh
 	return r < 0 ? r : journal_add(book->journal, &line, err);
 }
 
+/* Documents of the director are signed all the time: whoever has to be alone comes first. */
+static void
+init_locks(struct server *server)
+{
+	pthread_rwlockattr_t kind;
+
+	pthread_rwlockattr_init(&kind);
+	pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&server->lock, &kind);
+	pthread_rwlockattr_destroy(&kind);
+	pthread_mutex_init(&server->order, NULL);
+	pthread_mutex_init(&server->counts, NULL);
+}
+
 int
 server_new(int fd, const struct policy *policy, struct keyring *keyring, struct ledger *ledger,
     struct journal *journal, struct issuer *issuer, struct server **out, struct err *err)
@@ -65,16 +82,26 @@ server_new(int fd, const struct policy *policy, struct keyring *keyring, struct 
 	*server = (struct server){ .fd = fd,
 		.book = { policy, keyring, ledger, journal, catalog, issuer, getuid(), 0 } };
 	keyring_set_log(keyring, &(struct house_log){ note_root, &server->book });
-	pthread_mutex_init(&server->lock, NULL);
+	init_locks(server);
 	*out = server;
 	return 0;
 }
 
 int
-server_answer(struct server *server, uid_t uid, const char *request, size_t bytes, char **payload,
+server_answer(struct server *server, uid_t uid, char *request, size_t bytes, char **payload,
     size_t *payload_bytes, struct err *err)
 {
-	return answer(&server->book, uid, request, bytes, payload, payload_bytes, err);
+	int r;
+
+	if (director_is_asked(request)) {
+		pthread_rwlock_rdlock(&server->lock);
+		r = director_sign(&server->book, &server->order, uid, request, payload, payload_bytes, err);
+	} else {
+		pthread_rwlock_wrlock(&server->lock);
+		r = answer(&server->book, uid, request, bytes, payload, payload_bytes, err);
+	}
+	pthread_rwlock_unlock(&server->lock);
+	return r;
 }
 
 void
@@ -100,9 +127,7 @@ serve_one(struct peer *peer)
 	r = request_receive(peer->fd, &request, &bytes, &err);
 	if (r != 0)
 		return r;
-	pthread_mutex_lock(&peer->server->lock);
-	code = answer(&peer->server->book, peer->uid, request, bytes, &payload, &payload_bytes, &err);
-	pthread_mutex_unlock(&peer->server->lock);
+	code = server_answer(peer->server, peer->uid, request, bytes, &payload, &payload_bytes, &err);
 	request_put_code(code, head);
 	if (code >= 0) {
 		r = request_send(peer->fd, head, sizeof(head), payload, payload_bytes, &err);
@@ -129,9 +154,9 @@ static void
 leave(struct peer *peer)
 {
 	close(peer->fd);
-	pthread_mutex_lock(&peer->server->lock);
+	pthread_mutex_lock(&peer->server->counts);
 	--*peers_of(peer->server, peer->uid);
-	pthread_mutex_unlock(&peer->server->lock);
+	pthread_mutex_unlock(&peer->server->counts);
 	free(peer);
 }
 
@@ -161,9 +186,9 @@ start_peer(struct server *server, int fd, uid_t uid)
 		return;
 	}
 	*peer = (struct peer){ server, fd, uid };
-	pthread_mutex_lock(&server->lock);
+	pthread_mutex_lock(&server->counts);
 	count = ++*peers_of(server, uid);
-	pthread_mutex_unlock(&server->lock);
+	pthread_mutex_unlock(&server->counts);
 	if (count <= SERVER_PEERS_MAX && pthread_create(&thread, NULL, serve, peer) == 0) {
 		pthread_detach(thread);
 		return;
@@ -197,19 +222,19 @@ server_renew(struct server *server)
 {
 	struct err err = { 0 };
 
-	pthread_mutex_lock(&server->lock);
+	pthread_rwlock_wrlock(&server->lock);
 	server->book.uid = getuid();
 	/* It is tried each minute, and told once. */
 	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0 && strcmp(err.text, server->told.text))
 		log_line(LOG_ERR, "roots are not renewed reason=\"%s\"", err.text);
 	server->told = err;
-	pthread_mutex_unlock(&server->lock);
+	pthread_rwlock_unlock(&server->lock);
 }
 
 void
 server_tick(struct server *server)
 {
-	pthread_mutex_lock(&server->lock);
+	pthread_rwlock_wrlock(&server->lock);
 	journal_tick(server->book.journal);
-	pthread_mutex_unlock(&server->lock);
+	pthread_rwlock_unlock(&server->lock);
 }

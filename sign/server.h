@@ -1,6 +1,6 @@
 /**
  * Answers requests on ota-signd's socket: one thread for each of at most SERVER_PEERS_MAX connections of a
- * user, one request at a time among them all.
+ * user. Documents of the director are signed at once on all of them, the rest is one request at a time.
  */
 #ifndef SIGN_SERVER_H
 #define SIGN_SERVER_H
@@ -33,10 +33,11 @@ void server_renew(struct server *server);
 void server_tick(struct server *server);
 
 /**
- * Decides one request of user @uid: the reply's code, and its payload (to be freed) in @payload.
+ * Decides one request of user @uid, with a 0 after the last byte, which is changed: the reply's code, and its
+ * payload (to be freed) in @payload.
  * This is the whole policy without the socket, for tests and fuzzers.
  */
-int server_answer(struct server *server, uid_t uid, const char *request, size_t bytes, char **payload,
+int server_answer(struct server *server, uid_t uid, char *request, size_t bytes, char **payload,
     size_t *payload_bytes, struct err *err);
 
 #endif

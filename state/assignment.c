@@ -4,17 +4,19 @@
 
 #include "lib/cleanup.h"
 #include "state/inside.h"
+#include "state/notes.h"
 #include "state/seen.h"
 
 static const char ASSIGNMENTS[] =
     "SELECT ecu, hardware, target, sha256, length, format, correlation, created_at,"
-    " in_flight_at FROM assignment"
+    " in_flight_at, number FROM assignment"
     " WHERE device = ?1 ORDER BY ecu";
 static const char ASSIGNMENT_ADD[] =
     "INSERT INTO assignment (device, ecu, hardware, target, sha256, length, format, correlation,"
-    " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    " created_at, number) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+    " (SELECT assigned FROM fleet WHERE one = 1))";
+static const char NUMBER_NEXT[] = "UPDATE fleet SET assigned = assigned + 1 WHERE one = 1";
 static const char ASSIGNMENT_CLOSE[] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2";
-static const char UNREAD[] = "SELECT COUNT(*) FROM assignment WHERE device = ?1 AND in_flight_at = 0";
 static const char IN_FLIGHT[] =
     "UPDATE assignment SET in_flight_at = ?2 WHERE device = ?1 AND in_flight_at = 0";
 static const char USERS[] =
@@ -32,6 +34,7 @@ state_assignments(
     struct state *state, const char *device, struct assignment **out, size_t *count, struct err *err)
 {
 	AUTO(free_p) struct assignment *list = NULL;
+	int64_t read_at, read_to = state_read_to(state, device, &read_at);
 	struct rows *s;
 	int r;
 
@@ -54,6 +57,9 @@ state_assignments(
 		db_copy(s, 6, one->correlation, sizeof(one->correlation));
 		one->created_at = db_number(s, 7);
 		one->in_flight_at = db_number(s, 8);
+		one->number = db_number(s, 9);
+		if (one->in_flight_at == 0 && one->number <= read_to)
+			one->in_flight_at = read_at ? read_at : one->created_at;
 		(*count)++;
 	}
 	db_done(s);
@@ -73,8 +79,11 @@ changed(struct state *state, const char *device, int r, struct err *err)
 int
 state_assignment_add(struct state *state, const char *device, const struct assignment *a, struct err *err)
 {
-	int r = db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware, a->target,
-	    a->sha256, a->length, a->format, a->correlation, a->created_at);
+	int r = db_change(state->db, NUMBER_NEXT, err, "");
+
+	if (r >= 0)
+		r = db_change(state->db, ASSIGNMENT_ADD, err, "sssssissi", device, a->ecu, a->hardware,
+		    a->target, a->sha256, a->length, a->format, a->correlation, a->created_at);
 
 	return changed(state, device, state_answer(r, STATE_NONE), err);
 }
@@ -85,16 +94,6 @@ state_assignment_close(struct state *state, const char *device, const char *ecu,
 	int r = db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu);
 
 	return changed(state, device, state_answer(r, STATE_NONE), err);
-}
-
-int
-state_assignments_unread(struct state *state, const char *device, struct err *err)
-{
-	struct rows *rows;
-	int64_t count;
-	int r = db_query(state->db, UNREAD, &rows, err, "s", device);
-
-	return r < 0 || (r = state_number(rows, &count, err)) < 0 ? r : (int)count;
 }
 
 int

@@ -23,6 +23,7 @@ struct assignment {
 	char correlation[STATE_CORRELATION_MAX];
 	int64_t created_at;
 	int64_t in_flight_at; /**< when the device may first have read of it; 0: not yet */
+	int64_t number;       /**< grows with each assignment of the fleet; not to be set */
 };
 
 /** Open assignments, ordered by ECU; the caller frees @out. */
@@ -33,9 +34,8 @@ int state_assignment_add(
     struct state *state, const char *device, const struct assignment *assignment, struct err *err);
 int state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err);
 
-/** How many are open that the device cannot have read of. */
-int state_assignments_unread(struct state *state, const char *device, struct err *err);
-/** From now on it may have read of all that are open. STATE_NONE: it might before. */
+/** From now on it may have read of all that are open, and that is stored. STATE_NONE: it might before. What
+ * devices read is noted first: see state/reads.h. */
 int state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err);
 
 /** Lines "DEVICE ECU installed" and "DEVICE ECU assigned" of all who run or should run @target. */

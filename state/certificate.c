@@ -4,6 +4,7 @@
 #include "state/inside.h"
 
 static const char CERTIFICATES[] = "SELECT serial FROM certificate WHERE device = ?1 ORDER BY serial";
+static const char CERTIFICATE_NUMBERS[] = "SELECT number FROM certificate WHERE device = ?1 ORDER BY number";
 static const char CERTIFICATE_ADD[] = "INSERT INTO certificate (device, serial, added_at, number)"
 				      " VALUES (?1, ?2, ?3, (SELECT numbers FROM fleet WHERE one = 1))"
 				      " ON CONFLICT (device, serial) DO NOTHING";
@@ -52,6 +53,21 @@ int
 state_certificates(struct state *state, const char *device, state_name_fn each, void *context, struct err *err)
 {
 	return state_each_text(state, CERTIFICATES, device, each, context, err);
+}
+
+int
+state_certificate_numbers(struct state *state, const char *device, int (*each)(int64_t number, void *context),
+    void *context, struct err *err)
+{
+	struct rows *rows;
+	int r = db_query(state->db, CERTIFICATE_NUMBERS, &rows, err, "s", device);
+
+	if (r < 0)
+		return r;
+	while ((r = db_next(rows, err)) > 0 && (r = each(db_number(rows, 0), context)) == 0)
+		;
+	db_done(rows);
+	return r;
 }
 
 int

@@ -16,6 +16,10 @@
 int
 state_certificates(struct state *state, const char *device, state_name_fn each, void *context, struct err *err);
 
+/** The same with their numbers. */
+int state_certificate_numbers(struct state *state, const char *device,
+    int (*each)(int64_t number, void *context), void *context, struct err *err);
+
 int state_certificate_add(
     struct state *state, const char *device, const char *serial, int64_t now, struct err *err);
 int state_certificate_remove(struct state *state, const char *device, const char *serial, struct err *err);

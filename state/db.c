@@ -27,7 +27,9 @@ struct rows {
 struct db {
 	sqlite3 *sqlite;
 	struct rows *statements[BUCKETS];
-	int depth; /* of transactions */
+	int depth;          /* of transactions */
+	bool may_be_behind; /* the outermost need not wait for the disk */
+	bool is_behind;     /* that is how SQLite commits now */
 	int64_t rollbacks;
 };
 
@@ -151,11 +153,25 @@ bind(struct rows *rows, const char *format, va_list args)
 	return r;
 }
 
+/* Not to be set within a transaction. */
+static int
+set_behind(struct db *db, bool is_behind, struct err *err)
+{
+	int r = db_script(db, is_behind ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL", err);
+
+	if (r == 0)
+		db->is_behind = is_behind;
+	return r;
+}
+
 static int
 start(struct db *db, const char *sql, struct rows **out, struct err *err, const char *format, va_list args)
 {
 	int r = find(db, sql, out, err);
 
+	/* A commit that has to wait never does not, whatever went wrong after the last one that had not to. */
+	if (r == 0 && db->is_behind && !db->may_be_behind)
+		r = set_behind(db, false, err);
 	if (r < 0)
 		return r;
 	assert(!(*out)->is_open); /* a statement within itself would lose its place */
@@ -272,6 +288,21 @@ db_begin(struct db *db, struct err *err)
 	return 0;
 }
 
+int
+db_begin_behind(struct db *db, struct err *err)
+{
+	int r;
+
+	if (db->depth)
+		return db_begin(db, err);
+	if ((r = set_behind(db, true, err)) < 0)
+		return r;
+	db->may_be_behind = true;
+	if ((r = db_begin(db, err)) < 0)
+		db->may_be_behind = false;
+	return r;
+}
+
 static void
 take_back(struct db *db)
 {
@@ -286,13 +317,11 @@ take_back(struct db *db)
 	}
 }
 
-int
-db_end(struct db *db, int r, struct err *err)
+static int
+end(struct db *db, int r, struct err *err)
 {
 	int kept;
 
-	assert(db->depth > 0);
-	db->depth--;
 	if (r >= 0) {
 		kept = db_change(db, db->depth ? RELEASE : COMMIT, err, "");
 		if (kept >= 0)
@@ -300,6 +329,17 @@ db_end(struct db *db, int r, struct err *err)
 		r = kept;
 	}
 	take_back(db);
+	return r;
+}
+
+int
+db_end(struct db *db, int r, struct err *err)
+{
+	assert(db->depth > 0);
+	db->depth--;
+	r = end(db, r, err);
+	if (db->depth == 0)
+		db->may_be_behind = false;
 	return r;
 }
 

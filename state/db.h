@@ -41,6 +41,9 @@ int db_script(struct db *db, const char *text, struct err *err);
  */
 int db_begin(struct db *db, struct err *err);
 int db_end(struct db *db, int r, struct err *err);
+/** The same for what may be lost with the power: its commit does not wait for the disk, the next one that does
+ * has it too. Within another transaction it is a part of that. */
+int db_begin_behind(struct db *db, struct err *err);
 
 /** How many transactions were taken back, nested ones too: what was remembered of the database may be wrong
  * then. */

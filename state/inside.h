@@ -26,10 +26,12 @@ struct state_epoch {
 };
 
 struct seen;
+struct reads;
 
 struct state {
 	struct db *db;
 	struct seen *seen;     /**< what is noted in memory (notes.h) */
+	struct reads *reads;   /**< the same (reads.h) */
 	int64_t needs;         /**< see state_needs() */
 	int64_t certificates;  /**< see state_certificate_changes() */
 	int64_t log_end;       /**< see state_log_size(); as of log_rollbacks, when it is known */

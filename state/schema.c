@@ -146,7 +146,12 @@ static const char *const steps[] = {
 	 "ALTER TABLE group_order DROP COLUMN members;"
 	 "UPDATE receipt SET result = 2, text = 'passed over: otafs was replaced meanwhile' WHERE result = 0;"
 	 "UPDATE group_order SET phase = CASE phase WHEN 0 THEN 3 ELSE 4 END WHERE phase < 2;"
-	 "DROP INDEX receipt_result;"),
+	 "DROP INDEX receipt_result;"
+	 /* What is assigned gets numbers of its own, since there is much of it; see state/reads.h. */
+	 "ALTER TABLE fleet ADD COLUMN assigned BIGINT NOT NULL DEFAULT 1;"
+	 "ALTER TABLE fleet ADD COLUMN read_to BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE fleet ADD COLUMN is_clean SMALLINT NOT NULL DEFAULT 1;"
+	 "ALTER TABLE assignment ADD COLUMN number BIGINT NOT NULL DEFAULT 1;"),
 };
 
 #define STEPS ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -8,13 +8,8 @@
 #include "state/inside.h"
 #include "state/notes.h"
 
-/** Slots of the table by id, a power of two, so that few ids share one. */
-#define SLOTS 1024
-
 struct seen {
-	struct note notes[STATE_SEEN_MAX];
-	short slots[SLOTS]; /* 1 + the first note, 0: none */
-	int count;
+	struct noted *notes;
 	int64_t since; /* when the first of them was made */
 };
 
@@ -36,7 +31,9 @@ int
 notes_open(struct state *state, struct err *err)
 {
 	state->seen = calloc(1, sizeof(*state->seen));
-	return state->seen ? 0 : err_set(err, ENOMEM, "no memory for signs of life");
+	if (state->seen)
+		state->seen->notes = noted_new(STATE_SEEN_MAX, sizeof(struct note));
+	return state->seen && state->seen->notes ? 0 : err_set(err, ENOMEM, "no memory for signs of life");
 }
 
 void
@@ -44,36 +41,19 @@ notes_close(struct state *state)
 {
 	struct err ignored;
 
-	if (state->seen)
+	if (!state->seen)
+		return;
+	if (state->seen->notes)
 		state_seen_flush(state, &ignored);
+	noted_free(state->seen->notes);
 	free(state->seen);
 	state->seen = NULL;
-}
-
-/* FNV-1a. */
-static short *
-slot_of(struct seen *seen, const char *device)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *device; device++)
-		hash = (hash ^ (unsigned char)*device) * 16777619u;
-	return &seen->slots[hash % SLOTS];
-}
-
-static struct note *
-find(struct seen *seen, const char *device)
-{
-	for (int at = *slot_of(seen, device); at; at = seen->notes[at - 1].next)
-		if (!strcmp(seen->notes[at - 1].device, device))
-			return &seen->notes[at - 1];
-	return NULL;
 }
 
 const struct note *
 notes_find(const struct state *state, const char *device)
 {
-	return state->seen ? find(state->seen, device) : NULL;
+	return state->seen ? noted_find(state->seen->notes, device) : NULL;
 }
 
 static void
@@ -88,7 +68,7 @@ clear(struct note *note)
 void
 notes_forget(struct state *state, const char *device)
 {
-	struct note *note = find(state->seen, device);
+	struct note *note = noted_find(state->seen->notes, device);
 
 	if (note)
 		clear(note);
@@ -100,22 +80,17 @@ static struct note *
 note_of(struct state *state, const char *device, int64_t now)
 {
 	struct seen *seen = state->seen;
-	struct note *note = find(seen, device);
+	struct note *note = noted_find(seen->notes, device);
 	struct err ignored;
-	short *slot;
 
 	if (note)
 		return note;
-	if (seen->count == STATE_SEEN_MAX && state_seen_flush(state, &ignored) < 0)
+	if (seen->notes->count == STATE_SEEN_MAX && state_seen_write(state, &ignored) < 0)
 		return NULL;
-	if (seen->count == 0)
+	if (seen->notes->count == 0)
 		seen->since = now;
-	note = &seen->notes[seen->count++];
-	snprintf(note->device, sizeof(note->device), "%s", device);
+	note = noted_add(seen->notes, device);
 	clear(note);
-	slot = slot_of(seen, device);
-	note->next = *slot;
-	*slot = (short)seen->count;
 	return note;
 }
 
@@ -124,39 +99,51 @@ note_of(struct state *state, const char *device, int64_t now)
 static int
 write_note(struct state *state, const struct note *note, struct err *err)
 {
-	int r = db_change(state->db, SEEN, err, "siis", note->device, note->seen_at, note->polls, note->digest);
+	const char *device = note->key.device;
+	int r = db_change(state->db, SEEN, err, "siis", device, note->seen_at, note->polls, note->digest);
 
 	if (r >= 0 && note->counter >= 0)
-		r = db_change(state->db, COUNTED, err, "si", note->device, note->counter);
+		r = db_change(state->db, COUNTED, err, "si", device, note->counter);
 	return r < 0 ? r : 0;
+}
+
+int
+state_seen_write(struct state *state, struct err *err)
+{
+	struct noted *notes = state->seen->notes;
+	int count = notes->count < STATE_SEEN_SLICE ? notes->count : STATE_SEEN_SLICE, r;
+
+	if (count == 0)
+		return 0;
+	if ((r = db_begin_behind(state->db, err)) < 0)
+		return r;
+	for (int i = 0; r == 0 && i < count; i++)
+		r = write_note(state, noted_at(notes, i), err);
+	if ((r = db_end(state->db, r, err)) < 0)
+		return r;
+	noted_drop(notes, count);
+	return notes->count > 0;
 }
 
 int
 state_seen_flush(struct state *state, struct err *err)
 {
-	struct seen *seen = state->seen;
 	int r;
 
-	if (seen->count == 0)
-		return 0;
-	if ((r = db_begin(state->db, err)) < 0)
-		return r;
-	for (int i = 0; r == 0 && i < seen->count; i++)
-		r = write_note(state, &seen->notes[i], err);
-	if ((r = db_end(state->db, r, err)) < 0)
-		return r;
-	memset(seen->slots, 0, sizeof(seen->slots));
-	seen->count = 0;
-	return 0;
+	while ((r = state_seen_write(state, err)) > 0)
+		;
+	return r;
 }
 
 bool
 state_seen_is_due(const struct state *state, int64_t now)
 {
 	const struct seen *seen = state->seen;
+	int count = seen->notes->count;
 
 	/* Made in the future: the clock was ahead. */
-	return seen->count > 0 && (now >= seen->since + STATE_SEEN_SECONDS || now < seen->since);
+	return count > STATE_SEEN_MAX / 4 ||
+	       (count > 0 && (now >= seen->since + STATE_SEEN_SECONDS || now < seen->since));
 }
 
 /* -- what is told -- */
@@ -194,7 +181,7 @@ int
 state_manifest_taken(struct state *state, const char *device, const char *primary, int64_t counter,
     const char *digest, struct err *err)
 {
-	struct note *note = find(state->seen, device);
+	struct note *note = noted_find(state->seen->notes, device);
 	int r = db_change(state->db, TAKEN, err, "ss", device, digest);
 
 	if (r >= 0 && counter >= 0)
@@ -210,7 +197,7 @@ state_manifest_taken(struct state *state, const char *device, const char *primar
 int
 state_polls(struct state *state, const char *device, int64_t polls, struct err *err)
 {
-	struct note *note = find(state->seen, device);
+	struct note *note = noted_find(state->seen->notes, device);
 	int r = db_change(state->db, POLLS, err, "si", device, polls);
 
 	if (note)
@@ -221,7 +208,7 @@ state_polls(struct state *state, const char *device, int64_t polls, struct err *
 int
 state_counters_reset(struct state *state, const char *device, struct err *err)
 {
-	struct note *note = find(state->seen, device);
+	struct note *note = noted_find(state->seen->notes, device);
 	int r;
 
 	if (note) {

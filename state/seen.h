@@ -13,10 +13,12 @@
 #include "lib/err.h"
 #include "state/state.h"
 
-/** Devices that are noted before they are written. */
-#define STATE_SEEN_MAX 250
-/** The oldest note is written after so many seconds. */
+/** Devices that are noted before they are written: what many thousand tell in a second, 3 MB. */
+#define STATE_SEEN_MAX 16384
+/** The oldest note is written after so many seconds, or when a quarter of the room is taken. */
 #define STATE_SEEN_SECONDS 5
+/** Devices that are written in one transaction: some milliseconds. */
+#define STATE_SEEN_SLICE 100
 
 /** Notes that @device handed something in. */
 int state_device_seen(struct state *state, const char *device, int64_t now, struct err *err);
@@ -40,8 +42,10 @@ int state_polls(struct state *state, const char *device, int64_t polls, struct e
 /** Forgets the counters of all ECUs, and the last manifest: the next one counts, whatever its counter. */
 int state_counters_reset(struct state *state, const char *device, struct err *err);
 
-/** Writes what is noted, in one transaction. To be called before devices are looked for by when they were seen,
- * and when state_seen_is_due(). */
+/** Writes what is noted about STATE_SEEN_SLICE devices, without waiting for the disk. 1: there is more, 0, or
+ * -errno. To be called when state_seen_is_due(). */
+int state_seen_write(struct state *state, struct err *err);
+/** Writes all of it. To be called before devices are looked for by when they were seen. */
 int state_seen_flush(struct state *state, struct err *err);
 bool state_seen_is_due(const struct state *state, int64_t now);
 

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "state/inside.h"
+#include "state/notes.h"
 
 static const char UNDERWAY[] = "SELECT (SELECT COUNT(*) FROM assignment WHERE device = ?1),"
-			       " (SELECT COUNT(*) FROM assignment WHERE device = ?1 AND in_flight_at > 0),"
+			       " (SELECT COUNT(*) FROM assignment WHERE device = ?1 AND"
+			       " (in_flight_at > 0 OR number <= ?2)),"
 			       " (SELECT COUNT(*) FROM schedule WHERE device = ?1)";
 static const char STANDING[] = "UPDATE device SET status = ?2 WHERE id = ?1";
 /* A range of device_status. */
@@ -15,10 +17,11 @@ static const char STANDINGS[] = "SELECT status, COUNT(*) FROM device GROUP BY st
 int
 state_underway(struct state *state, const char *device, struct state_underway *out, struct err *err)
 {
+	int64_t at, read_to = state_read_to(state, device, &at);
 	struct rows *s;
 	int r;
 
-	if ((r = db_query(state->db, UNDERWAY, &s, err, "s", device)) < 0)
+	if ((r = db_query(state->db, UNDERWAY, &s, err, "si", device, read_to)) < 0)
 		return r;
 	r = db_next(s, err);
 	if (r > 0) {

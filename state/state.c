@@ -20,7 +20,7 @@ state_open(const char *path, struct state **out, struct err *err)
 	if ((r = db_open(path, &state->db, err)) < 0)
 		return r;
 	if ((r = schema_migrate(state->db, err)) < 0 || (r = state_fleet_init(state, err)) < 0 ||
-	    (r = notes_open(state, err)) < 0)
+	    (r = notes_open(state, err)) < 0 || (r = reads_open(state, err)) < 0)
 		return err_context(err, r, "%s", path);
 	*out = MOVE(state);
 	return 0;
@@ -32,6 +32,7 @@ state_free(struct state *state)
 	if (!state)
 		return;
 	notes_close(state);
+	reads_close(state);
 	db_free(state->db);
 	free(state);
 }
@@ -46,6 +47,12 @@ int
 state_begin(struct state *state, struct err *err)
 {
 	return db_begin(state->db, err);
+}
+
+int
+state_begin_behind(struct state *state, struct err *err)
+{
+	return db_begin_behind(state->db, err);
 }
 
 int

@@ -32,6 +32,8 @@ void state_freep(struct state **state);
  * failure. They nest: an inner one can be taken back alone, and is on disk with the outermost. */
 int state_begin(struct state *state, struct err *err);
 int state_end(struct state *state, int r, struct err *err);
+/** The same for what may be lost with the power: it does not wait for the disk. */
+int state_begin_behind(struct state *state, struct err *err);
 
 /** How many rows were inserted, changed or deleted since it was opened, also those that were taken back: what
  * is not counted has written nothing. */

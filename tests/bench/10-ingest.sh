@@ -1,23 +1,19 @@
 #!/bin/sh
-# A commit of many objects by the way of the spool, against `ostree pull-local` of the same one with full verification.
-# Both write durably into a new repository, in turns; the fastest of each counts. FILES and ROUNDS may be set.
-# pull-local hardlinks what it can; ours are always copies, so that nobody who may write into a drop changes what is served. So
-# there is a second row with the drop on a filesystem of its own, /dev/shm, where both copy.
-set -eu
-case "${1:-}" in
---help | -h)
-	echo "usage: BENCH=FOLDER-OF-THE-BENCH-PROGRAMS 10-ingest.sh"
-	exit 0
-	;;
-esac
-FILES=${FILES:-46000}
+# A commit of 10,000 objects by the way of the spool, beside `ostree pull-local` of the same one: both write durably into a new
+# repository, in turns. FILES and ROUNDS may be set.
+# pull-local links what it can, and with --untrusted it verifies what it links. Ours are always verified copies, so that nobody who
+# may write into a drop changes what is served. So there is a row with the drop on a filesystem of its own, /dev/shm, where all copy.
+# shellcheck source=tests/bench/lib.sh disable=SC2154,SC2317 # functions are called by name
+. "$(dirname "$0")/lib.sh"
+
+FILES=${FILES:-9000}
 ROUNDS=${ROUNDS:-3}
-T=$(mktemp -d "${TMPDIR:-/tmp}/otafs-bench.XXXXXX")
 elsewhere=$(mktemp -d "${SHM:-/dev/shm}/otafs-bench.XXXXXX")
-trap 'rm -rf "$T" "$elsewhere"' EXIT
-trap 'exit 130' INT TERM
+cleanup "rm -rf $elsewhere"
+round=0
 
 # An image's files: most are small, a few are large, half of a file compresses well. One folder for ten files.
+mkdir "$T/tree"
 perl -e '
 	my ($top, $files) = @ARGV;
 	srand(1);
@@ -28,44 +24,39 @@ perl -e '
 		my $noise = join("", map { pack("L", rand(2 ** 32)) } 1 .. $bytes / 8);
 		open(my $file, ">", "$folder/$i") or die;
 		print $file "file $i\n", $noise, substr("all work and no play " x ($bytes / 40 + 1), 0, $bytes / 2);
-	}' "$(mkdir "$T/tree" && echo "$T/tree")" "$FILES"
+	}' "$T/tree" "$FILES"
 ostree --repo="$T/drop" init --mode=archive
-ostree --repo="$T/drop" commit -b app --owner-uid=0 --owner-gid=0 "$T/tree" >/dev/null
-# Nothing is removed before the end: ext4 makes files many times slower for minutes where files were removed.
-sync
-
-now() { date +%s.%N; }
-lower() { awk -v a="$1" -v b="$2" 'BEGIN { print (a == "" || b < a) ? b : a }'; }
-
-# compare DROP HOW
-compare() {
-	drop=$1
-	ours=
-	theirs=
-	peak=0
-	for round in $(seq "$ROUNDS"); do
-		mkdir "$T/repository-$2-$round"
-		ostree --repo="$T/pulled-$2-$round" init --mode=archive
-		sync
-		# shellcheck disable=SC2046 # three words
-		set -- "$1" "$2" $("$BENCH/ingest" "$T/repository-$2-$round" "$drop")
-		ours=$(lower "$ours" "$3")
-		objects=$4
-		[ "$5" -lt "$peak" ] || peak=$5
-		sync
-		start=$(now)
-		ostree --repo="$T/pulled-$2-$round" pull-local --untrusted "$drop" app >/dev/null
-		took=$(echo "$(now) $start" | awk '{ printf "%.2f", $1 - $2 }')
-		theirs=$(lower "$theirs" "$took")
-		echo "# $2, round $round: ingest $3 s, ostree pull-local $took s"
-	done
-	ostree --repo="$T/repository-$2-$round/ostree" fsck -q >/dev/null
-	echo "$ours $theirs $objects $peak $(du -sm "$drop" | cut -f 1) $2" | awk '{
-		printf "ingest of %d objects, %d MiB, %s: %.2f s; ostree pull-local --untrusted: %.2f s; ratio %.2f (goal <= 1.2)\n",
-		    $3, $5, $6, $1, $2, $1 / $2
-		printf "peak memory of the ingest: %.1f MiB (goal <= 64)\n", $4 / 1024
-	}'
-}
-compare "$T/drop" same-filesystem
+ostree --repo="$T/drop" commit -b app --owner-uid=0 --owner-gid=0 "$T/tree" >/dev/null || exit 1
 cp -r "$T/drop" "$elsewhere/drop"
-compare "$elsewhere/drop" other-filesystem
+
+# ours DROP: seconds; leaves the number of objects and the peak of memory in $T/objects and $T/peak. Nothing is removed before the end:
+# ext4 makes files many times slower for minutes where files were removed.
+ours() {
+	round=$((round + 1))
+	mkdir "$T/ours-$round"
+	sync
+	"$BENCH/ingest" "$T/ours-$round" "$1" >"$T/ours.out" || exit 1
+	cut -d ' ' -f 2 "$T/ours.out" >"$T/objects"
+	cut -d ' ' -f 3 "$T/ours.out" >>"$T/peak"
+	cut -d ' ' -f 1 "$T/ours.out"
+}
+# theirs DROP [OPTION]: seconds of pull-local
+theirs() {
+	round=$((round + 1))
+	ostree --repo="$T/theirs-$round" init --mode=archive
+	sync
+	from=$(now_us)
+	# shellcheck disable=SC2086 # none or one
+	ostree --repo="$T/theirs-$round" pull-local ${2:-} "$1" app >/dev/null || exit 1
+	echo "$from $(now_us)" | awk '{ printf "%.2f\n", ($2 - $1) / 1e6 }'
+}
+compare() {
+	rounds "$ROUNDS" "ours $2" "theirs $2 ${3:-}"
+	row "publish: a commit of $(cat "$T/objects") objects, $1" "$4" "$figure" "$reference" s "${5:-}"
+}
+compare "beside pull-local --untrusted" "$T/drop" --untrusted "<= 1.2" "which verifies and links"
+compare "from another filesystem, beside pull-local --untrusted" "$elsewhere/drop" --untrusted "<= 1.2" "which verifies and copies"
+compare "beside pull-local" "$T/drop" "" "" "which reads nothing, and links"
+ok "and libostree finds it whole" ostree --repo="$T/ours-1/ostree" fsck -q
+row "publish: memory of an import" "<= 64" "$(sort -n "$T/peak" | tail -n 1 | awk '{ printf "%.1f", $1 / 1024 }')" "" "MiB at most"
+finish

@@ -1,49 +1,97 @@
 #!/bin/sh
-# Reports and documents per second at the files of the tree, without TLS: DEVICES (4000) of them, one ECU each, real signatures. One after
-# another each report is a commit of its own; at once they share commits. The same with a disk that takes SYNC_MS (2) longer for a sync,
-# as disks do that do not keep what they have when the power goes.
-# shellcheck source=tests/integration/lib.sh disable=SC2119
-. "$(dirname "$0")/../integration/lib.sh"
+# What devices report, through ota-gate's socket and so without TLS: DEVICES (4000) of them, one ECU each, real signatures, 64 at once, in ROUNDS
+# (5). Unchanged manifests, of which nothing is to be written; changed ones, each durable before its answer, which take turns with SQLite
+# alone writing the same rows in batches of 64 (batch.c). The same with a disk that takes SYNC_MS (2) longer for a sync, as disks do
+# that do not keep what they have when the power goes.
+# shellcheck source=tests/bench/lib.sh disable=SC2034,SC2119,SC2154
+. "$(dirname "$0")/lib.sh"
 
 DEVICES=${DEVICES:-4000}
+ROUNDS=${ROUNDS:-5}
 SYNC_MS=${SYNC_MS:-2}
 round=0
-syncs=$T/syncs
 settings
-start_signd && start_watcher || exit 1
-# begin MS: otafs with a disk that is slower by that
-begin() {
-	: >"$syncs"
-	chmod 666 "$syncs"
-	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="$1" SLOW_SYNC_LOG="$syncs" "$OTA_BIN/otafs" -c "$conf"
-	needs 10 test -e "$T/mount/README"
+start_signd && start_watcher && begin_otafs || exit 1
+start gate "$OTA_BIN/ota-gate" -c "$conf"
+needs 10 test -S "$T/gate.sock"
+
+# load THREADS SOCKET COMMAND [OPTION...]: how many a second
+load() {
+	load_threads=$1 load_mount=$2 load_command=$3
+	shift 3
+	"$OTA_LOAD" -n "$DEVICES" -t "$load_threads" "$@" "$load_mount" "$load_command" |
+		sed -n "s|^$load_command: $DEVICES of $DEVICES in .*: \([0-9]*\)/s|\1|p"
 }
-# row WHAT DEVICES THREADS MOUNT COMMAND [OPTION...]: how many a second, and how many syncs it took
-row() {
-	what=$1 n=$2 threads=$3 mount=$4 command=$5
-	shift 5
-	before=$(wc -l <"$syncs")
-	rate=$("$OTA_LOAD" -n "$n" -t "$threads" "$@" "$mount" "$command" | sed -n "s|^$command: \([0-9]*\) of .*: \([0-9]*\)/s|\2/s (\1)|p")
-	echo "manifests: $what: $rate, $(($(wc -l <"$syncs") - before)) syncs"
+# hand_in THREADS [OPTION...]: manifests; adds their rate to $T/rate and what each took of the processors to $T/us
+hand_in() {
+	hand_threads=$1
+	shift
+	hand_us=$(cpu_us otafs gate)
+	load "$hand_threads" "$T/gate.sock" manifests -g "$@" >>"$T/rate"
+	echo $((($(cpu_us otafs gate) - hand_us) / DEVICES)) >>"$T/us"
 }
-# reports DISK
-reports() {
-	round=$((round + 1))
-	row "$1, changed, one after another" $((DEVICES / 4)) 1 "$T/mount" manifests -r $round
-	round=$((round + 1))
-	row "$1, changed, 64 at once" "$DEVICES" 64 "$T/mount" manifests -r $round
-	row "$1, unchanged, one after another" $((DEVICES / 4)) 1 "$T/mount" manifests -r $round -c $((round + 100))
-	row "$1, unchanged, 64 at once" "$DEVICES" 64 "$T/mount" manifests -r $round -c $((round + 200))
-	round=$((round + 300))
+changed() {
+	round=$((round + 1000))
+	hand_in "$1" -r $round
+}
+unchanged() {
+	counter=$((counter + 1))
+	hand_in 64 -r $round -c $counter
+}
+# alone: SQLite, on a copy of the database on the same disk
+alone() {
+	"$BENCH/batch" "$T/alone.db" "$DEVICES" "$round" >"$T/alone"
+	sed -n 's|^batch: \([0-9]*\)/s, .*|\1|p' "$T/alone" >>"$T/rate.alone"
+	sed -n 's|^batch: .*, \(.*\) us .*|\1|p' "$T/alone" >>"$T/us.alone"
+}
+begin_figures() {
+	rm -f "$T/rate" "$T/us" "$T/rate.alone" "$T/us.alone"
 }
 
-begin 0
-row "registrations, 64 at once" "$DEVICES" 64 "$T/mount" register
-reports "this disk"
-"$OTA_LOAD" -n "$DEVICES" -t 64 "$T/mount" certify >/dev/null
-row "GET targets.json, first time, signed" "$DEVICES" 64 "$T/web/www" get
-row "GET targets.json, again, by the kernel" "$DEVICES" 64 "$T/web/www" get
+row "registrations, 64 at once" "" "$(load 64 "$T/mount" register)" "" "/s"
+load 64 "$T/mount" certify >/dev/null
+changed 64
 stop otafs
-begin "$SYNC_MS"
-reports "a disk $SYNC_MS ms slower"
+cp "$T/state/otafs.db" "$T/alone.db"
+begin_otafs
+verify=$("$BENCH/batch" "$T/alone.db" "$DEVICES" 1 verify | sed -n 's/^verify: \([0-9.]*\) .*/\1/p')
+
+# Of the kernel: what ota-gate's threads open for the first time is behind them.
+counter=$((round + 1))
+hand_in 64 -r $round -c $counter
+asked=$(requests full write) read=$(requests full read) opened=$(requests full open) looked=$(requests full lookup)
+unchanged
+# status/metrics itself is read with two lookups, an open and its reads.
+figure=$((($(requests full write) - asked) * 100 / DEVICES))
+row "unchanged: writes to the tree" "= 100" $figure "" "for 100 reports"
+figure=$((($(requests full open) - opened + $(requests full lookup) - looked) * 100 / DEVICES))
+row "unchanged: opens and lookups" "= 0" $figure "" "for 100 reports"
+
+begin_figures
+from=$(syncs)
+for n in $(seq "$ROUNDS"); do unchanged; done
+row "unchanged, through the gate" ">= 5000" "$(median <"$T/rate")" "" "/s"
+row "unchanged, processor time of otafs and ota-gate" "" "$(median <"$T/us")" "$(perl -e "print 2 * $verify")" us \
+	"the reference: to verify its two signatures"
+row "unchanged: syncs" "" $((($(syncs) - from) * 1000 / (ROUNDS * DEVICES))) "" "for 1000 reports" "when each was seen, by the way"
+
+begin_figures
+from=$(syncs)
+for n in $(seq "$ROUNDS"); do
+	changed 64
+	alone
+done
+row "changed, through the gate" ">= 0.5" "$(median <"$T/rate")" "$(median <"$T/rate.alone")" "/s" "SQLite alone, the same rows"
+row "changed, processor time of otafs and ota-gate" "" "$(median <"$T/us")" "$(perl -e "print 2 * $verify + $(median <"$T/us.alone")")" us \
+	"the reference: SQLite alone, and to verify its two signatures"
+row "changed: syncs" "" $((($(syncs) - from) * 1000 / (ROUNDS * DEVICES))) "" "for 1000 reports"
+
 stop otafs
+begin_otafs "$SYNC_MS"
+begin_figures
+changed 64
+row "changed, a disk that is $SYNC_MS ms slower" "" "$(median <"$T/rate")" "" "/s"
+begin_figures
+DEVICES=$((DEVICES / 10))
+changed 1
+row "changed, one after another, that disk" "" "$(median <"$T/rate")" "" "/s"

@@ -2,7 +2,8 @@
 # What each web server (SERVERS: lighttpd nginx apache) gives DEVICES (200) that keep their connections, another device each request, from
 # otafs and from plain files, in ROUNDS (5) that take turns: documents that have not changed, and the first after a change. Then whole polls as
 # aktualizr makes them, each request over a new connection: the processor time of all programs together against the server's alone when it
-# has plain files to answer from.
+# has plain files to answer from. Last GETS (100000) of 8 devices whose assignments change as fast as they can be: none torn, none older than
+# what was acknowledged before it was asked for.
 # shellcheck source=tests/bench/lib.sh disable=SC2034,SC2119,SC2154
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/bench/web.sh
@@ -10,6 +11,7 @@
 
 DEVICES=${DEVICES:-200}
 ROUNDS=${ROUNDS:-5}
+GETS=${GETS:-100000}
 export OPENSSL_CONF=/dev/null
 all="web gate otafs signd"
 counter=1
@@ -35,17 +37,22 @@ unchanged() {
 		"$((ROUNDS * DEVICES * 21)) GETs"
 	compare "GET targets.json, unchanged" 0.95
 }
+# order WHAT: to all devices
+order() {
+	echo "$1" >"$T/mount/groups/crowd/assign" && wait_for 30 is_settled && quiet
+}
 # change: of all devices; sets what has been counted until it was done
 change() {
-	echo "$what" >"$T/mount/groups/crowd/assign" && wait_for 30 is_settled
+	order "$what" || bad=1
 	asked=$((asked - $(requests))) rows=$((rows - $(written))) synced=$((synced - $(syncs)))
 }
 is_settled() {
-	! head -n 1 "$T/mount/groups/crowd/assign" | grep -q "running"
+	! grep -q "being worked off" "$T/mount/groups/crowd/assign"
 }
 # first: after each change of all devices each is asked for once
 first() {
 	forget
+	bad=
 	what="one 1.0"
 	asked=0 rows=0 synced=0
 	for round in $(seq "$ROUNDS"); do
@@ -54,13 +61,22 @@ first() {
 		ask plain plain "-n $DEVICES" get $document
 		[ "$what" = "cancel!" ] && what="one 1.0" || what="cancel!"
 	done
+	# Nothing is open for who comes after.
+	[ "$what" = "one 1.0" ] || order "$what"
 	gets=$((ROUNDS * DEVICES))
-	row "$WEB: GET targets.json, first after a change: requests to otafs" "<= 4" "$(perl -e "print $asked / $gets")" "" requests/GET
-	row "$WEB: GET targets.json, first after a change: written rows" "= 0" "$(perl -e "print $rows / $gets")" "" rows/GET "$synced syncs"
+	[ -z "$bad" ] || asked=nothing # and so no figure
+	row "$WEB: GET targets.json, first after a change: requests to otafs" "<= 4" "$(per_get "$asked")" "" requests/GET
+	row "$WEB: GET targets.json, first after a change: written rows" "= 0" "$(per_get "$rows")" "" rows/GET "$synced syncs"
 	compare "GET targets.json, first after a change" 0.4
 }
-# polls: nothing new
+# per_get COUNT
+per_get() {
+	perl -e "printf '%s', '$1' / $gets unless '$1' eq 'nothing'"
+}
+# polls: nothing new, and all was told before
 polls() {
+	ask web "$all" "-n $((DEVICES / 4)) -c $((counter + 1))" poll
+	quiet
 	forget
 	rows=$(written)
 	synced=$(syncs)
@@ -81,6 +97,19 @@ connections() {
 	row "$WEB: a new connection with a client certificate" "" "$(median <"$T/us.plain")" "" "us of the server"
 }
 
+# said BEFORE AFTER: the number between the two in what the hammer printed; nothing when it broke off
+said() {
+	[ -z "$ended" ] || sed -n "s/.*$1\([0-9]*\)$2.*/\1/p" "$T/hammer.out"
+}
+hammer() {
+	"$OTA_HAMMER" -r "$GETS" "$T/mount" "$T/pki" "$web_port" one 1.0 >"$T/hammer.out"
+	ended=$(grep '^hammer: ' "$T/hammer.out")
+	told=$(sed 's/^hammer: //; s/ in .*failed; /, /' "$T/hammer.out")
+	row "$WEB: torn answers under a writer at full speed" "= 0" "$(said ': ' ' torn')" "" answers "$told"
+	row "$WEB: stale answers under a writer at full speed" "= 0" "$(said ', ' ' stale')" "" answers
+	row "$WEB: failed answers under a writer at full speed" "= 0" "$(said ', ' ' failed')" "" answers
+}
+
 # Apache's mod_qos counts no further.
 settings "device_requests_per_minute = 32767" "device_connections = 20000" "spool_quiet_seconds = 1"
 start_signd && start_watcher && begin_otafs || exit 1
@@ -96,6 +125,7 @@ for WEB in ${SERVERS:-lighttpd nginx apache}; do
 	first
 	polls
 	connections
-	stop web
 	stop plain
+	hammer
+	stop web
 done

@@ -1,14 +1,14 @@
 /*
  * Fills a new database with a fleet, by the way that otafs goes: fleet FILE DEVICES. Each device has a
- * certificate, a primary and a secondary ECU that told what they run, a name, a tag and a line of history; one
- * of a hundred has an open assignment. Ids are "veh-" and eight hexadecimal digits that are spread like a hash.
+ * certificate, a primary and a secondary ECU that told what they run, a name, a tag and a line of history.
+ * Nothing is assigned: otafs would end what is not published. Ids are "veh-" and eight hexadecimal digits that
+ * are spread like a hash.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "state/assignment.h"
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/ecu.h"
@@ -41,20 +41,6 @@ add_ecu(struct state *state, const char *device, int position, const char *hardw
 }
 
 static int
-add_assignment(struct state *state, const char *device, struct err *err)
-{
-	struct assignment assignment = { .hardware = "qemux86-64",
-		.target = "app-2.0",
-		.format = "OSTREE",
-		.correlation = "urn:here-ota:mtu:bench",
-		.created_at = NOW };
-
-	snprintf(assignment.ecu, sizeof(assignment.ecu), "%s-0", device);
-	snprintf(assignment.sha256, sizeof(assignment.sha256), "%s", hash);
-	return state_assignment_add(state, device, &assignment, err);
-}
-
-static int
 add_device(struct state *state, unsigned number, struct err *err)
 {
 	char id[32], ecu[48], serial[32], text[64];
@@ -71,8 +57,6 @@ add_device(struct state *state, unsigned number, struct err *err)
 	    (r = state_device_primary(state, id, ecu, err)) < 0 ||
 	    (r = state_device_name(state, id, text, NOW, err)) < 0 ||
 	    (r = state_tag_put(state, id, "region", number % 3 ? "EU" : "US", err)) < 0)
-		return r;
-	if (number % 100 == 0 && (r = add_assignment(state, id, err)) < 0)
 		return r;
 	return state_happened(state,
 	    &(struct happening){

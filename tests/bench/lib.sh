@@ -14,8 +14,9 @@ BENCH_JSON=${BENCH_JSON:-/dev/null}
 # GOAL is ">= N", "<= N", "= N" or "" (there is none): of FIGURE / REFERENCE, or of FIGURE itself where REFERENCE is "".
 # So "0.5 of what plain files give": row "nginx: first GET" ">= 0.5" 4100 8000 "GET/s"; "no request": row "nginx: warm GET" "= 0" 0 "" requests
 row() {
-	jq -cn --arg script "${0##*/}" --arg name "$1" --arg goal "$2" --arg figure "$3" --arg reference "${4:-}" --arg unit "${5:-}" \
+	jq -rn -L "$(dirname "$0")" --arg script "${0##*/}" --arg name "$1" --arg goal "$2" --arg figure "$3" --arg reference "${4:-}" --arg unit "${5:-}" \
 		--arg note "${6:-}" '
+		include "line";
 		def number($what): if . == "" then null else tonumber? // error("row \($name): \($what) \(.)") end;
 		($figure | number("figure")) as $f | ($reference | number("reference")) as $r |
 		(if $r == null then null elif $r == 0 then (if $f == 0 then 1 else 1e9 end) else $f / $r end) as $ratio |
@@ -24,8 +25,9 @@ row() {
 		{script: $script, name: $name, goal: $goal, figure: $f, reference: $r, unit: $unit, ratio: $ratio, note: $note,
 			pass: (if $g == null or $held == null then (if $goal == "" then null else false end)
 				elif $g.op == ">=" then $held >= ($g.n | tonumber)
-				elif $g.op == "<=" then $held <= ($g.n | tonumber) else $held == ($g.n | tonumber) end)}' |
-		tee -a "$BENCH_JSON" | jq -r -f "$(dirname "$0")/line.jq"
+				elif $g.op == "<=" then $held <= ($g.n | tonumber) else $held == ($g.n | tonumber) end)} | tojson, line' | {
+		IFS= read -r row_json && printf '%s\n' "$row_json" >>"$BENCH_JSON" && cat
+	}
 }
 
 # ---- counts
@@ -47,9 +49,21 @@ begin_otafs() {
 	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
 	needs 10 test -e "$T/web/www/alive"
 }
-# syncs: of begin_otafs
+# syncs: of the database of begin_otafs. What otafs tells others in files, it tells by its clock.
 syncs() {
-	wc -l <"$T/syncs"
+	grep -c '/otafs\.db' "$T/syncs" || :
+}
+
+# quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted
+quiet() {
+	quiet_was=
+	for _ in $(seq 150); do
+		quiet_is="$(written) $(syncs)"
+		[ "$quiet_is" != "$quiet_was" ] || return 0
+		quiet_was=$quiet_is
+		sleep 0.2
+	done
+	return 1
 }
 
 # ---- processor time and memory
@@ -59,7 +73,7 @@ family() {
 	for family_pid in "$@"; do
 		echo "$family_pid"
 		# shellcheck disable=SC2046 # one word each
-		family $(pgrep -P "$family_pid")
+		family $(cat "/proc/$family_pid"/task/*/children 2>/dev/null)
 	done
 }
 # cpu_us NAME...: microseconds of processor time that programs of start() and all their children have had, ended threads included
@@ -77,6 +91,29 @@ resident_kb() {
 	for resident_pid in $(family $(cat "$T/$1.pid")); do
 		sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
 	done | sort -n | tail -n 1
+}
+
+# ---- fleets
+
+# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. A million takes minutes, so all scripts of one run share
+# it, in $BENCH_FLEETS.
+fleet() {
+	fleet_of=${BENCH_FLEETS:-$T}/fleet-$1.db
+	[ -e "$fleet_of" ] || "$BENCH/fleet" "$fleet_of" "$1" || exit 1
+	rm -rf "$T/state"
+	mkdir "$T/state"
+	cp --reflink=auto "$fleet_of" "$T/state/otafs.db"
+	chown -R 64102 "$T/state"
+}
+# some_devices N FORMAT [HOW_MANY (500)]: that many of a fleet of N, spread over all of it, as FORMAT has the id (%1$s) and the serial number of the
+# certificate (%2$s). None that is in a fleet of 1,000 as well: the signer remembers what it has signed for it.
+some_devices() {
+	perl -e 'my ($n, $format, $some) = @ARGV;
+		my $from = $n > 1000 ? 1000 : 0;
+		for my $i (0 .. $some - 1) {
+			my $number = ($from + int($i * ($n - $from) / $some)) * 2654435761 % 2 ** 32;
+			printf "$format\n", sprintf("veh-%08x", $number), sprintf("%016X", $number);
+		}' "$1" "$2" "${3:-500}"
 }
 
 # ---- figures

@@ -17,6 +17,10 @@ mkdir -p "$(dirname "$out")"
 rows=$out.rows
 : >"$rows"
 export BENCH_JSON="$rows"
+BENCH_FLEETS=$(mktemp -d "${TMPDIR:-/tmp}/otafs-bench.XXXXXX")
+export BENCH_FLEETS
+trap 'rm -rf "$BENCH_FLEETS"' EXIT
+trap 'exit 130' INT TERM
 here=$(dirname "$0")
 begin=$(date +%s)
 status=0
@@ -43,7 +47,7 @@ jq -s --argjson machine "$(machine)" --arg seconds "$(($(date +%s) - begin))" --
 {
 	jq -r '"\(.machine.cpu), \(.machine.cpus) processors, \(.machine.memory), \(.machine.kernel), \(.machine.filesystem); \(.seconds) s; load \(.machine.load)"' "$out.json"
 	printf '%-4s  %-72s  %-8s  %-10s  %-10s  %-7s  %s\n' "" row goal figure reference ratio unit
-	jq -r '.rows[]' "$out.json" | jq -r -f "$here/line.jq"
+	jq -r -L "$here" 'include "line"; .rows[] | line' "$out.json"
 	jq -r '[.rows[] | select(.pass != null)] | "\(map(select(.pass)) | length) of \(length) goals reached"' "$out.json"
 } >"$out.txt"
 echo

@@ -147,6 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	AUTO(json_decref_p) json_t *director = NULL;
 	json_t *shown[LINES_MAX] = { NULL };
 	char *lines[LINES_MAX + 1], *rest = text;
+	static struct form form;
 	struct err err = { 0 };
 	int count = 0, good = 0;
 
@@ -167,8 +168,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			break;
 	}
 	if (good && catalog_end(catalog, &err) == 0 &&
-	    json_read(lines[count - 1], strlen(lines[count - 1]), "director", &director, &err) == 0) {
-		int r = catalog_check(catalog, "car7", director, NOW, &err);
+	    json_read(lines[count - 1], strlen(lines[count - 1]), "director", &director, &err) == 0 &&
+	    form_read(ROLE_TARGETS, lines[count - 1], &form, &err) == 0) {
+		int r = catalog_check(catalog, &form, NOW, &err);
 
 		assert(r == 0 || *err.text);
 		if (r == 0)

@@ -3,7 +3,8 @@
  * folders.
  *
  * Each line of the input is a request; its first character says whose: "o"tafs, "w"atcher, or "r"oot. A line
- * "rF" or "rf" finishes the root that was begun last in the image or the director repository. Whatever is
+ * "rF" or "rf" finishes the root that was begun last in the image or the director repository; one that starts
+ * with "d", or "e" from the watcher, has documents of the director, with tabs for newlines. Whatever is
  * answered: roots only grow by one, the ones before stay byte for byte, what has to stay on line does, and a
  * signed document verifies.
  */
@@ -19,6 +20,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "sign/canonical.h"
 #include "sign/envelope.h"
 #include "sign/journal.h"
 #include "sign/key.h"
@@ -176,23 +178,49 @@ check_roots(const int before[REPOSITORY_COUNT])
 	}
 }
 
-/* Only the one who may got a signature, and it is good. */
+/* The signature is good, and of what was asked for. The envelope, to be released. */
+static json_t *
+check_envelope(enum repository repository, int role, const json_t *signed_part, const char *envelope)
+{
+	AUTO(json_decref_p) json_t *root = newest_root(repository);
+	json_t *file;
+	struct err err;
+
+	assert(role > ROLE_ROOT);
+	assert(json_read(envelope, strlen(envelope), "answer", &file, &err) == 0);
+	assert(envelope_verify_role(file, root, (enum role)role, "answer", &err) == 0);
+	assert(json_equal(json_object_get(file, "signed"), signed_part));
+	return file;
+}
+
+/* Only the one who may got a signature. */
 static void
 check_signed(uid_t uid, enum repository repository, const json_t *request, const char *payload)
 {
-	AUTO(json_decref_p) json_t *root = newest_root(repository);
-	AUTO(json_decref_p) json_t *file = NULL;
 	int role = role_of(json_text(request, "role"));
-	struct err err;
+	json_t *file = check_envelope(repository, role, json_object_get(request, "signed"), payload);
 
-	assert(uid == (repository == REPOSITORY_IMAGE ? WATCHER : OTAFS) && role > ROLE_ROOT);
-	assert(json_read(payload, strlen(payload), "answer", &file, &err) == 0);
-	assert(envelope_verify_role(file, root, (enum role)role, "answer", &err) == 0);
-	assert(json_equal(json_object_get(file, "signed"), json_object_get(request, "signed")));
-	if (repository == REPOSITORY_IMAGE && role == ROLE_TARGETS) {
+	assert(uid == WATCHER && repository == REPOSITORY_IMAGE);
+	if (role == ROLE_TARGETS) {
 		json_decref(signer.targets);
 		signer.targets = MOVE(file);
 	}
+	json_decref(file);
+}
+
+/* One document of the director that was signed: @line was ROLE ROOT EPOCH TEXT. */
+static void
+check_director_line(const char *line, const char *envelope)
+{
+	AUTO(json_decref_p) json_t *signed_part = NULL;
+	AUTO(free_p) char *canonical = NULL;
+	AUTO(free_p) char *role = strndup(line, strcspn(line, " "));
+	const char *text = strchr(line, '{');
+	struct err err;
+
+	assert(text && json_read(text, strlen(text), "text", &signed_part, &err) == 0);
+	assert(canonical_write(signed_part, &canonical, NULL, &err) == 0 && !strcmp(canonical, text));
+	json_decref(check_envelope(REPOSITORY_DIRECTOR, role_of(role), signed_part, envelope));
 }
 
 static void
@@ -259,6 +287,36 @@ ask(uid_t uid, const char *line, size_t line_bytes)
 	check_answer(uid, request, code, payload);
 }
 
+/* Documents of the director. */
+static void
+ask_director(uid_t uid, const char *line, size_t line_bytes)
+{
+	AUTO(free_p) char *lines = put_time_in(line, line_bytes);
+	AUTO(free_p) char *request = NULL;
+	AUTO(free_p) char *payload = NULL;
+	char *rest = lines, *answers, *asked, *answered;
+	struct err err = { 0 };
+	size_t n = 0;
+
+	for (char *at = lines; *at; at++)
+		*at = *at == '\t' ? '\n' : *at;
+	assert(asprintf(&request, "director\n%s", lines) > 0);
+	signer.is_changed = true;
+	if (server_answer(signer.server, uid, request, strlen(request), &payload, &n, &err) < 0) {
+		assert(*err.text);
+		return;
+	}
+	assert(n == strlen(payload) && n > 0 && payload[n - 1] == '\n');
+	answers = payload;
+	while ((answered = strsep(&answers, "\n")) && answers) {
+		asked = strsep(&rest, "\n");
+		assert(asked && strchr(answered, ' '));
+		assert(uid == OTAFS || *answered == '-');
+		if (!strncmp(answered, "0 ", 2))
+			check_director_line(asked, answered + 2);
+	}
+}
+
 /* The administrator has the begun root finished, with the keys that are here. */
 static void
 finish(enum repository repository)
@@ -315,6 +373,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			finish(at[1] == 'F' ? REPOSITORY_IMAGE : REPOSITORY_DIRECTOR);
 		else if (n == 2 && at[0] == 'o' && at[1] == 'S')
 			show();
+		else if (n > 1 && (*at == 'd' || *at == 'e'))
+			ask_director(*at == 'd' ? OTAFS : WATCHER, at + 1, n - 1);
 		else if (n > 1)
 			ask(*at == 'o' ? OTAFS : *at == 'w' ? WATCHER : 0, at + 1, n - 1);
 	}

@@ -208,7 +208,7 @@ ok "eight readers at one moment get the answer of one commit" raced
 
 # -- the www view --
 ok "it is read-only" refuses "Read-only file system" mkdir "$w/devices/x"
-ok "it has nothing but what devices may read" is "$(ls "$w" | tr '\n' ' ')" "alive devices repo treehub "
+ok "it has nothing but what devices may read" is "$(ls "$w" | tr '\n' ' ')" "alive devices generations repo treehub "
 ok "devices are reached by certificate, not listed" is "$(ls "$w/devices")" ""
 ok "an unknown certificate is not there" not test -e "$w/devices/car7/FF"
 ok "all of it may be read" is "$(stat -c %A "$docs/targets.json") $(stat -c %A "$docs")" "-r--r--r-- dr-xr-xr-x"
@@ -317,9 +317,9 @@ ok "while those of the full tree are seen by the same count" test \
 object=$(cd "$T/repository/ostree" && find objects -type f -print -quit)
 mine=$w/devices/car7/$serial
 ok "a device has a way to the OSTree repository" cmp "$mine/treehub/$object" "$T/repository/ostree/$object"
-ok "which is a link" is "$(readlink "$mine/treehub")" ../../../treehub
+ok "which is a link" is "$(readlink "$mine/treehub")" ../../../../treehub
 ok "and one to the binary targets" is "$(readlink "$mine/repo/targets") $(ls -d "$mine/repo/targets/")" \
-	"../../../../repo/targets $mine/repo/targets/"
+	"../../../../../repo/targets $mine/repo/targets/"
 ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | tr -s '\n' ' ')" \
 	"$mine: director est repo treehub $mine/repo: delegations targets "
 ok "two hundred reads by that way cost the daemon nothing" test "$(count_replies read_200 "$mine/treehub/$object")" -le 2

@@ -61,6 +61,38 @@ ok "large ones wait for room" is "$(gate large 10 4000000)" "200:10"
 memory "and the memory has its bound" below "$(resident VmHWM)" 28
 memory "and goes back" below "$(resident VmRSS)" 16
 
+# ---- what it costs
+# asked: how many lookups, opens and writes the kernel has asked of the tree so far
+asked() {
+	awk -F'[" ]' '$2 == "full" && $4 ~ /^(lookup|open|write)$/ { n[$4] = $NF } END { print n["lookup"] + n["open"], n["write"] }' \
+		"$T/mount/status/metrics"
+}
+# of_that ONE TWO THREE: how many they are more than before, without what asking takes
+of_that() {
+	echo "$(($5 - 2 * $3 + $1)) $(($6 - $4))"
+}
+one=$(asked)
+two=$(asked)
+for n in 1 2 3 4 5 6 7 8 9 10; do gate ask 1 "count$n"; done >"$T/counted"
+three=$(asked)
+# shellcheck disable=SC2086 # one word each
+ok "a request is one write and one read of the tree: no lookup, no open" is "$(of_that $one $two $three)" "0 10"
+ok "and handed in" is "$(events car1 'count[0-9]*')" 10
+# shellcheck disable=SC2016 # is Perl
+ok "a name that the tree does not have is not handed in" says "No such file" perl -e '
+	open my $f, "+<", $ARGV[0] or die "$!\n";
+	for my $line ("car0/0B/events", "car0/0A/nothing", ".series/1", "car0", "", "../README") {
+		syswrite $f, "$line\n[]"; sysseek $f, 0, 0;
+		defined sysread $f, my $answer, 4096 and die "$line: $answer\n";
+		$!{ENOENT} or die "$line: $!\n"; sysseek $f, 0, 0;
+	}
+	print "No such file\n"' "$T/mount/gate/.series/test"
+ok "what is not handed in is not there" is "$(events car0 count)" 0
+stop otafs
+start_otafs
+ok "it goes on with a tree that was mounted anew" says "^Status: 200" gate ask 0 anew
+ok "in which that is" is "$(events car0 anew)" 1
+
 # ---- its end
 mkfifo "$T/rest"
 gate halves 0 half <"$T/rest" >"$T/halves" &

@@ -28,8 +28,8 @@ log=$T/keys/signatures
 cat >"$T/asker" <<'EOF'
 use strict;
 use Socket;
-# asker SOCKET UID [COUNT]: requests as lines on standard input; prints "CODE PAYLOAD" for each. With COUNT the one request is
-# sent so often, %d in it counting up, and only the seconds are told.
+# asker SOCKET UID [COUNT]: requests as lines on standard input, "director ROLE ROOT EPOCH TEXT" for a document of the director;
+# prints "CODE PAYLOAD" for each. With COUNT the one request is sent so often, %d in it counting up, and only the seconds are told.
 my ($path, $uid, $count) = @ARGV;
 $) = "$uid $uid";
 $( = $uid;
@@ -37,7 +37,13 @@ $( = $uid;
 socket(my $fd, PF_UNIX, SOCK_STREAM, 0) or die;
 connect($fd, pack_sockaddr_un($path)) or die "$path: $!";
 sub take { my ($n, $data) = (shift, ""); while (length $data < $n) { sysread($fd, $data, $n - length $data, length $data) or die "closed" } $data }
-sub ask { my $out = pack("N/a", shift); while (length $out) { substr($out, 0, syswrite($fd, $out)) = "" } take(unpack("N", take(4))) }
+sub give { my $out = pack("N/a", shift); while (length $out) { substr($out, 0, syswrite($fd, $out)) = "" } take(unpack("N", take(4))) }
+sub ask {
+	my $request = shift;
+	return give($request) if $request !~ s/^director /director\n/;
+	my $reply = give("$request\n");
+	return unpack("l>", $reply) == 0 && substr($reply, 4) =~ /^(-?[0-9]+) (.*)\n$/ ? pack("l>a*", $1, $2) : $reply;
+}
 use Time::HiRes "time";
 while (my $request = <STDIN>) {
 	chomp $request;
@@ -55,13 +61,14 @@ answers() { # answers CODE PATTERN: to the request on standard input
 }
 # document FILTER [REQUEST FILTER]: a request for director targets of car1 that would be signed, changed by jq filters
 document() {
-	jq -nc --arg later "$(date -u -d '+3 days' +%Y-%m-%dT%H:%M:%SZ)" --argjson targets "$(jq '.signed.targets' "$T/shown.json")" \
+	jq -ncS --arg later "$(date -u -d '+3 days' +%Y-%m-%dT%H:%M:%SZ)" --argjson targets "$(jq '.signed.targets' "$T/shown.json")" \
 		--argjson epoch "$(jq .director.epoch "$T/keys/ledger.json")" --argjson root "$root" "
 		(\$targets[\"app-2\"] | {length, hashes, custom: {ecuIdentifiers: {\"car1-ecu\": {hardwareId: \"qemux86-64\"}},
 			targetFormat: \"OSTREE\", uri: null}}) as \$entry |
 		{operation: \"sign\", repository: \"director\", role: \"targets\", root: \$root, epoch: \$epoch, signed: {_type: \"Targets\",
-			version: 500, expires: \$later, custom: {deviceId: \"car1\"}, targets: {\"app-2\": \$entry}} } |
-		(.signed |= ($1)) | ${2:-.}"
+			version: 500, expires: \$later, custom: {correlationId: \"urn:1\", deviceId: \"car1\"}, targets: {\"app-2\": \$entry}} } |
+		(.signed |= ($1)) | if .signed.targets == {} then del(.signed.custom.correlationId) else . end | ${2:-.}" |
+		sed 's/^{"epoch":\([^,]*\),"operation":"sign","repository":"director","role":"\([a-z]*\)","root":\([^,]*\),"signed":\(.*\)}$/director \2 \3 \1 \4/'
 }
 gets() { # gets CODE PATTERN FILTER [REQUEST FILTER]
 	document "$3" "${4:-.}" >"$T/request"
@@ -122,18 +129,19 @@ ok "other content of one that was" gets -1 "car1: app-2: the image repository ha
 ok "another length" gets -1 "car1: app-2: the image repository has another length" '.targets["app-2"].length = 5'
 ok "for other hardware" gets -1 'car1: app-2: is not for hardware id "rpi4"' \
 	'.targets["app-2"].custom.ecuIdentifiers["car1-ecu"].hardwareId = "rpi4"'
-ok "for no ECU at all" gets -1 "car1: app-2: has no ecuIdentifiers" '.targets["app-2"].custom.ecuIdentifiers = {}'
+ok "for no ECU at all" gets -22 "targets: is not of the form that is signed" '.targets["app-2"].custom.ecuIdentifiers = {}'
 ok "another format" gets -1 "another targetFormat" '.targets["app-2"].custom.targetFormat = "BINARY"'
-ok "from another address" gets -1 "car1: app-2: has an address of its own" '.targets["app-2"].custom.uri = "http://evil/"'
-ok "delegations of the director" gets -1 "car1: targets: a director delegates nothing" '.delegations = {roles: [{name: "evil"}]}'
+ok "from another address" gets -22 "not of the form .*http://evil/" '.targets["app-2"].custom.uri = "http://evil/"'
+ok "delegations of the director" gets -22 "not of the form .*delegations" '.delegations = {roles: [{name: "evil"}]}'
 ok "a version that was retired" gets -1 "car1: old-1: is not in the image repository" \
-	".targets = {\"old-1\": ($(jq -c '.signed.targets["old-1"] | {length, hashes, custom: {ecuIdentifiers: {"car1-ecu": {hardwareId: "qemux86-64"}}}}' "$T/before.json"))}"
+	".targets = {\"old-1\": ($(jq -c '.signed.targets["old-1"] | {length, hashes, custom: {ecuIdentifiers: {"car1-ecu": {hardwareId: "qemux86-64"}}, targetFormat: "BINARY", uri: null}}' "$T/before.json"))}"
 ok "a version below the last" gets -116 "targets of car1: version 2 is below" '.version = 2'
 ok "the epoch of an older state" gets -116 "the fleet's state is older than what was signed" . ".epoch -= 1"
 ok "a version that is not above its epoch" gets -22 "version 500 is not above the epoch 500" . ".epoch = 500"
 ok "another root's" gets 4 "there is a newer root" . ".root += 1"
-ok "no root told" gets -74 '"root" is missing' . "del(.root)"
-ok "no epoch told" gets -74 '"epoch" is missing' . "del(.epoch)"
+ok "no root told" gets -22 "documents of the director are asked for as texts" . "del(.root)"
+ok "an epoch that is none" gets -22 "a line is no ROLE ROOT EPOCH TEXT" . '.epoch = "x"'
+ok "more than is known" gets -22 "not of the form .*more" '.more = 1'
 ok "ten years of life" gets -22 "lives longer than the 7 days" '.expires = "2036-11-27T00:00:00Z"'
 ok "of the past" gets -22 "expires in the past" '.expires = "2020-01-01T00:00:00Z"'
 ok "an id that is no device's" gets -22 "\\.\\./car1|device" '.custom.deviceId = "../car1"'

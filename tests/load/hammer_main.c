@@ -346,9 +346,10 @@ run(struct hammer *hammer, size_t gets, struct err *err)
 		pthread_join(threads[i], NULL);
 	if ((r = settle(hammer, &changes, &versions, err)) < 0)
 		return r;
+	if (started < hammer->writers || hammer->has_failed)
+		return err_set(err, EIO, "a writer gave up");
 	report(hammer, gets, seconds, changes, versions);
-	return started < hammer->writers || hammer->has_failed || hammer->torn || hammer->stale ||
-	       hammer->failed;
+	return hammer->torn || hammer->stale || hammer->failed;
 }
 
 static void

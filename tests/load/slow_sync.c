@@ -1,7 +1,7 @@
 /*
  * For LD_PRELOAD: every fsync and fdatasync takes SLOW_SYNC_MS longer, and is noted in the file SLOW_SYNC_LOG
- * as "BEGIN END", microseconds of the clock that nobody sets. So a program can be held against what was on disk
- * when it answered, and against a disk that is not as fast as this one.
+ * as "BEGIN END FILE", microseconds of the clock that nobody sets. So a program can be held against what was on
+ * disk when it answered, and against a disk that is not as fast as this one.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,14 +20,18 @@ now_us(void)
 }
 
 static void
-note(long long begin)
+note(long long begin, int synced)
 {
+	char link[64], file[512] = { 0 };
 	const char *path = getenv("SLOW_SYNC_LOG");
 	int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
 
 	if (fd < 0)
 		return;
-	dprintf(fd, "%lld %lld\n", begin, now_us());
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", synced);
+	if (readlink(link, file, sizeof(file) - 1) < 0)
+		file[0] = '?';
+	dprintf(fd, "%lld %lld %s\n", begin, now_us(), file);
 	close(fd);
 }
 
@@ -43,7 +47,7 @@ slowly(const char *name, int fd)
 	if (ms)
 		usleep((useconds_t)atoi(ms) * 1000);
 	r = sync_now(fd);
-	note(begin);
+	note(begin, fd);
 	return r;
 }
 

@@ -57,7 +57,7 @@ make(struct batch_job *job, struct core *core, struct err *err)
 		sem_post(&making->test->entered);
 		sem_wait(&making->test->go_on);
 	}
-	core_changed(core, "devices", "car7");
+	core_device_named(core, "car7");
 	snprintf(id, sizeof(id), "new-%d", making->number);
 	if ((r = state_device_add(core->state, id, 1, err)) != 0)
 		return r;

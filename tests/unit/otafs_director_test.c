@@ -98,6 +98,31 @@ has_the_same_bytes_on_every_read_and_after_a_restart(void **state)
 	}
 }
 
+/* From the node id alone, for a read long after its lookup. */
+static void
+is_made_again_as_long_as_its_version_is_the_newest(void **state)
+{
+	struct fixture *f = *state;
+	struct inode_id id = { .kind = INODE_DOCUMENT, .role = ROLE_SNAPSHOT };
+	AUTO(free_p) char *first = document(f, ROLE_SNAPSHOT);
+	AUTO(free_p) char *again = NULL;
+	char *none = NULL;
+	struct err err = { 0 };
+	size_t bytes;
+
+	id.number = (uint32_t)f->device.number;
+	id.version = (uint32_t)version_of(f);
+	assert_int_equal(director_again(&f->core, &id, &again, &bytes, &err), 0);
+	assert_string_equal(again, first);
+	assert_int_equal(bytes, strlen(first));
+	assert_int_equal(fixture_assign(f, "app 1.0", &err), 0);
+	assert_int_equal(director_again(&f->core, &id, &none, &bytes, &err), -ENODATA);
+	assert_reason(err, "it is of an older version");
+	id.number++;
+	assert_int_equal(director_again(&f->core, &id, &none, &bytes, &err), -ENODATA);
+	assert_null(none);
+}
+
 static void
 counts_versions_up_with_each_change(void **state)
 {
@@ -592,6 +617,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SIGNED(has_the_same_bytes_on_every_read_and_after_a_restart),
+		SIGNED(is_made_again_as_long_as_its_version_is_the_newest),
 		SIGNED(counts_versions_up_with_each_change),
 		SIGNED(ends_the_update_that_the_signer_refuses),
 		SIGNED(ends_no_update_for_what_was_refused_before),

@@ -1,15 +1,18 @@
-/* What a device may have read of is noted before it is served. */
+/* What a device may have read of is noted before it is served, and stored later. A real signer signs. */
 #include "otafs/flight.h"
 
 #include "otafs/assign.h"
 #include "otafs/node.h"
 #include "otafs/standing.h"
+#include "state/reads.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/utc.h"
 
 static void
 find(struct fixture *f, enum view view, const char *path, struct node *node)
@@ -17,6 +20,22 @@ find(struct fixture *f, enum view view, const char *path, struct node *node)
 	struct err err = { 0 };
 
 	assert_int_equal(node_find(&f->core, view, path, 0, node, &err), 0);
+}
+
+/* As a web server does; what node_build() comes to. */
+static int
+look(struct fixture *f, const char *path)
+{
+	struct material material;
+	struct err err = { 0 };
+	struct node node;
+	int r;
+
+	find(f, VIEW_WWW, path, &node);
+	assert_int_equal(node_gather(&node, &material, &err), 0);
+	r = node_build(&node, &material, &err);
+	node_discard(&node, &material);
+	return r;
 }
 
 static int64_t
@@ -32,76 +51,168 @@ in_flight_at(struct fixture *f)
 }
 
 static int
+told(struct fixture *f)
+{
+	return fixture_told(f, "in flight: the device may have read of urn:here-ota:mtu:");
+}
+
+/* As another start finds it: without what is only noted. */
+static void
+is_stored(struct fixture *f, bool is_expected)
+{
+	struct state *other;
+	AUTO(free_p) struct assignment *open = NULL;
+	struct err err = { 0 };
+	size_t count;
+
+	assert_int_equal(state_open(f->config.state, &other, &err), 0);
+	assert_int_equal(state_assignments(other, "car7", &open, &count, &err), 0);
+	assert_int_equal(count > 0 && open[0].in_flight_at > 0, is_expected);
+	state_free(other);
+}
+
+static int
 setup(void **state)
 {
 	struct err err = { 0 };
 	struct fixture *f;
 
-	if (fixture_setup(state) != 0)
+	if (fixture_setup_with_signer(state) != 0)
 		return -1;
 	f = *state;
-	f->core.roots.count = 1; /* of which nothing is read here */
 	return state_certificate_add(f->core.state, "car7", "0A", 1, &err);
 }
 
-static int
-teardown(void **state)
-{
-	((struct fixture *)*state)->core.roots.count = 0;
-	return fixture_teardown(state);
-}
+#define TARGETS "devices/car7/0A/director/targets.json"
 
 static void
-notes_the_first_look_of_the_web_server_only(void **state)
+notes_the_first_look_of_the_web_server_without_a_write(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = { 0 };
-	struct node node;
+	int64_t rows;
 
-	find(f, VIEW_WWW, "devices/car7/0A/director/targets.json", &node);
-	assert_false(node_is_noted(&node)); /* nothing is open */
+	assert_int_equal(look(f, TARGETS), 0); /* nothing is open */
+	assert_int_equal(state_reads(f->core.state), 0);
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
-	assert_true(node_is_noted(&node));
+	rows = state_changes(f->core.state);
 	assert_int_equal(in_flight_at(f), 0);
-	assert_int_equal(node_note(&node, &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
 	assert_true(in_flight_at(f) > 0);
-	assert_false(node_is_noted(&node));
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(state_changes(f->core.state), rows);
+	is_stored(f, false);
 }
 
 static void
 does_not_note_what_others_read(void **state)
 {
+	static const char *const paths[] = { "devices/car7/0A/director/timestamp.json",
+		"devices/car7/0A/director/snapshot.json", "devices/car7/0A/director/1.root.json",
+		"devices/car7/0A/director" };
 	struct fixture *f = *state;
+	AUTO(free_p) char *content = NULL;
+	struct err err = { 0 };
+	struct node node;
+	struct stat st;
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	find(f, VIEW_FULL, "devices/car7/director/targets.json", &node);
+	assert_int_equal(node_stat(&node, &st, &content, &err), 0);
+	assert_non_null(strstr(content, "app-2.0"));
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_int_equal(look(f, paths[i]), 0);
+	assert_int_equal(in_flight_at(f), 0);
+}
+
+/* The kernel holds up the acknowledgement, not the lookup: so it must not come to the device. */
+static void
+does_not_hand_out_what_was_taken_back_while_it_was_made(void **state)
+{
+	struct fixture *f = *state;
+	struct material material;
 	struct err err = { 0 };
 	struct node node;
 
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
-	find(f, VIEW_FULL, "devices/car7/director/targets.json", &node);
-	assert_false(node_is_noted(&node));
-	find(f, VIEW_WWW, "devices/car7/0A/director/timestamp.json", &node);
-	assert_false(node_is_noted(&node));
-	find(f, VIEW_WWW, "devices/car7/0A/director/1.root.json", &node);
-	assert_false(node_is_noted(&node));
-	find(f, VIEW_WWW, "devices/car7/0A/director", &node);
-	assert_false(node_is_noted(&node));
+	find(f, VIEW_WWW, TARGETS, &node);
+	assert_int_equal(node_gather(&node, &material, &err), 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), 0);
+	assert_int_equal(node_build(&node, &material, &err), NODE_CHANGED);
+	assert_null(material.content);
+	node_discard(&node, &material);
+	assert_int_equal(state_reads(f->core.state), 0);
 }
 
 static void
-tells_it_once_and_changes_the_status(void **state)
+is_not_taken_back_once_it_was_read(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = { 0 };
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), -EBUSY);
+	assert_int_equal(fixture_assign(f, "cancel!", &err), 0);
+	assert_int_equal(fixture_told(f, "cancelled"), 1);
+}
+
+static void
+is_told_once_when_somebody_comes_to_the_device(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	struct node node;
 	int64_t first;
 
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
-	assert_int_equal(flight_note(&f->core, "car7", 1000, &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
 	first = in_flight_at(f);
-	assert_int_equal(first, 1000);
-	assert_int_equal(flight_note(&f->core, "car7", 2000, &err), 0);
-	assert_int_equal(in_flight_at(f), 1000);
-	assert_int_equal(fixture_told(f, "in flight: the device may have read of urn:here-ota:mtu:"), 1);
+	find(f, VIEW_FULL, "devices/car7", &node);
+	assert_string_equal(node.device.status, STANDING_IN_FLIGHT);
+	is_stored(f, true);
+	assert_int_equal(told(f), 1);
+	assert_int_equal(look(f, TARGETS), 0);
+	find(f, VIEW_FULL, "devices/car7", &node);
+	flight_flush(&f->core);
+	assert_int_equal(state_reads(f->core.state), 0);
+	assert_int_equal(told(f), 1);
+	assert_int_equal(in_flight_at(f), first);
+}
+
+static void
+is_stored_by_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	flight_flush(&f->core);
+	assert_int_equal(state_reads(f->core.state), 0);
+	is_stored(f, true);
+	assert_int_equal(told(f), 1);
 	fixture_load(f);
 	assert_string_equal(f->device.status, STANDING_IN_FLIGHT);
+}
+
+/* A batch may take it back with what it stored it for. */
+static void
+is_stored_again_after_it_was_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(state_begin(f->core.state, &err), 0);
+	flight_store(&f->core, "car7");
+	assert_int_equal(state_end(f->core.state, -EIO, &err), -EIO);
+	assert_true(in_flight_at(f) > 0);
+	assert_int_equal(told(f), 0);
+	flight_store(&f->core, "car7");
+	is_stored(f, true);
+	assert_int_equal(told(f), 1);
 }
 
 /* It is another update: the device knows nothing of it yet. */
@@ -112,23 +223,58 @@ begins_anew_with_the_next_update(void **state)
 	struct err err = { 0 };
 
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
-	assert_int_equal(flight_note(&f->core, "car7", 1000, &err), 0);
-	assert_int_equal(state_assignment_close(f->core.state, "car7", "prim", &err), 0);
-	assert_false(flight_is_due(&f->core, "car7"));
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(fixture_assign(f, "cancel!", &err), 0);
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
-	assert_true(flight_is_due(&f->core, "car7"));
 	assert_int_equal(in_flight_at(f), 0);
+	flight_flush(&f->core);
+	assert_int_equal(in_flight_at(f), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_true(in_flight_at(f) > 0);
 }
 
 static void
-notes_nothing_where_nothing_is_open(void **state)
+keeps_what_is_open_apart_over_a_clean_end(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = { 0 };
 
-	assert_false(flight_is_due(&f->core, "car7"));
-	assert_int_equal(flight_note(&f->core, "car7", 1000, &err), 0);
-	assert_int_equal(fixture_told(f, "in flight"), 0);
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	flight_close(&f->core);
+	fixture_reopen(f);
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_false(flight_catch_up(&f->core));
+	assert_int_equal(in_flight_at(f), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	flight_close(&f->core);
+	fixture_reopen(f);
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_true(in_flight_at(f) > 0);
+	assert_int_equal(told(f), 1);
+}
+
+static void
+counts_all_that_was_open_as_read_after_another_end(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	fixture_reopen(f);
+	assert_int_equal(in_flight_at(f), 0);
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_true(in_flight_at(f) > 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), -EBUSY);
+	is_stored(f, false);
+	assert_false(flight_catch_up(&f->core));
+	is_stored(f, true);
+	assert_int_equal(told(f), 1);
+	/* What is made from now on is not of then. */
+	assert_int_equal(fixture_assign(f, "cancel!", &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(in_flight_at(f), 0);
 }
 
 /* What was missing since there was no mount is not to be taken for a name that is gone. */
@@ -147,13 +293,18 @@ the_view_says_that_it_is_there_after_all_else(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(notes_the_first_look_of_the_web_server_only),
+		TEST(notes_the_first_look_of_the_web_server_without_a_write),
 		TEST(does_not_note_what_others_read),
-		TEST(tells_it_once_and_changes_the_status),
+		TEST(does_not_hand_out_what_was_taken_back_while_it_was_made),
+		TEST(is_not_taken_back_once_it_was_read),
+		TEST(is_told_once_when_somebody_comes_to_the_device),
+		TEST(is_stored_by_itself),
+		TEST(is_stored_again_after_it_was_taken_back),
 		TEST(begins_anew_with_the_next_update),
-		TEST(notes_nothing_where_nothing_is_open),
+		TEST(keeps_what_is_open_apart_over_a_clean_end),
+		TEST(counts_all_that_was_open_as_read_after_another_end),
 		TEST(the_view_says_that_it_is_there_after_all_else),
 	};
 

@@ -224,6 +224,96 @@ bodies_that_nobody_hands_in_have_a_bound_together(void **state)
 	handle_free(handles[2]);
 }
 
+static struct handle *
+open_series(size_t room)
+{
+	static struct row row = { .kind = NODE_TRANSACTION, .flags = ROW_SERIES };
+	struct handle *handle = NULL;
+	struct err err = { 0 };
+	struct node node;
+
+	row.room = room;
+	node = node_of(&row);
+	assert_int_equal(handle_open(&node, O_RDWR, &handle, &err), 0);
+	assert_true(handle->is_series);
+	return handle;
+}
+
+/* Writes a whole transaction. */
+static int
+put_series(struct handle *handle, const char *text, size_t bytes)
+{
+	return handle_continue(handle, text, bytes, 0);
+}
+
+static void
+a_series_is_one_transaction_after_another(void **state)
+{
+	struct handle *handle = open_series(100);
+	char path[NODE_PATH_MAX];
+	size_t bytes;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(put_series(handle, "car7/0A/events\n[1,", 18), 0);
+		assert_int_equal(handle_continue(handle, "\n2]", 3, 18), 0);
+		assert_int_equal(handle_path(handle, path), 0);
+		assert_string_equal(path, "gate/car7/0A/events");
+		assert_string_equal(handle_body(handle, &bytes), "[1,\n2]");
+		assert_int_equal(bytes, 6);
+		assert_int_equal(handle_hand_in(handle, 0), 0);
+		/* While somebody works on it. */
+		assert_int_equal(put_series(handle, "x", 1), -EBUSY);
+		handle_answer(handle, strdup("Status: 200"), 11);
+		assert_true(handle_is_answered(handle));
+	}
+	handle_free(handle);
+}
+
+static void
+what_was_written_in_part_is_no_part_of_the_next(void **state)
+{
+	struct handle *handle = open_series(20);
+	char path[NODE_PATH_MAX];
+	size_t bytes;
+
+	(void)state;
+	assert_int_equal(put_series(handle, "a/B/events\nbody", 15), 0);
+	assert_int_equal(handle_continue(handle, "too long", 8, 15), -EFBIG);
+	assert_int_equal(handle_hand_in(handle, 0), -EFBIG);
+	assert_int_equal(put_series(handle, "c/D/ecus\n", 9), 0);
+	assert_int_equal(handle_path(handle, path), 0);
+	assert_string_equal(path, "gate/c/D/ecus");
+	assert_string_equal(handle_body(handle, &bytes), "");
+	assert_int_equal(bytes, 0);
+	assert_int_equal(handle_hand_in(handle, 0), 0);
+	handle_answer(handle, strdup("Status: 200"), 11);
+	handle_free(handle);
+}
+
+static void
+a_first_line_that_is_no_path_is_none(void **state)
+{
+	char path[NODE_PATH_MAX], longest[NODE_PATH_MAX];
+	struct handle *handle = open_series(4096);
+
+	(void)state;
+	assert_int_equal(handle_path(handle, path), -ENOENT);
+	assert_int_equal(put_series(handle, "a/B/events", 10), 0);
+	assert_int_equal(handle_path(handle, path), -ENOENT);
+	assert_int_equal(put_series(handle, "a/B\0/events\n", 13), 0);
+	assert_int_equal(handle_path(handle, path), -ENOENT);
+	memset(longest, 'x', sizeof(longest));
+	longest[NODE_PATH_MAX - 6] = '\n';
+	assert_int_equal(put_series(handle, longest, sizeof(longest)), 0);
+	assert_int_equal(handle_path(handle, path), -ENOENT);
+	longest[NODE_PATH_MAX - 7] = '\n';
+	assert_int_equal(put_series(handle, longest, sizeof(longest)), 0);
+	assert_int_equal(handle_path(handle, path), 0);
+	assert_int_equal(strlen(path), NODE_PATH_MAX - 2);
+	handle_free(handle);
+}
+
 static void
 only_what_can_be_written_is_opened_for_it(void **state)
 {
@@ -526,6 +616,9 @@ main(void)
 		cmocka_unit_test(between_two_pieces_the_lock_is_given_back),
 		cmocka_unit_test(a_stream_that_fails_says_why_and_can_be_tried_again),
 		cmocka_unit_test(bodies_that_nobody_hands_in_have_a_bound_together),
+		cmocka_unit_test(a_series_is_one_transaction_after_another),
+		cmocka_unit_test(what_was_written_in_part_is_no_part_of_the_next),
+		cmocka_unit_test(a_first_line_that_is_no_path_is_none),
 		cmocka_unit_test(only_what_can_be_written_is_opened_for_it),
 		cmocka_unit_test_setup(whole_lines_are_taken_within_the_write, setup_lines),
 		cmocka_unit_test_setup(a_last_line_without_its_end_is_refused_and_not_taken, setup_lines),

@@ -110,16 +110,15 @@ end(struct fixture *f)
 	assert_int_equal(catalog_end(f->catalog, &err), 0);
 }
 
-/* Asks for one target in director targets for ECU "ecu1" of hardware @hardware. */
+/* Asks for one target for an ECU of hardware @hardware. */
 static int
 ask(struct fixture *f, const char *file, const char *sha256, int length, const char *hardware, struct err *err)
 {
-	AUTO(json_decref_p)
-	json_t *doc = json_pack("{s:{s:{s:i,s:{s:s},s:{s:{s:{s:s}},s:s,s:n}}}}", "targets", file, "length",
-	    length, "hashes", "sha256", sha256, "custom", "ecuIdentifiers", "ecu1", "hardwareId", hardware,
-	    "targetFormat", "BINARY", "uri");
+	const struct form form = {
+		.device = "car7", .targets = { { file, sha256, "BINARY", length, &hardware, 1 } }, .count = 1
+	};
 
-	return catalog_check(f->catalog, "car7", doc, NOW, err);
+	return catalog_check(f->catalog, &form, NOW, err);
 }
 
 static int
@@ -385,43 +384,23 @@ bounds_what_is_shown(void **state)
 }
 
 static void
-refuses_what_a_director_does_not_say(void **state)
+holds_formats_and_every_ecu_against_it(void **state)
 {
 	struct fixture *f = *state;
-	struct err err = { 0 };
-	static const struct {
-		const char *text, *words;
-	} cases[] = {
-		{ "{}", "car7: targets: has no object" },
-		{ "{\"targets\":[]}", "car7: targets: has no object" },
-		{ "{\"targets\":{},\"delegations\":{\"roles\":[{}]}}", "a director delegates nothing" },
-		{ "{\"targets\":{\"app-1\":{\"length\":10,\"hashes\":{\"sha512\":\"00\"}}}}",
-		    "car7: app-1: has no sha256" },
-		{ "{\"targets\":{\"app-1\":{\"hashes\":{\"sha256\":\"" A1 "\"}}}}", "car7: app-1" },
-		{ "{\"targets\":{\"app-1\":{\"length\":10,\"hashes\":{\"sha256\":\"" A1 "\"},\"custom\":{}}}}",
-		    "car7: app-1: has no ecuIdentifiers" },
-		{ "{\"targets\":{\"app-1\":{\"length\":10,\"hashes\":{\"sha256\":\"" A1
-		  "\"},\"custom\":{\"ecuIdentifiers\":"
-		  "{\"e\":{\"hardwareId\":\"hw\"}},\"uri\":\"http://evil/\"}}}}",
-		    "car7: app-1: has an address of its own" },
-		{ "{\"targets\":{\"app-1\":{\"length\":10,\"hashes\":{\"sha256\":\"" A1
-		  "\"},\"custom\":{\"ecuIdentifiers\":"
-		  "{\"e\":{\"hardwareId\":\"hw\"}},\"targetFormat\":\"OSTREE\"}}}}",
-		    "car7: app-1: the image repository has another targetFormat" },
-		{ "{\"targets\":{\"app-1\":{\"length\":10,\"hashes\":{\"sha256\":\"" A1
-		  "\"},\"custom\":{\"ecuIdentifiers\":"
-		  "{\"e\":{\"hardwareId\":\"hw\"},\"e2\":{}}}}}}",
-		    "is not for hardware id \"\"" },
+	static const char *const both[] = { "hw", "other" };
+	struct form form = {
+		.device = "car7", .targets = { { "app-1", A1, "BINARY", 10, both, 1 } }, .count = 1
 	};
+	struct err err = { 0 };
 
 	show(f, NOW + 100, false);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		AUTO(json_decref_p) json_t *json = json_loads(cases[i].text, 0, NULL);
-
-		assert_non_null(json);
-		assert_true(catalog_check(f->catalog, "car7", json, NOW, &err) < 0);
-		assert_reason(err, cases[i].words);
-	}
+	assert_int_equal(catalog_check(f->catalog, &form, NOW, &err), 0);
+	form.targets[0].ecus = 2;
+	assert_int_equal(catalog_check(f->catalog, &form, NOW, &err), -EPERM);
+	assert_reason(err, "car7: app-1: is not for hardware id \"other\"");
+	form.targets[0] = (struct form_target){ "app-1", A1, "OSTREE", 10, both, 1 };
+	assert_int_equal(catalog_check(f->catalog, &form, NOW, &err), -EPERM);
+	assert_reason(err, "car7: app-1: the image repository has another targetFormat");
 }
 
 int
@@ -439,7 +418,7 @@ main(void)
 		TEST(takes_targets_under_a_root_that_is_not_the_newest_but_no_older_one_than_told),
 		TEST(links_a_document_again_for_who_delegates_it_later),
 		TEST(bounds_what_is_shown),
-		TEST(refuses_what_a_director_does_not_say),
+		TEST(holds_formats_and_every_ecu_against_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,20 +111,23 @@ director_targets(int version, const char *file, const char *sha256)
 
 	if (file)
 		json_object_set_new(targets, file,
-		    json_pack("{s:i,s:{s:s},s:{s:{s:{s:s}}}}", "length", 10, "hashes", "sha256", sha256,
-			"custom", "ecuIdentifiers", "ecu1", "hardwareId", "hw"));
+		    json_pack("{s:i,s:{s:s},s:{s:{s:{s:s}},s:s,s:n}}", "length", 10, "hashes", "sha256", sha256,
+			"custom", "ecuIdentifiers", "ecu1", "hardwareId", "hw", "targetFormat", "OSTREE",
+			"uri"));
 	json_object_set_new(json, "targets", targets);
-	json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", "car7"));
+	json_object_set_new(json, "custom",
+	    json_pack("{s:s*,s:s}", "correlationId", file ? "urn:here-ota:mtu:7" : NULL, "deviceId", "car7"));
 	return json;
 }
 
 static int
 sign_director(struct fixture *f, json_t *signed_part, int root, int epoch)
 {
-	return ask(f, OTAFS,
-	    json_pack("{s:s,s:s,s:s,s:i,s:i,s:o}", "operation", "sign", "repository", "director", "role",
-		"targets", "root", root, "epoch", epoch, "signed", signed_part),
-	    NULL);
+	AUTO(free_p) char *text = json_write(signed_part);
+
+	json_decref(signed_part);
+	f->err = (struct err){ 0 };
+	return text ? ask_director(f, OTAFS, "targets", root, epoch, text, NULL, &f->err) : -ENOMEM;
 }
 
 static int
@@ -278,11 +281,6 @@ tells_of_a_newer_root_and_knows_the_epoch(void **state)
 	open_all(f);
 	assert_int_equal(sign_director(f, director_targets(6, NULL, NULL), 1, 2), -ESTALE);
 	assert_int_equal(sign_director(f, director_targets(6, NULL, NULL), 1, 4), 0);
-	assert_int_equal(ask(f, OTAFS,
-			     json_pack("{s:s,s:s,s:s,s:o}", "operation", "sign", "repository", "director",
-				 "role", "targets", "signed", director_targets(6, NULL, NULL)),
-			     NULL),
-	    -EBADMSG);
 }
 
 static void

@@ -19,6 +19,8 @@
 #include "tests/unit/fault.h"
 #include "tests/unit/signer.h"
 
+#define A1 "a100000000000000000000000000000000000000000000000000000000000000"
+
 static json_t *
 document(const char *type, int version, int64_t seconds_to_live, const char *device)
 {
@@ -30,6 +32,13 @@ document(const char *type, int version, int64_t seconds_to_live, const char *dev
 	    json_pack("{s:s,s:s,s:i,s:{}}", "_type", type, "expires", expires, "version", version, "targets");
 	if (device)
 		json_object_set_new(json, "custom", json_pack("{s:s}", "deviceId", device));
+	if (device && strcmp(type, "Targets")) {
+		json_object_del(json, "targets");
+		json_object_set_new(json, "meta",
+		    json_pack("{s:{s:{s:s},s:i,s:i},s:{s:{s:s},s:i,s:i}}", "root.json", "hashes", "sha256", A1,
+			"length", 9, "version", 1, "targets.json", "hashes", "sha256", A1, "length", 9,
+			"version", version));
+	}
 	return json;
 }
 
@@ -38,14 +47,17 @@ ask(struct fixture *f, uid_t uid, const char *repository, const char *role, json
     struct err *err)
 {
 	AUTO(json_decref_p)
-	json_t *request = json_pack("{s:s,s:s,s:s,s:i,s:i,s:o}", "operation", "sign", "repository", repository,
-	    "role", role, "root", 1, "epoch", 0, "signed", signed_part);
-	AUTO(free_p) char *text = json_write(request);
+	json_t *request = json_pack("{s:s,s:s,s:s,s:o}", "operation", "sign", "repository", repository, "role",
+	    role, "signed", signed_part);
+	bool is_director = !strcmp(repository, "director");
+	AUTO(free_p) char *text = json_write(is_director ? signed_part : request);
 	size_t bytes;
 
 	*out = NULL;
 	if (!text)
 		return -ENOMEM; /* a fault was planned */
+	if (is_director)
+		return ask_director(f, uid, role, 1, 0, text, out, err);
 	return server_answer(f->server, uid, text, strlen(text), out, &bytes, err);
 }
 
@@ -141,7 +153,7 @@ refuses_documents_that_clients_would_refuse(void **state)
 	ask_only(f, WATCHER, "image", "targets", bad, &err);
 	assert_reason(err, "not YYYY-MM-DDTHH:MM:SSZ");
 	ask_only(f, OTAFS, "director", "targets", document("Targets", 1, 3600, NULL), &err);
-	assert_reason(err, "\"deviceId\" is missing");
+	assert_reason(err, "targets: is not of the form that is signed, from byte 18 on: \",\"expires\":");
 	bad = document("Targets", 1, 3600, NULL);
 	json_object_set_new(bad, "x", json_real(0.5));
 	ask_only(f, WATCHER, "image", "targets", bad, &err);
@@ -288,6 +300,7 @@ refuses_requests_that_make_no_sense(void **state)
 	static const char *const requests[] = { "", "{", "[]", "{\"operation\":7}", "{\"operation\":\"sign\"}",
 		"{\"operation\":\"sign\",\"repository\":\"image\"}",
 		"{\"operation\":\"sign\",\"repository\":\"image\",\"role\":\"targets\"}",
+		"{\"operation\":\"sign\",\"repository\":\"director\",\"role\":\"targets\"}", "director\n",
 		"{\"operation\":\"dance\",\"repository\":\"image\"}",
 		"{\"operation\":\"root\",\"repository\":\"image\",\"version\":-1}",
 		"{\"operation\":\"last\",\"repository\":\"director\",\"role\":\"targets\"}",
@@ -296,11 +309,12 @@ refuses_requests_that_make_no_sense(void **state)
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		AUTO(free_p) char *out = NULL;
+		AUTO(free_p) char *request = strdup(requests[i]);
 		struct err err = { 0 };
 		size_t bytes;
 
-		assert_true(server_answer(
-				f->server, WATCHER, requests[i], strlen(requests[i]), &out, &bytes, &err) < 0);
+		assert_true(
+		    server_answer(f->server, WATCHER, request, strlen(request), &out, &bytes, &err) < 0);
 		assert_int_not_equal(err.text[0], 0);
 	}
 }

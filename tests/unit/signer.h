@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/utc.h"
 #include "sign/chain.h"
 #include "sign/key.h"
@@ -91,6 +92,33 @@ teardown(void **state)
 	assert_int_equal(system(command), 0);
 	free(f);
 	assert_int_equal(fault_open_fds(), fds);
+	return 0;
+}
+
+/**
+ * Asks for a document of the director (sign/director.h), @text as it is: the code, with the envelope in @out,
+ * if it is given, or the reason in @err.
+ */
+static inline int
+ask_director(struct fixture *f, uid_t uid, const char *role, int root, int epoch, const char *text, char **out,
+    struct err *err)
+{
+	AUTO(free_p) char *request = NULL;
+	AUTO(free_p) char *payload = NULL;
+	char *rest;
+	size_t bytes;
+	int r;
+
+	assert_true(asprintf(&request, "director\n%s %d %d %s\n", role, root, epoch, text) > 0);
+	if ((r = server_answer(f->server, uid, request, strlen(request), &payload, &bytes, err)) < 0)
+		return r;
+	assert_int_equal(payload[bytes - 1], '\n');
+	payload[bytes - 1] = '\0';
+	r = (int)strtol(payload, &rest, 10);
+	if (r)
+		return err_set(err, -r, "%s", rest + 1), r;
+	if (out)
+		*out = strdup(rest + 1);
 	return 0;
 }
 

@@ -115,17 +115,27 @@ is_written_when_there_is_no_room_and_at_the_end(void **context)
 	struct err err = { 0 };
 	char id[32];
 
+	assert_int_equal(state_begin(p->state, &err), 0);
 	for (int i = 0; i <= STATE_SEEN_MAX; i++) {
-		snprintf(id, sizeof(id), "car%d", 1000 + i);
+		snprintf(id, sizeof(id), "car%d", 100000 + i);
 		assert_int_equal(state_device_add(p->state, id, 1, &err), 0);
+	}
+	assert_int_equal(state_end(p->state, 0, &err), 0);
+	for (int i = 0; i <= STATE_SEEN_MAX; i++) {
+		snprintf(id, sizeof(id), "car%d", 100000 + i);
 		assert_int_equal(state_device_seen(p->state, id, 100 + i, &err), 0);
-		assert_int_equal(device_of(p->other, "car1000").seen_at, i < STATE_SEEN_MAX ? 0 : 100);
+		assert_int_equal(
+		    state_seen_is_due(p->state, 100 + i), i >= STATE_SEEN_MAX / 4 || i >= STATE_SEEN_SECONDS);
 	}
 	assert_int_equal(device_of(p->other, id).seen_at, 0);
-	assert_int_equal(device_of(p->state, "car1000").seen_at, 100);
+	assert_int_equal(device_of(p->other, "car100000").seen_at, 0);
+	snprintf(id, sizeof(id), "car%d", 100000 + STATE_SEEN_MAX - 1);
+	assert_int_equal(device_of(p->other, id).seen_at, 100 + STATE_SEEN_MAX - 1);
+	assert_int_equal(device_of(p->state, "car100000").seen_at, 100);
+	assert_int_equal(state_seen_write(p->state, &err), 1);
 	state_free(p->state);
 	p->state = NULL;
-	assert_int_equal(device_of(p->other, id).seen_at, 100 + STATE_SEEN_MAX);
+	assert_int_equal(device_of(p->other, "car100000").seen_at, 100);
 }
 
 static void
