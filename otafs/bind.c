@@ -22,6 +22,7 @@ struct chain {
 struct binding {
 	struct core *core;
 	bool is_strict;
+	int64_t now;
 	int *groups; /* that were bound so far; each can be named often, so the chain's length bounds little */
 	struct err *err;
 };
@@ -152,12 +153,14 @@ bind_term(const struct binding *binding, const struct term *term, const struct c
 	bound->is_seen |= term->kind == TERM_SEEN;
 	if (term->kind != TERM_FIELD)
 		return 0;
+	bound->is_status |= term->field == FIELD_STATUS;
 	if (term->field == FIELD_PACKAGE || term->field == FIELD_VERSION)
 		return bind_files(binding, term, out);
 	if (term->field != FIELD_GROUP)
 		return 0;
 	r = bind_group(binding, term, chain, out);
 	bound->is_seen |= r == 0 && out->group && out->group->is_seen;
+	bound->is_status |= r == 0 && out->group && out->group->is_status;
 	return r;
 }
 
@@ -166,7 +169,7 @@ bind_in(const struct binding *binding, const struct rule *rule, const struct cha
 {
 	int r = 0;
 
-	*out = (struct bound){ .rule = rule, .now = utc_now() };
+	*out = (struct bound){ .rule = rule, .now = binding->now };
 	out->terms = calloc(rule->count, sizeof(*out->terms));
 	if (!out->terms)
 		return err_set(binding->err, ENOMEM, "no memory for a rule");
@@ -180,10 +183,19 @@ bind_rule(struct core *core, const struct rule *rule, const char *group, bool is
     struct err *err)
 {
 	int groups = 0;
-	const struct binding binding = { core, is_strict, &groups, err };
+	const struct binding binding = { core, is_strict, utc_now(), &groups, err };
 	const struct chain start = { group, NULL, 1 };
 
 	return bind_in(&binding, rule, *group ? &start : NULL, out);
+}
+
+int
+bind_rule_at(struct core *core, const struct rule *rule, int64_t now, struct bound *out, struct err *err)
+{
+	int groups = 0;
+	const struct binding binding = { core, false, now, &groups, err };
+
+	return bind_in(&binding, rule, NULL, out);
 }
 
 static void

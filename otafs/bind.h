@@ -15,6 +15,8 @@
  */
 int bind_rule(struct core *core, const struct rule *rule, const char *group, bool is_strict, struct bound *out,
     struct err *err);
+/** Of nobody, not strict, and ages count from @now. */
+int bind_rule_at(struct core *core, const struct rule *rule, int64_t now, struct bound *out, struct err *err);
 void bind_done(struct bound *bound);
 
 #endif

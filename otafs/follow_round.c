@@ -8,6 +8,7 @@
 #include "lib/utc.h"
 #include "otafs/follow.h"
 #include "otafs/ids.h"
+#include "otafs/order.h"
 
 /** Looked at in one transaction, so that nobody waits long for the lock. */
 #define DEVICES_AT_ONCE 100
@@ -53,6 +54,8 @@ look_at(struct core *core, const char *id, struct err *err)
 
 	/* Most that are noted follow nothing. */
 	if ((r = state_follows(core->state, id, &list, &count, err)) < 0 || count == 0)
+		return r;
+	if ((r = order_catch_up(core, id, ORDER_CHANGE, err)) < 0)
 		return r;
 	if ((r = state_device(core->state, id, &device, err)) != 0)
 		return r < 0 ? r : 0;

@@ -214,8 +214,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 
 /* Acts on @name in a folder. */
 static void
-change(fuse_req_t request, fuse_ino_t parent, const char *name,
-    int (*act)(const struct node *node, struct err *err))
+change(fuse_req_t request, fuse_ino_t parent, const char *name, int (*act)(struct node *node, struct err *err))
 {
 	char path[NODE_PATH_MAX];
 	struct err err = { 0 };

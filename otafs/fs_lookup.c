@@ -51,6 +51,9 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry, st
 	struct node node;
 	int r = fs_find(request, path, &node, err);
 
+	/* What is handed in has that with its commit. */
+	if (r == 0 && node.is_behind && node_kind(&node) != NODE_TRANSACTION)
+		r = node_catch_up(&node, err);
 	if (r == 0 && !(inode = make_inode(&node, err)))
 		r = -err->code;
 	fs_done_lookup(request);

@@ -1,5 +1,5 @@
 /* Lookups that are answered after something of them is on disk: that a device may have read what it is to
- * install. */
+ * install, and that it has had its part in an order. */
 #include "otafs/fs_callback.h"
 
 #include <errno.h>

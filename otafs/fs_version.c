@@ -96,7 +96,10 @@ find(fuse_req_t request, fuse_ino_t parent, const char *name, struct finding *ou
 	out->inode = NULL;
 	out->bytes = 0;
 	out->material = (struct material){ .fd = -1 };
-	if ((r = fs_find_in(request, parent, name, &out->node, err)) == 0) {
+	r = fs_find_in(request, parent, name, &out->node, err);
+	if (r == 0 && out->node.is_behind)
+		r = FS_NOTED;
+	if (r == 0) {
 		out->is_noted = node_is_noted(&out->node);
 		out->tag = node_tag(&out->node);
 		node_identify(&out->node, out->tag, &out->id);

@@ -6,9 +6,9 @@
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
+#include "otafs/order.h"
 #include "otafs/rule.h"
 #include "otafs/text.h"
-#include "state/order.h"
 #include "state/token.h"
 
 /** Members that are looked at under the lock at a time, to count them. */
@@ -77,18 +77,6 @@ check_no_order(struct core *core, const char *name, struct err *err)
 	    err, EBUSY, "%s: an order of %s is being worked off: cat groups/%s/assign", name, order.who, name);
 }
 
-/* The members of an order are those of one moment. */
-static int
-check_not_collecting(struct core *core, const char *name, struct err *err)
-{
-	struct group_order order;
-	int r = state_order_open(core->state, name, &order, err);
-
-	if (r != 0 || order.phase != ORDER_COLLECTING)
-		return r < 0 ? r : 0;
-	return err_set(err, EBUSY, "%s: an order of %s begins at this moment: try again", name, order.who);
-}
-
 struct checking {
 	struct core *core;
 	const char *name;
@@ -126,7 +114,8 @@ group_remove(struct core *core, const char *name, const char *who, struct err *e
 	char text[256];
 	int r;
 
-	if ((r = check_no_order(core, name, err)) < 0 || (r = state_begin(core->state, err)) < 0)
+	if ((r = check_no_order(core, name, err)) < 0 || (r = order_check_rule(core, name, err)) < 0 ||
+	    (r = state_begin(core->state, err)) < 0)
 		return r;
 	snprintf(text, sizeof(text), "group %s deleted", name);
 	if ((r = state_group_remove(core->state, name, err)) == 0 && (r = check_rules(core, name, err)) == 0 &&
@@ -154,7 +143,7 @@ group_rename(struct core *core, const char *name, const char *as, const char *wh
 	int r;
 
 	if ((r = check_free(core, as, err)) < 0 || (r = check_no_order(core, name, err)) < 0 ||
-	    (r = state_begin(core->state, err)) < 0)
+	    (r = order_check_rule(core, name, err)) < 0 || (r = state_begin(core->state, err)) < 0)
 		return r;
 	snprintf(text, sizeof(text), "group %s renamed to %s", name, as);
 	if ((r = state_group_rename(core->state, name, as, err)) == 0 &&
@@ -224,7 +213,7 @@ group_write_rule(struct core *core, const char *name, const char *text, const ch
 
 	if ((r = copy_rule(text, rule, err)) < 0 || (*rule && (r = rule_parse(rule, &parsed, err)) < 0) ||
 	    (parsed && (r = rule_check(core, parsed, name, err)) < 0) ||
-	    (r = check_not_collecting(core, name, err)) < 0 || (r = state_begin(core->state, err)) < 0)
+	    (r = order_check_rule(core, name, err)) < 0 || (r = state_begin(core->state, err)) < 0)
 		return r;
 	return state_end(core->state, store_rule(core, name, rule, who, err), err);
 }
@@ -286,8 +275,9 @@ group_put(struct core *core, const char *name, const char *device, const char *w
 	char text[256];
 	int r;
 
-	if ((r = check_static(core, name, err)) < 0 || (r = check_not_collecting(core, name, err)) < 0 ||
-	    (r = check_device(core, device, err)) < 0 || (r = state_begin(core->state, err)) < 0)
+	if ((r = check_static(core, name, err)) < 0 || (r = check_device(core, device, err)) < 0 ||
+	    (r = order_catch_up(core, device, ORDER_CHANGE, err)) < 0 ||
+	    (r = state_begin(core->state, err)) < 0)
 		return r;
 	snprintf(text, sizeof(text), "put into group %s", name);
 	if ((r = state_member_add(core->state, name, device, err)) == 0)
@@ -302,7 +292,8 @@ group_take(struct core *core, const char *name, const char *device, const char *
 	char text[256];
 	int r;
 
-	if ((r = check_static(core, name, err)) < 0 || (r = check_not_collecting(core, name, err)) < 0 ||
+	if ((r = check_static(core, name, err)) < 0 ||
+	    (r = order_catch_up(core, device, ORDER_CHANGE, err)) < 0 ||
 	    (r = state_begin(core->state, err)) < 0)
 		return r;
 	snprintf(text, sizeof(text), "taken out of group %s", name);

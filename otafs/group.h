@@ -30,12 +30,12 @@ int group_remove(struct core *core, const char *name, const char *who, struct er
 int group_rename(struct core *core, const char *name, const char *as, const char *who, struct err *err);
 
 /** Sets the rule; nothing but blanks makes the group static. -EINVAL with the place of what is not understood,
- * -EBUSY while an order to it begins. */
+ * -EBUSY while an order is worked off to a group whose rule leads to this one. */
 int group_write_rule(struct core *core, const char *name, const char *text, const char *who, struct err *err);
 
 /**
  * ln -s and rm of a member. -EPERM: it has a rule; -ENOENT no such device, or it is not in it; -EEXIST it is in
- * it; -EINVAL an id that is also the name of a file of the group; -EBUSY while an order to it begins.
+ * it; -EINVAL an id that is also the name of a file of the group.
  */
 int group_put(struct core *core, const char *name, const char *device, const char *who, struct err *err);
 /** Whether @name is that of a file in the folder of each group. */

@@ -168,7 +168,7 @@ append(struct handle *handle, const char *data, size_t bytes, off_t offset, size
 }
 
 static int
-command(const struct node *node, const char *data, size_t bytes, struct err *err)
+command(struct node *node, const char *data, size_t bytes, struct err *err)
 {
 	AUTO(free_p) char *text = bytes > node_room(node) ? NULL : strndup(data, bytes);
 
@@ -178,8 +178,8 @@ command(const struct node *node, const char *data, size_t bytes, struct err *err
 }
 
 int
-handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
-    struct err *err)
+handle_write(
+    struct handle *handle, struct node *node, const char *data, size_t bytes, off_t offset, struct err *err)
 {
 	int r = node_may_write(node, err);
 

@@ -58,8 +58,8 @@ void handle_free(struct handle *handle);
  * room, -ENOBUFS when all together are too many), or a whole command to a control file, whatever the offset, so
  * that ">" and ">>" mean the same.
  */
-int handle_write(struct handle *handle, const struct node *node, const char *data, size_t bytes, off_t offset,
-    struct err *err);
+int handle_write(
+    struct handle *handle, struct node *node, const char *data, size_t bytes, off_t offset, struct err *err);
 
 /** A text that grows: makes it anew when @offset is at its end or behind. */
 int handle_look_again(struct handle *handle, const struct node *node, off_t offset, struct err *err);

@@ -12,6 +12,7 @@
 #include "otafs/credential.h"
 #include "otafs/flight.h"
 #include "otafs/node_as.h"
+#include "otafs/order.h"
 #include "otafs/tree.h"
 
 /** No pattern has more parts; of a longer path the rest is left together. */
@@ -118,6 +119,16 @@ find_row(enum view view, struct node *node)
 	return NULL;
 }
 
+/* Of a device that is there. */
+static int
+see_orders(struct node *node, struct err *err)
+{
+	int r = order_is_due(node->core, &node->device, err);
+
+	node->is_behind = r > 0;
+	return r < 0 ? r : 0;
+}
+
 static int
 check_needs(struct node *node, enum view view, struct err *err)
 {
@@ -132,6 +143,8 @@ check_needs(struct node *node, enum view view, struct err *err)
 		    node->core->state, node->args[0], node->args[1], &node->device, &node->certificate, err);
 	else if (row->needs & NEEDS_DEVICE)
 		r = state_device(node->core->state, node->args[0], &node->device, err);
+	if (r == 0 && (row->needs & NEEDS_DEVICE))
+		r = see_orders(node, err);
 	if (r == 0 && (row->needs & NEEDS_TARGET))
 		r = image_find(node->core->image, node->args[0], node->args[1], &node->target);
 	if (r == 0 && (row->needs & NEEDS_PACKAGE)) {
@@ -462,8 +475,32 @@ node_room(const struct node *node)
 	return node->row->room;
 }
 
+static int
+catch_up(struct node *node, enum order_touch touch, struct err *err)
+{
+	int r = order_catch_up(node->core, node->device.id, touch, err);
+
+	if (r == 0 && node->is_behind)
+		r = state_device(node->core->state, node->args[0], &node->device, err);
+	node->is_behind = false;
+	return r;
+}
+
+/* Before something of it is changed. */
+static int
+touch(struct node *node, struct err *err)
+{
+	return node->row->needs & NEEDS_DEVICE ? catch_up(node, ORDER_CHANGE, err) : 0;
+}
+
 int
-node_write(const struct node *node, const char *text, size_t bytes, struct err *err)
+node_catch_up(struct node *node, struct err *err)
+{
+	return catch_up(node, ORDER_READ, err);
+}
+
+int
+node_write(struct node *node, const char *text, size_t bytes, struct err *err)
 {
 	char shown[ERR_TEXT_MAX];
 	struct err ignored;
@@ -471,7 +508,7 @@ node_write(const struct node *node, const char *text, size_t bytes, struct err *
 
 	if (strlen(text) != bytes)
 		r = err_set(err, EINVAL, "a command is text, this has a 0 byte");
-	else
+	else if ((r = touch(node, err)) == 0)
 		r = node->row->write(node, text, err);
 	if (r < 0)
 		core_refused(node->core, node->path, node->who, err->text);
@@ -489,13 +526,13 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 }
 
 int
-node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
+node_commit(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	int r = 0;
+	int r = touch(node, err);
 
 	/* Who hands something in has the certificate's key: also who asks for the next one, which must not take
 	 * the place of this one as if it had never been used. */
-	if (node->row->needs & NEEDS_CERTIFICATE)
+	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))
 		r = credential_use(
 		    node->core, node->args[0], node->args[1], &node->certificate, utc_now(), err);
 	return r < 0 ? r : node->row->commit(node, body, bytes, reply, err);
@@ -525,23 +562,27 @@ node_answer(const struct node *node, int r, struct reply *reply, char **text, si
 bool
 node_is_noted(const struct node *node)
 {
-	return node->row->is_noted && node->row->is_noted(node);
+	return node->is_behind || (node->row->is_noted && node->row->is_noted(node));
 }
 
 int
 node_note(const struct node *node, struct err *err)
 {
+	int r = node->is_behind ? order_catch_up(node->core, node->device.id, ORDER_READ, err) : 0;
+
+	if (r < 0 || !node->row->is_noted || !node->row->is_noted(node))
+		return r;
 	return node->row->note(node, err);
 }
 
 int
-node_make(const struct node *folder, const char *name, struct err *err)
+node_make(struct node *folder, const char *name, struct err *err)
 {
 	char path[NODE_PATH_MAX];
 	int r;
 
 	snprintf(path, sizeof(path), "%.512s/%.500s", folder->path, name);
-	if ((r = node_may_put(folder, path, err)) < 0)
+	if ((r = node_may_put(folder, path, err)) < 0 || (r = touch(folder, err)) < 0)
 		return r;
 	r = folder->row->make ? folder->row->make(folder, name, err)
 			      : err_set(err, EPERM, "nothing can be made here");
@@ -551,11 +592,11 @@ node_make(const struct node *folder, const char *name, struct err *err)
 }
 
 int
-node_remove(const struct node *node, struct err *err)
+node_remove(struct node *node, struct err *err)
 {
 	int r = node_may_write(node, err);
 
-	if (r < 0)
+	if (r < 0 || (r = touch(node, err)) < 0)
 		return r;
 	r = node->row->remove ? node->row->remove(node, err) : err_set(err, EPERM, "cannot be removed");
 	if (r < 0)

@@ -61,6 +61,7 @@ struct node {
 	const struct target *target;        /**< below packages/NAME/VERSION; what a name in repo/targets/ is */
 	int64_t set;                        /**< the publication that it is of */
 	bool is_fixed;                      /**< its name will never stand for anything else */
+	bool is_behind;                     /**< its device has yet to have its part in an order (order.h) */
 	bool is_link;                       /**< what its row has as a folder is a link */
 	void *work;                         /**< of a transaction: what node_prepare() has made */
 
@@ -129,6 +130,9 @@ bool node_is_announced(const struct node *node);
  * have for the same bytes share it, and so one inode and one copy in memory. */
 const char *node_inode(const struct node *node);
 
+/** Of a node that is behind: lets its device have its part in all orders, to be read after that. */
+int node_catch_up(struct node *node, struct err *err);
+
 /** Opens a NODE_FILE for reading; the caller closes the descriptor. */
 int node_open(const struct node *node, struct err *err);
 
@@ -138,7 +142,7 @@ typedef int (*node_list_fn)(const char *name, mode_t mode, void *context);
 int node_list(const struct node *node, enum view view, node_list_fn each, void *context, struct err *err);
 
 /** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
-int node_write(const struct node *node, const char *text, size_t bytes, struct err *err);
+int node_write(struct node *node, const char *text, size_t bytes, struct err *err);
 
 /** Whether a NODE_TRANSACTION is one transaction after another (handle.h), and has no commit of its own. */
 bool node_is_series(const struct node *node);
@@ -154,7 +158,7 @@ size_t node_room(const struct node *node);
  * node_finish() in the end. 1: @reply is the answer already, and nothing is to be committed.
  */
 int node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
-int node_commit(const struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
+int node_commit(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
 void node_finish(struct node *node);
 
 /** What is answered after preparing and committing came to @r, with @reply or @err; and logged, when that is a
@@ -162,14 +166,14 @@ void node_finish(struct node *node);
 int
 node_answer(const struct node *node, int r, struct reply *reply, char **text, size_t *bytes, struct err *err);
 
-/** www view: whether something has to be on disk before this lookup is answered; node_note() stores it, within
- * a transaction, and then the name is looked up again. */
+/** Whether something has to be on disk before a lookup of it is answered; node_note() stores it, within a
+ * transaction, and then the name is looked up again. */
 bool node_is_noted(const struct node *node);
 int node_note(const struct node *node, struct err *err);
 
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
-int node_make(const struct node *folder, const char *name, struct err *err);
-int node_remove(const struct node *node, struct err *err);
+int node_make(struct node *folder, const char *name, struct err *err);
+int node_remove(struct node *node, struct err *err);
 
 /* ---- node_place.c: node ids of the www view */
 
@@ -216,7 +220,7 @@ int node_refuse_line(const struct node *node, int64_t number, int code, const ch
  * -EPERM where it means nothing. What a folder merely shows of itself may be unlinked, without a change, so
  * that rm -r comes to its rmdir. */
 int node_make_link(const struct node *folder, const char *name, const char *target, struct err *err);
-int node_unlink(const struct node *node, struct err *err);
+int node_unlink(struct node *node, struct err *err);
 int node_rename(const struct node *node, const char *name, struct err *err);
 
 #endif

@@ -93,7 +93,7 @@ node_make_link(const struct node *folder, const char *name, const char *target, 
 }
 
 int
-node_unlink(const struct node *node, struct err *err)
+node_unlink(struct node *node, struct err *err)
 {
 	int r = node_may_write(node, err);
 

@@ -2,91 +2,24 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
+#include "otafs/bind.h"
 #include "otafs/group.h"
-#include "otafs/ids.h"
 #include "otafs/order_run.h"
 #include "otafs/text.h"
 #include "otafs/update.h"
+#include "state/seen.h"
 
-/** Members that get their receipt in a transaction. */
-#define COLLECT_PAGE 1000
+/** How long it is looked for a first member, for the sake of who orders to nobody. */
+#define PROBE_MS 100
 /** Receipts that are printed at a time. */
 #define RECEIPTS_PAGE 500
 
-/* ---- who is a member */
-
-static int
-store_members(struct core *core, struct group_order *order, const struct ids *members, struct err *err)
-{
-	int r;
-
-	if ((r = state_begin(core->state, err)) < 0)
-		return r;
-	for (size_t i = 0; r >= 0 && i < members->count; i++) {
-		r = state_receipt_add(core->state, order->number, members->list[i], err);
-		order->members += r == 0;
-	}
-	return state_end(core->state, r < 0 ? r : 0, err);
-}
-
-/* The lock is free while a page is read. */
-static int
-collect(struct core *core, struct group_order *order, struct err *err)
-{
-	AUTO(ids_done) struct ids members = { .err = err };
-	char cursor[NODE_CURSOR_MAX] = "";
-	int r = 1, stored;
-
-	while (r > 0) {
-		members.count = 0;
-		core_unlock(core);
-		r = group_page(core, order->name, cursor, COLLECT_PAGE, ids_add, &members, err);
-		core_lock(core);
-		if (r >= 0 && (stored = store_members(core, order, &members, err)) < 0)
-			r = stored;
-	}
-	if (r == 0 && order->members == 0)
-		return err_set(err, ENODATA, "%s has no members", order->name);
-	return r;
-}
-
-/* ---- an order */
-
-static int
-tell(struct core *core, const struct group_order *order, const char *what, const char *text, struct err *err)
-{
-	return state_happened(core->state,
-	    &(struct happening){ .device = "",
-		.at = utc_now(),
-		.who = order->who,
-		.what = what,
-		.text = text,
-		.group = order->name,
-		.correlation = order->correlation },
-	    err);
-}
-
-static int
-begin_work(struct core *core, struct group_order *order, struct err *err)
-{
-	char line[1024], text[1280];
-	int r;
-
-	snprintf(text, sizeof(text), "ordered for group %s, %lld members: %s", order->name,
-	    (long long)order->members, text_one_line(order->text, line, sizeof(line)));
-	order->phase = ORDER_WORKING;
-	if ((r = state_begin(core->state, err)) < 0)
-		return r;
-	if ((r = state_order_update(core->state, order, err)) == 0 &&
-	    (r = state_orders_stale(core->state, order->name, order->number, err)) == 0)
-		r = tell(core, order, "ordered", text, err);
-	return state_end(core->state, r, err);
-}
+/* ---- whether it can be given */
 
 int
 order_check_text(const char *text, struct err *err)
@@ -126,26 +59,92 @@ check_alone(struct core *core, const char *group, struct err *err)
 	return order_check_waiting(core, err);
 }
 
-static void
-fill(struct group_order *order, const char *group, const char *text, const char *who)
+static int
+count_one(const char *device, void *count)
 {
-	*order = (struct group_order){ .phase = ORDER_COLLECTING, .started_at = utc_now() };
-	snprintf(order->name, sizeof(order->name), "%s", group);
+	(void)device;
+	++*(size_t *)count;
+	return 0;
+}
+
+/* The lock is free meanwhile. */
+static int
+check_anybody(struct core *core, const char *group, struct err *err)
+{
+	char cursor[NODE_CURSOR_MAX] = "";
+	int64_t end = steady_ms() + PROBE_MS;
+	size_t count = 0;
+	int r;
+
+	core_unlock(core);
+	do
+		r = group_page(core, group, cursor, 1, count_one, &count, err);
+	while (r > 0 && count == 0 && steady_ms() < end);
+	core_lock(core);
+	return r == 0 && count == 0 ? err_set(err, ENODATA, "%s has no members", group) : r < 0 ? r : 0;
+}
+
+/* ---- an order */
+
+static int
+tell(struct core *core, const struct group_order *order, const char *who, const char *what, const char *text,
+    struct err *err)
+{
+	return state_happened(core->state,
+	    &(struct happening){ .device = "",
+		.at = utc_now(),
+		.who = who,
+		.what = what,
+		.text = text,
+		.group = order->name,
+		.correlation = order->correlation },
+	    err);
+}
+
+static int
+fill(struct core *core, struct group_order *order, const char *name, const char *text, const char *who,
+    struct err *err)
+{
+	struct group group;
+	int r = group_find(core, name, &group, err);
+
+	*order = (struct group_order){ .phase = ORDER_WORKING, .started_at = utc_now() };
+	snprintf(order->name, sizeof(order->name), "%s", name);
+	snprintf(order->rule, sizeof(order->rule), "%s", r == 0 ? group.rule : "");
 	snprintf(order->text, sizeof(order->text), "%s", text);
 	snprintf(order->who, sizeof(order->who), "%s", who);
 	update_correlation(UPDATE_BY_HAND, order->correlation);
+	return r;
 }
 
-/* An order that cannot begin is to be removed, with the receipts that it has. On a full disk even that cannot
- * be noted: orders_follow() does it later. */
+/* Within a transaction: from its commit on it is in force. */
 static int
-give_up(struct core *core, struct group_order *order, int r)
+store(struct core *core, struct group_order *order, struct err *err)
 {
-	struct err ignored;
+	char line[1024], text[1280];
+	int r;
 
-	order->phase = ORDER_STALE;
-	state_order_update(core->state, order, &ignored);
-	core->orders->look_at = 0;
+	snprintf(text, sizeof(text), "ordered for group %s: %s", order->name,
+	    text_one_line(order->text, line, sizeof(line)));
+	/* What is only noted of when devices were seen, a rule does not find. */
+	if ((r = state_seen_flush(core->state, err)) < 0 ||
+	    (r = state_order_add(core->state, order, err)) < 0 ||
+	    (r = state_orders_stale(core->state, order->name, order->number, err)) < 0)
+		return r;
+	return tell(core, order, order->who, "ordered", text, err);
+}
+
+static int
+begin(struct core *core, struct group_order *order, struct run **run, struct err *err)
+{
+	int r = state_begin(core->state, err);
+
+	if (r < 0)
+		return r;
+	if ((r = store(core, order, err)) == 0)
+		r = run_add(core, order, run, err);
+	if ((r = state_end(core->state, r, err)) < 0 && *run)
+		run_close(*run);
 	return r;
 }
 
@@ -153,58 +152,64 @@ int
 order_write(struct core *core, const char *group, const char *text, const char *who, struct err *err)
 {
 	struct group_order order;
-	struct run *run;
+	struct run *run = NULL;
 	int r;
 
-	if ((r = order_check_text(text, err)) < 0 || (r = check_alone(core, group, err)) < 0)
+	if ((r = order_check_text(text, err)) < 0 || (r = check_anybody(core, group, err)) < 0 ||
+	    (r = check_alone(core, group, err)) < 0 || (r = fill(core, &order, group, text, who, err)) < 0 ||
+	    (r = begin(core, &order, &run, err)) < 0)
 		return r;
-	fill(&order, group, text, who);
-	if ((r = state_order_add(core->state, &order, err)) < 0)
-		return r;
-	core->orders->waiting++;
-	core->orders->collecting++;
-	if ((r = collect(core, &order, err)) == 0)
-		r = begin_work(core, &order, err);
-	core->orders->collecting--;
-	core->orders->waiting--;
-	if (r < 0)
-		return give_up(core, &order, r);
-	/* From here on it is done, whatever happens to who has ordered it. */
 	core->orders->look_at = 0;
-	if ((r = run_start(core, &order, true, &run, err)) < 0)
-		return err_context(err, r, "held up, the rest follows by itself");
-	return run_wait(run, err);
+	if ((r = run_start(run, err)) == 0)
+		return run_wait(run, err);
+	core->changes.is_all = true;
+	return err_context(err, r, "held up, the rest follows by itself");
 }
 
-/* ---- stop */
+/* ---- what holds it up */
 
 int
 order_stop(struct core *core, const char *group, const char *who, struct err *err)
 {
 	struct group_order order;
 	char text[256];
-	int r, passed;
+	int r;
 
 	if ((r = state_order_open(core->state, group, &order, err)) < 0)
 		return r;
-	if (r == STATE_NONE || order.phase == ORDER_COLLECTING)
+	if (r == STATE_NONE)
 		return err_set(err, ENODATA, "no order to %s is being worked off, nothing to stop", group);
 	if ((r = state_begin(core->state, err)) < 0)
 		return r;
-	snprintf(text, sizeof(text), "passed over: stopped by %s", who);
-	r = passed = state_receipts_stop(core->state, order.number, text, err);
-	if (r >= 0) {
-		order.refused += passed;
-		order.phase = ORDER_FINISHED;
-		order.finished_at = utc_now();
-		snprintf(order.who, sizeof(order.who), "%s", who);
-		snprintf(text, sizeof(text), "order to group %s stopped: %lld of %lld took it", group,
-		    (long long)order.taken, (long long)order.members);
-		r = state_order_update(core->state, &order, err);
+	snprintf(text, sizeof(text), "order to group %s stopped: %lld took it, %lld refused", group,
+	    (long long)order.taken, (long long)order.refused);
+	if ((r = state_order_end(core->state, order.number, ORDER_STOPPED, utc_now(), err)) >= 0)
+		r = tell(core, &order, who, "order_stopped", text, err);
+	if ((r = state_end(core->state, r, err)) < 0)
+		return r;
+	for (struct run *run = core->orders->runs; run; run = run->next)
+		if (run->order.number == order.number) {
+			run_close(run);
+			break;
+		}
+	return 0;
+}
+
+int
+order_check_rule(struct core *core, const char *group, struct err *err)
+{
+	for (const struct run *run = core->orders ? core->orders->runs : NULL; run; run = run->next) {
+		AUTO(bind_done) struct bound bound = { .terms = NULL };
+		struct err why;
+
+		/* Bound as a rule of @group it leads to itself. */
+		if (run->rule && bind_rule(core, run->rule, group, false, &bound, &why) == -ELOOP)
+			return err_set(err, EBUSY,
+			    "%s: who is meant by an order of %s to group %s depends on it: cat "
+			    "groups/%s/assign",
+			    group, run->order.who, run->order.name, run->order.name);
 	}
-	if (r == 0)
-		r = tell(core, &order, "order_stopped", text, err);
-	return state_end(core->state, r, err);
+	return 0;
 }
 
 /* ---- what is shown */
@@ -224,6 +229,9 @@ print_text(const char *text, FILE *out)
 int
 order_print(struct core *core, const char *group, FILE *out, struct err *err)
 {
+	static const char *const states[] = { [ORDER_WORKING] = "being worked off",
+		[ORDER_FINISHED] = "done at ",
+		[ORDER_STOPPED] = "stopped at " };
 	struct group_order order;
 	char began[UTC_TEXT_SIZE], ended[UTC_TEXT_SIZE];
 	int r = state_order_last(core->state, group, &order, err);
@@ -232,12 +240,13 @@ order_print(struct core *core, const char *group, FILE *out, struct err *err)
 		return r < 0 ? r : 0;
 	utc_format(order.started_at, began);
 	utc_format(order.finished_at, ended);
-	fprintf(out, "ordered by %s at %s, %s%s, %s\n", order.who, began,
-	    order.phase == ORDER_FINISHED ? "done at " : "being worked off",
-	    order.phase == ORDER_FINISHED ? ended : "", order.correlation);
-	fprintf(out, "%lld members: %lld have taken it, %lld have refused, %lld wait\n",
-	    (long long)order.members, (long long)order.taken, (long long)order.refused,
-	    (long long)(order.members - order.taken - order.refused));
+	fprintf(out, "ordered by %s at %s, %s%s, %s\n", order.who, began, states[order.phase],
+	    order.finished_at ? ended : "", order.correlation);
+	if (order.phase == ORDER_FINISHED)
+		fprintf(out, "%lld members: ", (long long)(order.taken + order.refused));
+	fprintf(out, "%lld have taken it, %lld have refused%s\n", (long long)order.taken,
+	    (long long)order.refused,
+	    order.phase == ORDER_WORKING ? ", each other has its part before it is read or changed" : "");
 	print_text(order.text, out);
 	return 0;
 }
@@ -251,7 +260,7 @@ struct printing {
 static int
 print_receipt(const char *device, enum receipt_result result, const char *text, void *context)
 {
-	static const char *const words[] = { "waiting", "taken", "refused: " };
+	static const char *const words[] = { [RECEIPT_TAKEN] = "taken", [RECEIPT_REFUSED] = "refused: " };
 	struct printing *printing = context;
 
 	fprintf(printing->out, "%s %s%s\n", device, words[result], text);

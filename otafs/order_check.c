@@ -13,6 +13,7 @@
 struct checking {
 	struct core *core;
 	struct group_order order;
+	int64_t members;
 	FILE *out;
 	struct err first;
 };
@@ -22,13 +23,17 @@ check_one(struct checking *checking, const char *device, struct err *err)
 {
 	struct group_order *order = &checking->order;
 	struct err why = { 0 };
-	int r = order_one(checking->core, device, order, true, &why);
+	int r = order_catch_up(checking->core, device, ORDER_READ, err);
+
+	if (r < 0)
+		return r;
+	r = order_one(checking->core, device, order, true, &why);
 
 	if (order_is_failure(r)) {
 		*err = why;
 		return r;
 	}
-	order->members++;
+	checking->members++;
 	order->taken += r >= 0;
 	if (r >= 0)
 		return 0;
@@ -69,12 +74,12 @@ answer(const struct checking *checking, struct err *err)
 {
 	const struct group_order *order = &checking->order;
 
-	if (order->members == 0)
+	if (checking->members == 0)
 		return err_set(err, ENODATA, "%s has no members", order->name);
 	if (order->taken)
 		return 0;
 	return err_set(err, checking->first.code, "none of %lld members would take it; %s",
-	    (long long)order->members, checking->first.text);
+	    (long long)checking->members, checking->first.text);
 }
 
 int
@@ -93,7 +98,7 @@ order_check(
 	core->orders->waiting++;
 	r = check_all(&checking, err);
 	core->orders->waiting--;
-	fprintf(told, "%lld members: %lld would take it, %lld would refuse\n", (long long)order->members,
+	fprintf(told, "%lld members: %lld would take it, %lld would refuse\n", (long long)checking.members,
 	    (long long)order->taken, (long long)order->refused);
 	return r < 0 ? r : answer(&checking, err);
 }

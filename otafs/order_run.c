@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/steady.h"
 #include "lib/utc.h"
-#include "otafs/assign.h"
-#include "otafs/ids.h"
+#include "otafs/bind.h"
 
 /** Receipts that are removed in a transaction. */
 #define REMOVED_SLICE 1000
@@ -22,104 +23,120 @@
 #define ANSWER_LOOKS 200
 #define ANSWER_US 10000
 
-bool
-order_is_failure(int r)
+/* ---- runs */
+
+static void
+run_free(struct run *run)
 {
-	return r == -EIO || r == -ENOSPC || r == -ENOMEM;
+	bind_done(&run->bound);
+	rule_free(run->rule);
+	ids_done(&run->page);
+	free(run);
+}
+
+static void
+run_freep(struct run **run)
+{
+	if (*run)
+		run_free(*run);
 }
 
 int
-order_one(
-    struct core *core, const char *device, const struct group_order *order, bool is_check, struct err *err)
+run_add(struct core *core, const struct group_order *order, struct run **out, struct err *err)
 {
-	const struct assign_how how = { .who = order->who,
-		.correlation = order->correlation[0] ? order->correlation : NULL,
-		.is_check = is_check };
-	struct device found;
-	int r = state_device(core->state, device, &found, err);
-
-	if (r != 0)
-		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted", device);
-	return assign_do(core, &found, order->text, &how, err);
-}
-
-/* One member, whose refusal takes back what was done to it alone. */
-static int
-work_one(struct run *run, const char *device, struct err *err)
-{
-	struct core *core = run->core;
-	struct err why = { 0 };
+	AUTO(run_freep) struct run *run = calloc(1, sizeof(*run));
+	struct run **last = &core->orders->runs;
 	int r;
 
-	if ((r = state_begin(core->state, err)) < 0)
+	if (!run)
+		return err_set(err, ENOMEM, "no memory for an order");
+	run->core = core;
+	run->order = *order;
+	if (order->phase == ORDER_WORKING && order->rule[0] &&
+	    ((r = rule_parse(order->rule, &run->rule, err)) < 0 ||
+		(r = bind_rule_at(core, run->rule, order->started_at, &run->bound, err)) < 0))
 		return r;
-	r = state_end(core->state, order_one(core, device, &run->order, false, &why), &why);
-	if (order_is_failure(r)) {
-		*err = why;
-		return r;
-	}
-	run->order.taken += r >= 0;
-	run->order.refused += r < 0;
-	if (r < 0 && !run->first.code)
-		err_set(&run->first, why.code, "%s: %s", device, why.text);
-	return state_receipt_set(core->state, run->order.number, device,
-	    r < 0 ? RECEIPT_REFUSED : RECEIPT_TAKEN, r < 0 ? why.text : "", err);
+	while (*last)
+		last = &(*last)->next;
+	*last = run;
+	*out = MOVE(run);
+	return 0;
 }
+
+void
+run_close(struct run *run)
+{
+	struct run **at = &run->core->orders->runs;
+
+	while (*at != run)
+		at = &(*at)->next;
+	*at = run->next;
+	run->is_over = true;
+	/* What waits for this one may begin. */
+	run->core->orders->look_at = 0;
+	if (!run->is_queued && !run->is_awaited)
+		run_free(run);
+}
+
+/* Orders change the status of devices: who asks for that has to know what those before have come to. */
+static bool
+has_to_wait(const struct run *run)
+{
+	const struct run *one = run->core->orders->runs;
+
+	while (one != run && one->order.phase != ORDER_WORKING)
+		one = one->next;
+	return run->bound.is_status && one != run;
+}
+
+/* ---- slices */
 
 static int
 finish(struct run *run, struct err *err)
 {
-	struct group_order *order = &run->order;
-	char text[STATE_ORDER_TEXT_MAX + 512];
+	struct core *core = run->core;
+	struct group_order order;
+	char text[256];
+	int64_t now = utc_now();
+	int r = state_order(core->state, run->order.number, &order, err);
 
-	order->phase = ORDER_FINISHED;
-	order->finished_at = utc_now();
-	run->is_over = true;
-	snprintf(text, sizeof(text), "order to group %s done: %lld of %lld took it", order->name,
-	    (long long)order->taken, (long long)order->members);
-	log_line(LOG_NOTICE, "order done group=%s taken=%lld refused=%lld correlation=%s", order->name,
-	    (long long)order->taken, (long long)order->refused, order->correlation);
-	return state_happened(run->core->state,
+	if (r != 0)
+		return r < 0 ? r : 0;
+	run->is_done = true;
+	snprintf(text, sizeof(text), "order to group %s done: %lld of %lld took it", order.name,
+	    (long long)order.taken, (long long)(order.taken + order.refused));
+	log_line(LOG_NOTICE, "order done group=%s taken=%lld refused=%lld correlation=%s", order.name,
+	    (long long)order.taken, (long long)order.refused, order.correlation);
+	if ((r = state_order_end(core->state, order.number, ORDER_FINISHED, now, err)) < 0)
+		return r;
+	return state_happened(core->state,
 	    &(struct happening){ .device = "",
-		.at = order->finished_at,
-		.who = order->who,
+		.at = now,
+		.who = order.who,
 		.what = "order_finished",
 		.text = text,
-		.group = order->name,
-		.correlation = order->correlation },
+		.group = order.name,
+		.correlation = order.correlation },
 	    err);
 }
 
-/* The order may have been stopped since the last slice. */
-static int
-read_again(struct run *run, struct err *err)
-{
-	struct group_order now;
-	int r = state_order_next(run->core->state, ORDER_WORKING, run->order.number - 1, &now, err);
-
-	if (r < 0)
-		return r;
-	run->is_over = r == STATE_NONE || now.number != run->order.number;
-	if (!run->is_over)
-		run->order = now;
-	return 0;
-}
-
+/* The first one only comes to the batch's thread, which then looks for members. */
 static int
 work_slice(struct batch_job *job, struct core *core, struct err *err)
 {
 	struct run *run = (struct run *)job;
-	AUTO(ids_done) struct ids ids = { .err = err };
-	int r;
+	int64_t begin = steady_ms();
+	int r = 0;
 
-	if ((r = read_again(run, err)) < 0 || run->is_over)
-		return r;
-	r = state_receipts_waiting(core->state, run->order.number, ORDER_SLICE, ids_add, &ids, err);
-	for (size_t i = 0; r == 0 && i < ids.count; i++)
-		r = work_one(run, ids.list[i], err);
-	if (r == 0 && ids.count < ORDER_SLICE)
-		r = finish(run, err);
-	return r == 0 ? state_order_update(core->state, &run->order, err) : r;
+	run->is_done = run->is_over; /* it may have been stopped */
+	if (run->is_done || !run->is_found)
+		return 0;
+	for (size_t i = 0; r == 0 && i < run->page.count; i++)
+		r = order_catch_up(core, run->page.list[i], ORDER_WORKED, err);
+	if (r == 0 && (r = state_order_cursor(core->state, run->order.number, run->end, err)) >= 0)
+		r = run->is_last ? finish(run, err) : 0;
+	run->took_ms = run->is_awaited ? 0 : steady_ms() - begin;
+	return r;
 }
 
 static int
@@ -130,37 +147,66 @@ remove_slice(struct batch_job *job, struct core *core, struct err *err)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	run->is_over = true;
+	run->is_done = true;
 	r = state_order_remove(core->state, run->order.number, err);
 	return r < 0 ? r : 0;
 }
 
-/* ---- runs */
-
-static void
-leave(struct run *run)
+static int
+keep_id(const struct found *found, void *ids)
 {
-	struct run **at = &run->core->orders->runs;
-
-	while (*at != run)
-		at = &(*at)->next;
-	*at = run->next;
+	return ids_add(found->id, ids);
 }
 
+static int
+find_put_in(struct run *run, struct err *err)
+{
+	const struct find find = { .by = FIND_MEMBER, .text = run->order.name };
+	struct ids *page = &run->page;
+	int r;
+
+	if ((r = reader_begin(run->core->reader, err)) < 0)
+		return r;
+	r = reader_ids(run->core->reader, &find, run->end, ORDER_SLICE, ids_add, page, err);
+	reader_end(run->core->reader);
+	if (page->count)
+		snprintf(run->end, sizeof(run->end), "%s", page->list[page->count - 1]);
+	return r < 0 ? r : page->count == ORDER_SLICE;
+}
+
+/* Finds the members of the next slice, without the lock. Who was come to meanwhile is among them or not. */
+static int
+find_members(struct run *run, struct err *err)
+{
+	int r;
+
+	if (run->order.phase == ORDER_STALE)
+		return 0;
+	run->page.count = 0;
+	run->page.err = err;
+	r = run->rule
+		? rule_page_bound(run->core, &run->bound, 0, run->end, ORDER_SLICE, keep_id, &run->page, err)
+		: find_put_in(run, err);
+	run->is_found = r >= 0;
+	run->is_last = r == 0;
+	return r < 0 ? r : 0;
+}
+
+/* With the lock, after the last slice; @run may be freed. */
 static void
 end(struct run *run)
 {
 	struct orders *orders = run->core->orders;
 
-	leave(run);
+	run->is_queued = false;
 	if (run->r < 0)
 		orders->look_at = utc_now() + RETRY_SECONDS;
-	if (!run->is_awaited) {
-		free(run);
-		return;
-	}
 	run->is_told = true;
 	pthread_cond_broadcast(&orders->told);
+	if (run->is_over && !run->is_awaited)
+		run_free(run);
+	else if (!run->is_over && run->r >= 0)
+		run_close(run);
 }
 
 /* By now the kernel has forgotten what the slice has changed. */
@@ -170,9 +216,11 @@ after_slice(struct batch_job *job, int r, struct err *err)
 	struct run *run = (struct run *)job;
 	struct core *core = run->core;
 
-	if (r >= 0 && !run->is_over) {
+	if (r >= 0 && !run->is_done) {
+		snprintf(run->order.cursor, sizeof(run->order.cursor), "%.*s", NAME_DEVICE_MAX, run->end);
 		core_breathe();
-		if ((r = batch_add(core->batch, job, err)) == 0)
+		usleep((useconds_t)run->took_ms * 1000);
+		if ((r = find_members(run, err)) == 0 && (r = batch_add(core->batch, job, err)) == 0)
 			return;
 	}
 	if (r < 0)
@@ -185,27 +233,20 @@ after_slice(struct batch_job *job, int r, struct err *err)
 }
 
 int
-run_start(
-    struct core *core, const struct group_order *order, bool is_awaited, struct run **out, struct err *err)
+run_start(struct run *run, struct err *err)
 {
-	struct run *run = calloc(1, sizeof(*run));
+	struct core *core = run->core;
 	int r;
 
-	if (!run)
-		return err_set(err, ENOMEM, "no memory for an order");
-	run->job.work = order->phase == ORDER_STALE ? remove_slice : work_slice;
+	if (run->is_queued || has_to_wait(run))
+		return 0;
+	run->job.work = run->order.phase == ORDER_STALE ? remove_slice : work_slice;
 	run->job.done = after_slice;
-	run->core = core;
-	run->order = *order;
-	run->is_awaited = is_awaited;
-	if (core->batch && (r = batch_add(core->batch, &run->job, err)) < 0) {
-		free(run);
+	run->is_done = run->is_found = run->is_told = false;
+	strcpy(run->end, run->order.cursor);
+	if (core->batch && (r = batch_add(core->batch, &run->job, err)) < 0)
 		return r;
-	}
-	run->next = core->orders->runs;
-	core->orders->runs = run;
-	if (out)
-		*out = run;
+	run->is_queued = true;
 	return 0;
 }
 
@@ -215,36 +256,76 @@ run_here(struct run *run)
 {
 	struct state *state = run->core->state;
 
-	while (run->r >= 0 && !run->is_over)
+	while (run->r >= 0 && !run->is_done) {
+		if ((run->r = find_members(run, &run->err)) < 0)
+			break;
 		if ((run->r = state_begin(state, &run->err)) == 0)
 			run->r = state_end(state, run->job.work(&run->job, run->core, &run->err), &run->err);
+	}
 	end(run);
+}
+
+/* ---- who has ordered */
+
+static int
+answer(const struct run *run, struct err *err)
+{
+	struct group_order order;
+	int64_t members;
+	int r;
+
+	if (run->r < 0)
+		return err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
+	if ((r = state_order(run->core->state, run->order.number, &order, err)) < 0)
+		return r;
+	members = r == STATE_NONE ? 0 : order.taken + order.refused;
+	if (r == 0 && order.taken > 0)
+		return 0;
+	if (r == 0 && members == 0 && order.phase == ORDER_FINISHED)
+		return err_set(err, ENODATA, "%s has no members", run->order.name);
+	return err_set(err, run->first.code ? run->first.code : ECANCELED,
+	    "none of %lld members has taken it, see groups/%s/receipts; %s", (long long)members,
+	    run->order.name, run->first.code ? run->first.text : "it was stopped");
+}
+
+static void
+wait_a_moment(struct run *run)
+{
+	struct orders *orders = run->core->orders;
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += ORDER_WAIT_MS * 1000000;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	orders->waiting++;
+	while (!run->is_told && turns_wait_until(run->core->lock, &orders->told, &end))
+		;
+	orders->waiting--;
 }
 
 int
 run_wait(struct run *run, struct err *err)
 {
-	struct orders *orders = run->core->orders;
-	int r;
+	struct core *core = run->core;
+	int r = 0;
 
-	if (!run->core->batch)
+	run->is_awaited = true;
+	if (run->is_queued && !core->batch)
 		run_here(run);
-	orders->waiting++;
-	while (!run->is_told)
-		turns_wait(run->core->lock, &orders->told);
-	orders->waiting--;
-	if (run->r < 0)
-		r = err_set(err, -run->r, "held up, the rest follows by itself: %s", run->err.text);
-	else if (run->order.taken == 0)
-		r = err_set(err, run->first.code ? run->first.code : ECANCELED,
-		    "none of %lld members has taken it, see groups/%s/receipts; %s",
-		    (long long)run->order.members, run->order.name,
-		    run->first.code ? run->first.text : "it was stopped");
-	else
-		r = 0;
-	free(run);
+	else if (run->is_queued)
+		wait_a_moment(run);
+	run->is_awaited = false;
+	if (!run->is_told || run->is_touched || run->r < 0)
+		core->changes.is_all = true;
+	if (run->is_told)
+		r = answer(run, err);
+	if (run->is_over && !run->is_queued)
+		run_free(run);
 	return r;
 }
+
+/* ---- what nobody works on */
 
 static bool
 is_running(const struct orders *orders, int64_t number)
@@ -255,40 +336,28 @@ is_running(const struct orders *orders, int64_t number)
 	return false;
 }
 
-/* Starts a run for each in @phase that has none. */
+/* Adds a run for each in @phase that has none. */
 static int
-carry_on(struct core *core, enum order_phase phase, struct err *err)
+add_all(struct core *core, enum order_phase phase, struct err *err)
 {
 	struct group_order order = { .number = 0 };
+	struct run *run;
 	int r;
 
-	while ((r = state_order_next(core->state, phase, order.number, &order, err)) == 0) {
-		if (is_running(core->orders, order.number))
-			continue;
-		if (phase == ORDER_WORKING)
-			log_line(LOG_NOTICE, "order carried on group=%s done=%lld of=%lld", order.name,
-			    (long long)(order.taken + order.refused), (long long)order.members);
-		if ((r = run_start(core, &order, false, NULL, err)) < 0)
+	while ((r = state_order_next(core->state, phase, order.number, &order, err)) == 0)
+		if (!is_running(core->orders, order.number) && (r = run_add(core, &order, &run, err)) < 0)
 			return r;
-	}
 	return r < 0 ? r : 0;
 }
 
-/* Of these nothing was done, and nobody was told that anything would be. */
 static int
-give_up_collecting(struct core *core, struct err *err)
+start_all(struct core *core, struct err *err)
 {
-	struct group_order order = { .number = 0 };
-	int r;
+	int r = add_all(core, ORDER_STALE, err);
 
-	while ((r = state_order_next(core->state, ORDER_COLLECTING, order.number, &order, err)) == 0) {
-		order.phase = ORDER_STALE;
-		if ((r = state_order_update(core->state, &order, err)) < 0)
-			return r;
-		log_line(
-		    LOG_NOTICE, "order given up group=%s reason=\"its members were not settled\"", order.name);
-	}
-	return r < 0 ? r : 0;
+	for (struct run *run = core->orders->runs; r == 0 && run; run = run->next)
+		r = run_start(run, err);
+	return r;
 }
 
 void
@@ -297,12 +366,10 @@ orders_follow(struct core *core, int64_t now)
 	struct orders *orders = core->orders;
 	struct err err;
 
-	if (!orders || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
+	if (!orders || !core->batch || (now < orders->look_at && now > orders->look_at - 2 * RETRY_SECONDS))
 		return;
 	orders->look_at = now + RETRY_SECONDS;
-	/* That nobody settles: he could not even note that he gave it up. */
-	if ((orders->collecting == 0 && give_up_collecting(core, &err) < 0) ||
-	    (core->batch && (carry_on(core, ORDER_WORKING, &err) < 0 || carry_on(core, ORDER_STALE, &err) < 0)))
+	if (start_all(core, &err) < 0)
 		log_line(LOG_ERR, "orders not looked at reason=\"%s\"", err.text);
 }
 
@@ -311,11 +378,18 @@ orders_follow(struct core *core, int64_t now)
 int
 orders_open(struct core *core, struct err *err)
 {
+	int r;
+
 	core->orders = calloc(1, sizeof(*core->orders));
 	if (!core->orders)
 		return err_set(err, ENOMEM, "no memory for orders");
 	pthread_cond_init(&core->orders->told, NULL);
-	return give_up_collecting(core, err);
+	if ((r = add_all(core, ORDER_WORKING, err)) < 0)
+		return r;
+	for (const struct run *run = core->orders->runs; run; run = run->next)
+		log_line(
+		    LOG_NOTICE, "order carried on group=%s behind=\"%s\"", run->order.name, run->order.cursor);
+	return 0;
 }
 
 void
@@ -331,7 +405,15 @@ orders_close(struct core *core)
 		usleep(ANSWER_US);
 		core_lock(core);
 	}
-	/* Runs, and those who wait for them still, end with the process. */
+	/* The batch has ended, and with it all slices. Who waits still ends with the process. */
 	core->orders = NULL;
+	if (orders->waiting)
+		return;
+	while (orders->runs) {
+		struct run *run = orders->runs;
+
+		orders->runs = run->next;
+		run_free(run);
+	}
 	free(orders);
 }

@@ -54,17 +54,21 @@ rule_check(struct core *core, const struct rule *rule, const char *group, struct
 }
 
 int
+rule_holds(struct core *core, const struct bound *bound, const char *device, struct err *err)
+{
+	AUTO(found_done) struct found found = { .id = "" };
+	int r = state_found(core->state, device, term_needs(bound, NULL), &found, err);
+
+	return r == 0 ? term_holds(bound, NULL, &found) : r < 0 ? r : 0;
+}
+
+int
 rule_matches(struct core *core, const struct rule *rule, const char *device, struct err *err)
 {
 	AUTO(bind_done) struct bound bound = { .terms = NULL };
-	AUTO(found_done) struct found found = { .id = "" };
-	int r;
+	int r = bind_rule(core, rule, "", false, &bound, err);
 
-	if ((r = bind_rule(core, rule, "", false, &bound, err)) < 0)
-		return r;
-	if ((r = state_found(core->state, device, term_needs(&bound, NULL), &found, err)) != 0)
-		return r < 0 ? r : 0;
-	return term_holds(&bound, NULL, &found);
+	return r < 0 ? r : rule_holds(core, &bound, device, err);
 }
 
 struct page {
@@ -142,19 +146,28 @@ bind_now(struct core *core, const struct rule *rule, bool is_start, struct bound
 }
 
 int
-rule_page_found(struct core *core, const struct rule *rule, unsigned what, char cursor[static NODE_CURSOR_MAX],
-    size_t most, rule_found_fn each, void *context, struct err *err)
+rule_page_bound(struct core *core, const struct bound *bound, unsigned what,
+    char cursor[static NODE_CURSOR_MAX], size_t most, rule_found_fn each, void *context, struct err *err)
 {
-	AUTO(bind_done) struct bound bound = { .terms = NULL };
-	struct page page = { core->reader, &bound, NULL, what, most, each, context, err };
+	struct page page = { core->reader, bound, NULL, what, most, each, context, err };
 	int r;
 
 	assert(core->reader);
-	if ((r = bind_now(core, rule, !*cursor, &bound, err)) < 0 || (r = reader_begin(core->reader, err)) < 0)
+	if ((r = reader_begin(core->reader, err)) < 0)
 		return r;
 	r = look(&page, cursor);
 	reader_end(core->reader);
 	return r;
+}
+
+int
+rule_page_found(struct core *core, const struct rule *rule, unsigned what, char cursor[static NODE_CURSOR_MAX],
+    size_t most, rule_found_fn each, void *context, struct err *err)
+{
+	AUTO(bind_done) struct bound bound = { .terms = NULL };
+	int r = bind_now(core, rule, !*cursor, &bound, err);
+
+	return r < 0 ? r : rule_page_bound(core, &bound, what, cursor, most, each, context, err);
 }
 
 static int

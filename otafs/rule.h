@@ -64,4 +64,10 @@ typedef int (*rule_found_fn)(const struct found *found, void *context);
 int rule_page_found(struct core *core, const struct rule *rule, unsigned what,
     char cursor[static NODE_CURSOR_MAX], size_t most, rule_found_fn each, void *context, struct err *err);
 
+/** The same of what was bound before (bind.h). */
+struct bound;
+int rule_holds(struct core *core, const struct bound *bound, const char *device, struct err *err);
+int rule_page_bound(struct core *core, const struct bound *bound, unsigned what,
+    char cursor[static NODE_CURSOR_MAX], size_t most, rule_found_fn each, void *context, struct err *err);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "lib/utc.h"
+#include "otafs/order.h"
 #include "otafs/standing.h"
 #include "otafs/text.h"
 #include "otafs/update.h"
@@ -233,9 +234,10 @@ begin_one(struct core *core, const struct schedule *s, struct err *err)
 {
 	struct device device;
 	struct err why;
-	int r = state_device(core->state, s->device, &device, err);
+	int r;
 
-	if (r < 0)
+	if ((r = order_catch_up(core, s->device, ORDER_CHANGE, err)) < 0 ||
+	    (r = state_device(core->state, s->device, &device, err)) < 0)
 		return r;
 	if (r == STATE_NONE)
 		return state_schedule_remove(core->state, s->device, s->correlation, err);

@@ -10,6 +10,7 @@
 #include "otafs/csv.h"
 #include "otafs/device.h"
 #include "otafs/label.h"
+#include "otafs/order.h"
 #include "otafs/tag.h"
 
 /* What spreadsheets write in front of UTF-8. */
@@ -212,7 +213,8 @@ find_device(const struct table *table, const char *id, struct device *out, struc
 {
 	int r;
 
-	if ((r = name_check_device(id, err)) < 0)
+	if ((r = name_check_device(id, err)) < 0 ||
+	    (r = order_catch_up(table->core, id, ORDER_CHANGE, err)) < 0)
 		return r;
 	r = state_device(table->core->state, id, out, err);
 	if (r == STATE_NONE && table->kind == TABLE_DEVICES) {

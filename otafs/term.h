@@ -63,7 +63,8 @@ struct bound {
 	const struct rule *rule;
 	struct rule *own; /* of a group, freed with it */
 	struct bound_term *terms;
-	bool is_seen; /**< it asks when devices were seen */
+	bool is_seen;   /**< it asks when devices were seen */
+	bool is_status; /**< it asks what status devices have */
 	int64_t now;
 };
 

@@ -76,3 +76,16 @@ turns_wait(struct turns *turns, pthread_cond_t *told)
 	take(turns);
 	pthread_mutex_unlock(&turns->mutex);
 }
+
+bool
+turns_wait_until(struct turns *turns, pthread_cond_t *told, const struct timespec *end)
+{
+	int r;
+
+	pthread_mutex_lock(&turns->mutex);
+	hand_on(turns);
+	r = pthread_cond_clockwait(told, &turns->mutex, CLOCK_MONOTONIC, end);
+	take(turns);
+	pthread_mutex_unlock(&turns->mutex);
+	return r == 0;
+}

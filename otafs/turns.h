@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
 
 struct turn;
 
@@ -30,5 +31,7 @@ void turns_give(struct turns *turns);
 
 /** Gives it back, waits until whoever has it then signals @told, and takes it again. */
 void turns_wait(struct turns *turns, pthread_cond_t *told);
+/** The same, but no longer than until @end, of CLOCK_MONOTONIC: false then. */
+bool turns_wait_until(struct turns *turns, pthread_cond_t *told, const struct timespec *end);
 
 #endif

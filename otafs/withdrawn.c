@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "otafs/assign.h"
 #include "otafs/ids.h"
+#include "otafs/order.h"
 #include "otafs/standing.h"
 
 /** With more devices than that all names are forgotten instead of each. */
@@ -44,9 +45,11 @@ static int
 end_update(struct core *core, const char *device, const char *why, int64_t now, struct err *err)
 {
 	AUTO(free_p) struct assignment *open = NULL;
-	size_t count;
-	int r = state_assignments(core->state, device, &open, &count, err);
+	size_t count = 0;
+	int r = order_catch_up(core, device, ORDER_CHANGE, err);
 
+	if (r == 0)
+		r = state_assignments(core->state, device, &open, &count, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = end_row(core, device, &open[i], why, now, err);
 	if (r || count == 0)

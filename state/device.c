@@ -9,10 +9,13 @@
 #include "state/inside.h"
 #include "state/notes.h"
 
-/* A device that was deleted goes on from where it was: versions only grow. */
+/* A device that was deleted goes on from where it was: versions only grow. Orders that are open came before it.
+ */
 static const char DEVICE_ADD[] =
-    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, number)"
-    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0, (SELECT numbers FROM fleet WHERE one = 1)"
+    "INSERT INTO device (id, counter, created_at, changed_at, seen_at, primary_ecu, why, why_at, number, "
+    "ordered)"
+    " SELECT ?1, COALESCE(MAX(counter), 0) + 1, ?2, ?2, 0, '', '', 0,"
+    " (SELECT numbers FROM fleet WHERE one = 1), (SELECT orders FROM fleet WHERE one = 1)"
     " FROM retired WHERE id = ?1"
     " ON CONFLICT (id) DO NOTHING";
 static const char DEVICE_RETIRE[] =
@@ -20,6 +23,7 @@ static const char DEVICE_RETIRE[] =
     " ON CONFLICT (id) DO UPDATE SET counter = excluded.counter";
 static const char DEVICE_REMOVE[] = "DELETE FROM device WHERE id = ?1";
 static const char DEVICE[] = "SELECT " STATE_DEVICE_COLUMNS " FROM device WHERE id = ?1";
+static const char DEVICE_ORDERED[] = "UPDATE device SET ordered = ?2 WHERE id = ?1";
 static const char DEVICE_BUMP[] = "UPDATE device SET counter = counter + 1, changed_at = ?2 WHERE id = ?1";
 static const char DEVICE_PRIMARY[] = "UPDATE device SET primary_ecu = ?2 WHERE id = ?1";
 static const char DEVICE_WHY[] = "UPDATE device SET why = ?2, why_at = ?3, changed_at = ?3 WHERE id = ?1";
@@ -107,6 +111,7 @@ state_read_device(struct state *state, struct rows *s, struct device *out)
 	db_copy(s, 13, out->report_digest, sizeof(out->report_digest));
 	db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
 	out->number = db_number(s, 15);
+	out->ordered = db_number(s, 16);
 	note = notes_find(state, out->id);
 	if (note)
 		overlay(note, out);
@@ -125,6 +130,12 @@ state_device(struct state *state, const char *id, struct device *out, struct err
 		state_read_device(state, s, out);
 	db_done(s);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
+}
+
+int
+state_device_ordered(struct state *state, const char *id, int64_t number, struct err *err)
+{
+	return state_answer(db_change(state->db, DEVICE_ORDERED, err, "si", id, number), STATE_NONE);
 }
 
 int

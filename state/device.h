@@ -33,6 +33,7 @@ struct device {
 	int64_t polls;                        /**< manifests since its open update was made or last moved on */
 	char report_digest[DIGEST_HEX_SIZE]; /**< of the installation report that was taken last; empty: none */
 	char manifest_digest[DIGEST_HEX_SIZE]; /**< of the manifest that was taken last; empty: none */
+	int64_t ordered; /**< orders up to this number are none of its business any more (state/order.h) */
 };
 
 /** A device that was removed before goes on above its old counter: its versions never go back. */
@@ -40,6 +41,7 @@ int state_device_add(struct state *state, const char *id, int64_t now, struct er
 /** Removes all but the history and the counter, from which a device of the same id goes on. */
 int state_device_remove(struct state *state, const char *id, struct err *err);
 int state_device(struct state *state, const char *id, struct device *out, struct err *err);
+int state_device_ordered(struct state *state, const char *id, int64_t number, struct err *err);
 /** Which device has that number: 0, or STATE_NONE. */
 int state_device_numbered(
     struct state *state, int64_t number, char id[static NAME_DEVICE_MAX + 1], struct err *err);

@@ -69,8 +69,8 @@ int state_each_row(struct rows *rows, int (*each)(const char *, const char *, in
 	"device.id, device.counter, device.created_at, device.changed_at, device.seen_at,"                     \
 	" device.primary_ecu, device.why, device.why_at, device.failure, device.status, device.name,"          \
 	" device.activated_at, device.polls, device.report_digest, device.manifest_digest,"                    \
-	" device.number"
-#define STATE_DEVICE_COLUMN_COUNT 16
+	" device.number, device.ordered"
+#define STATE_DEVICE_COLUMN_COUNT 17
 void state_read_device(struct state *state, struct rows *rows, struct device *out);
 
 /** A device has another status; "": it is new, or gone. */

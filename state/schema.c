@@ -137,6 +137,16 @@ static const char *const steps[] = {
 	 "UPDATE fleet SET numbers = (SELECT COUNT(*) FROM device) + (SELECT COUNT(*) FROM certificate);"
 	 "CREATE UNIQUE INDEX device_number ON device (number);"
 	 "CREATE UNIQUE INDEX certificate_number ON certificate (number);"
+	 /* Orders that are one row, however many members there are; those that were being worked off end. */
+	 "ALTER TABLE fleet ADD COLUMN orders BIGINT NOT NULL DEFAULT 0;"
+	 "UPDATE fleet SET orders = (SELECT COALESCE(MAX(number), 0) FROM group_order);"
+	 "ALTER TABLE device ADD COLUMN ordered BIGINT NOT NULL DEFAULT 0;"
+	 "ALTER TABLE group_order ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE group_order ADD COLUMN cursor TEXT NOT NULL DEFAULT '';"
+	 "ALTER TABLE group_order DROP COLUMN members;"
+	 "UPDATE receipt SET result = 2, text = 'passed over: otafs was replaced meanwhile' WHERE result = 0;"
+	 "UPDATE group_order SET phase = CASE phase WHEN 0 THEN 3 ELSE 4 END WHERE phase < 2;"
+	 "DROP INDEX receipt_result;"
 	 /* What is assigned gets numbers of its own, since there is much of it; see state/reads.h. */
 	 "ALTER TABLE fleet ADD COLUMN assigned BIGINT NOT NULL DEFAULT 1;"
 	 "ALTER TABLE fleet ADD COLUMN read_to BIGINT NOT NULL DEFAULT 0;"

@@ -136,9 +136,12 @@ a_deleted_device_is_in_no_group(void **unused)
 static struct group_order
 ordered(const char *name, enum order_phase phase)
 {
-	struct group_order order = {
-		.text = "app 1.0", .who = "uid 0", .correlation = "urn:x", .phase = phase, .started_at = 9
-	};
+	struct group_order order = { .rule = "all",
+		.text = "app 1.0",
+		.who = "uid 0",
+		.correlation = "urn:x",
+		.phase = phase,
+		.started_at = 9 };
 
 	snprintf(order.name, sizeof(order.name), "%s", name);
 	assert_int_equal(state_order_add(state, &order, &err), 0);
@@ -148,25 +151,21 @@ ordered(const char *name, enum order_phase phase)
 static void
 an_order_goes_from_phase_to_phase(void **unused)
 {
-	struct group_order order = ordered("eu", ORDER_COLLECTING), other = ordered("asia", ORDER_WORKING),
-			   found;
+	struct group_order order = ordered("eu", ORDER_WORKING), other = ordered("asia", ORDER_WORKING), found;
 
 	(void)unused;
 	assert_true(other.number > order.number);
 	assert_int_equal(state_order_open(state, "eu", &found, &err), 0);
 	assert_string_equal(found.text, "app 1.0");
+	assert_string_equal(found.rule, "all");
 	assert_string_equal(found.correlation, "urn:x");
 	assert_int_equal(found.started_at, 9);
-	assert_int_equal(state_order_last(state, "eu", &found, &err), STATE_NONE);
-	order.phase = ORDER_FINISHED;
-	order.members = 3;
-	order.taken = 2;
-	order.refused = 1;
-	order.finished_at = 11;
-	assert_int_equal(state_order_update(state, &order, &err), 0);
-	assert_int_equal(state_order_open(state, "eu", &found, &err), STATE_NONE);
+	assert_int_equal(state_order_cursor(state, order.number, "car7", &err), 0);
 	assert_int_equal(state_order_last(state, "eu", &found, &err), 0);
-	assert_int_equal(found.members + 10 * found.taken + 100 * found.refused, 123);
+	assert_string_equal(found.cursor, "car7");
+	assert_int_equal(state_order_end(state, order.number, ORDER_FINISHED, 11, &err), 0);
+	assert_int_equal(state_order_open(state, "eu", &found, &err), STATE_NONE);
+	assert_int_equal(state_order(state, order.number, &found, &err), 0);
 	assert_int_equal(found.finished_at, 11);
 	assert_int_equal(state_order_next(state, ORDER_WORKING, 0, &found, &err), 0);
 	assert_string_equal(found.name, "asia");
@@ -183,37 +182,48 @@ an_order_goes_from_phase_to_phase(void **unused)
 }
 
 static void
-each_receipt_waits_until_it_is_taken_or_refused(void **unused)
+a_number_is_never_used_again_and_a_new_device_begins_with_it(void **unused)
 {
-	char out[128] = "";
-	const int64_t n = ordered("eu", ORDER_WORKING).number;
+	int64_t number = ordered("eu", ORDER_STALE).number;
+	struct device device;
 
 	(void)unused;
-	for (const char *id = "987"; *id; id++)
-		assert_int_equal(state_receipt_add(state, n, (char[]){ *id, 0 }, &err), 0);
-	assert_int_equal(state_receipt_add(state, n + 1, "7", &err), 0);
-	assert_int_equal(state_receipt_set(state, n, "7", RECEIPT_REFUSED, "no", &err), 0);
-	assert_int_equal(state_receipt_add(state, n, "7", &err), STATE_EXISTS);
-	assert_int_equal(state_receipt_set(state, n, "8", RECEIPT_TAKEN, "", &err), 0);
-	assert_int_equal(state_receipt_set(state, n, "6", RECEIPT_TAKEN, "", &err), STATE_NONE);
+	assert_int_equal(state_order_remove(state, number, &err), 0);
+	assert_int_equal(ordered("eu", ORDER_WORKING).number, number + 1);
+	assert_int_equal(state_device_add(state, "new", 1, &err), 0);
+	assert_int_equal(state_device(state, "new", &device, &err), 0);
+	assert_int_equal(device.ordered, number + 1);
+	assert_int_equal(state_device_ordered(state, "new", number + 7, &err), 0);
+	assert_int_equal(state_device(state, "new", &device, &err), 0);
+	assert_int_equal(device.ordered, number + 7);
+}
+
+static void
+receipts_are_counted_and_given_piece_by_piece(void **unused)
+{
+	char out[128] = "";
+	const int64_t n = ordered("eu", ORDER_WORKING).number, other = ordered("us", ORDER_WORKING).number;
+	struct group_order order;
+
+	(void)unused;
+	assert_int_equal(state_receipt_add(state, n, "9", RECEIPT_TAKEN, "", &err), 0);
+	assert_int_equal(state_receipt_add(state, n, "7", RECEIPT_REFUSED, "no", &err), 0);
+	assert_int_equal(state_receipt_add(state, n, "8", RECEIPT_TAKEN, "", &err), 0);
+	assert_int_equal(state_receipt_add(state, other, "7", RECEIPT_TAKEN, "", &err), 0);
+	assert_int_equal(state_order(state, n, &order, &err), 0);
+	assert_int_equal(order.taken, 2);
+	assert_int_equal(order.refused, 1);
 	assert_int_equal(state_receipts(state, n, "", 100, join_receipt, out, &err), 0);
-	assert_string_equal(out, "7=2no 8=1 9=0 ");
+	assert_string_equal(out, "7=2no 8=1 9=1 ");
 	out[0] = '\0';
 	assert_int_equal(state_receipts(state, n, "7", 1, join_receipt, out, &err), 0);
 	assert_string_equal(out, "8=1 ");
-	out[0] = '\0';
-	assert_int_equal(state_receipts_waiting(state, n, 100, join, out, &err), 0);
-	assert_string_equal(out, "9 ");
-	assert_int_equal(state_receipts_stop(state, n, "stopped", &err), 1);
-	out[0] = '\0';
-	assert_int_equal(state_receipts(state, n, "8", 100, join_receipt, out, &err), 0);
-	assert_string_equal(out, "9=2stopped ");
 	assert_int_equal(state_receipts_remove(state, n, 2, &err), 2);
 	assert_int_equal(state_receipts_remove(state, n, 2, &err), 1);
 	assert_int_equal(state_receipts_remove(state, n, 2, &err), 0);
 	out[0] = '\0';
-	assert_int_equal(state_receipts(state, n + 1, "", 100, join_receipt, out, &err), 0);
-	assert_string_equal(out, "7=0 ");
+	assert_int_equal(state_receipts(state, other, "", 100, join_receipt, out, &err), 0);
+	assert_string_equal(out, "7=1 ");
 }
 
 int
@@ -227,7 +237,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_deleted_device_is_in_no_group, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_order_goes_from_phase_to_phase, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		    each_receipt_waits_until_it_is_taken_or_refused, setup, teardown),
+		    a_number_is_never_used_again_and_a_new_device_begins_with_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(receipts_are_counted_and_given_piece_by_piece, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("state/group", tests, NULL, NULL);
