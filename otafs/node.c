@@ -559,22 +559,6 @@ node_answer(const struct node *node, int r, struct reply *reply, char **text, si
 	return reply_write(reply, text, bytes, err);
 }
 
-bool
-node_is_noted(const struct node *node)
-{
-	return node->is_behind || (node->row->is_noted && node->row->is_noted(node));
-}
-
-int
-node_note(const struct node *node, struct err *err)
-{
-	int r = node->is_behind ? order_catch_up(node->core, node->device.id, ORDER_READ, err) : 0;
-
-	if (r < 0 || !node->row->is_noted || !node->row->is_noted(node))
-		return r;
-	return node->row->note(node, err);
-}
-
 int
 node_make(struct node *folder, const char *name, struct err *err)
 {
