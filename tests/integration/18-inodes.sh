@@ -85,10 +85,10 @@ for _ in 1 2 3 4; do until_enough "opendir D, '$w'; readdir D; closedir D; lstat
 lists() {
 	from=$(readlink "$w/devices")
 	for _ in $(seq 20); do
-		timeout -s KILL 10 ls "$w" && timeout -s KILL 10 test -e "$w/alive" || {
+		if ! timeout -s KILL 10 ls "$w" || ! timeout -s KILL 10 test -e "$w/alive"; then
 			umount -f "$w" # it can be ended in no other way
 			return 1
-		}
+		fi
 		sleep 0.1
 	done
 	moved "$from"
