@@ -9,9 +9,7 @@ DEVICES=${DEVICES:-200000}
 w=$T/web/www
 settings
 start_signd && start_watcher || exit 1
-mkdir "$T/state"
-"$BENCH/fleet" "$T/state/otafs.db" "$DEVICES"
-chown -R 64102 "$T/state"
+fleet "$DEVICES"
 start_otafs
 
 # walk FROM TO

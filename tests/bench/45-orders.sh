@@ -1,6 +1,6 @@
 #!/bin/sh
 # An order to a group of DEVICES (1,000,000): how long its writer waits until it is in force for all of them, whether the next read of
-# each finds it, and what that costs. FLEET is a database of tests/bench/fleet with so many devices, which is copied; without it one is made.
+# each finds it, and what that costs.
 # shellcheck source=tests/bench/lib.sh disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
@@ -27,9 +27,7 @@ echo app >"$T/app.bin"
 echo '{"name":"app","version":"9.0","hardwareIds":["qemux86-64"]}' >"$T/spool/incoming/app.bin.push.json"
 cp "$T/app.bin" "$T/spool/incoming/app.bin"
 wait_for 20 test -e "$T/spool/done/app.bin.receipt.json"
-mkdir -p "$T/state"
-if [ -n "${FLEET:-}" ]; then cp "$FLEET" "$T/state/otafs.db"; else "$BENCH/fleet" "$T/state/otafs.db" "$devices"; fi
-chown -R 64102 "$T/state"
+fleet "$devices"
 begin_otafs
 mkdir "$m/groups/all"
 echo all >"$m/groups/all/rule"

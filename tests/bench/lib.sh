@@ -95,8 +95,8 @@ resident_kb() {
 
 # ---- fleets
 
-# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. A million takes minutes, so all scripts of one run share
-# it, in $BENCH_FLEETS.
+# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. All scripts of one run share what was made, in
+# $BENCH_FLEETS.
 fleet() {
 	fleet_of=${BENCH_FLEETS:-$T}/fleet-$1.db
 	[ -e "$fleet_of" ] || "$BENCH/fleet" "$fleet_of" "$1" || exit 1
