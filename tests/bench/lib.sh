@@ -144,17 +144,20 @@ again() {
 		return 1
 	fi
 }
-# rounds N A B: N times A and B, each of which prints a number, in turns: who was first in one round is second in the next. Then $figure and
-# $reference are their medians. To be given to row().
+# in_turns N A B: N rounds of both; who was first in one is second in the next
+in_turns() {
+	while again "$1"; do
+		[ $((again_round % 2)) = 1 ] || eval "$3"
+		eval "$2"
+		[ $((again_round % 2)) = 0 ] || eval "$3"
+	done
+}
+# rounds N A B: the same of what prints a number; then $figure and $reference are their medians. To be given to row().
 # shellcheck disable=SC2034 # for scripts
 rounds() {
 	: >"$T/rounds.a"
 	: >"$T/rounds.b"
-	while again "$1"; do
-		[ $((again_round % 2)) = 1 ] || eval "$3" >>"$T/rounds.b"
-		eval "$2" >>"$T/rounds.a"
-		[ $((again_round % 2)) = 0 ] || eval "$3" >>"$T/rounds.b"
-	done
+	in_turns "$1" "$2 >>\"\$T/rounds.a\"" "$3 >>\"\$T/rounds.b\""
 	figure=$(median <"$T/rounds.a")
 	reference=$(median <"$T/rounds.b")
 }
