@@ -279,13 +279,15 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
 	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||
-	    (r = orders_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+	    (r = orders_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
+	    /* Before any update is ended or taken back. */
+	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
 	expiry_look(&core, utc_now());
 	est_look(&core);
-	if ((r = flight_open(&core, err)) < 0 || (r = fs_start(fs, &core, err)) < 0)
+	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
@@ -299,7 +301,7 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	retire_close(&core);
 	fleet_close(&core);
 	flight_close(&core);
-	core_close(&core);
+	core_end(&core);
 	return r;
 }
 
