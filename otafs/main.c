@@ -282,6 +282,20 @@ come_alive(struct core *core)
 	core_unlock(core);
 }
 
+static int
+find_users(const struct config *config, struct core *core, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if ((r = config_user(config->user_otafs, &core->uid, &gid, err)) < 0 ||
+	    (r = config_user(config->user_gate, &uid, &core->gate_gid, err)) < 0 ||
+	    (r = config_user(config->user_admin, &core->web_uid, &gid, err)) < 0)
+		return r;
+	return config_group(config->group_admin, &core->admin_gid, err);
+}
+
 /* The unprivileged child: serves until it is told to stop. */
 static int
 serve(const struct config *config, const struct opened *opened, pid_t parent, struct err *err)
@@ -291,15 +305,9 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	AUTO(close_p) int publications = -1;
 	AUTO(close_p) int signals = -1;
 	struct fs *fs = opened->fs;
-	uid_t uid;
-	gid_t gid;
 	int r;
 
-	if ((r = config_user(config->user_otafs, &core.uid, &gid, err)) < 0 ||
-	    (r = config_user(config->user_gate, &uid, &core.gate_gid, err)) < 0 ||
-	    (r = config_user(config->user_admin, &core.web_uid, &gid, err)) < 0 ||
-	    (r = config_group(config->group_admin, &core.admin_gid, err)) < 0 ||
-	    (r = config_become(config->user_otafs, err)) < 0)
+	if ((r = find_users(config, &core, err)) < 0 || (r = config_become(config->user_otafs, err)) < 0)
 		return r;
 	/* Without its parent nobody would unmount: end with it, also when it has ended already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)

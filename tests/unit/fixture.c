@@ -19,6 +19,7 @@
 #include "otafs/assign.h"
 #include "otafs/device.h"
 #include "otafs/enroll.h"
+#include "otafs/group.h"
 #include "otafs/manifest.h"
 #include "sign/canonical.h"
 #include "sign/ledger.h"
@@ -336,6 +337,36 @@ fixture_reopen(struct fixture *f)
 }
 
 /* ---- manifests */
+
+void
+fixture_device(struct fixture *f, const char *id)
+{
+	AUTO(json_decref_p) json_t *body = fixture_ecus(f, ECUS);
+	AUTO(free_p) char *text = json_write(body);
+	struct reply reply = { 0 };
+	struct device device;
+	struct err err = { 0 };
+
+	assert_int_equal(device_add(&f->core, id, "test", &err), 0);
+	assert_int_equal(state_device(f->core.state, id, &device, &err), 0);
+	assert_int_equal(enroll_commit(&f->core, &device, text, strlen(text), &reply, &err), 0);
+	assert_int_equal(reply.status, 201);
+}
+
+void
+fixture_group(struct fixture *f)
+{
+	static const char *const cars[] = { "car1", "car2", "car3" };
+	struct err err = { 0 };
+
+	assert_int_equal(group_add(&f->core, "eu", "test", &err), 0);
+	for (int i = 0; i < 3; i++) {
+		fixture_device(f, cars[i]);
+		assert_int_equal(group_put(&f->core, "eu", cars[i], "test", &err), 0);
+	}
+	assert_int_equal(device_add(&f->core, "bare", "test", &err), 0);
+	assert_int_equal(group_put(&f->core, "eu", "bare", "test", &err), 0);
+}
 
 json_t *
 fixture_sign(const struct key_pair *key, json_t *signed_part)

@@ -69,6 +69,11 @@ json_t *fixture_ecus(const struct fixture *f, size_t count);
 /** Registers; @body is released. */
 int fixture_enroll(struct fixture *f, json_t *body, struct reply *reply, struct err *err);
 
+/** Makes device @id, which registers what car7 has. */
+void fixture_device(struct fixture *f, const char *id);
+/** Makes group eu with car1, car2 and car3, that have ECUs, and bare, that has none. */
+void fixture_group(struct fixture *f);
+
 /** Signs; @signed_part is released. */
 json_t *fixture_sign(const struct key_pair *key, json_t *signed_part);
 /** What ECU @ecu signs about the file it runs. */

@@ -7,62 +7,10 @@
 
 #include "lib/cleanup.h"
 #include "otafs/device.h"
-#include "otafs/enroll.h"
 #include "otafs/group.h"
-#include "otafs/order.h"
 #include "tests/unit/fixture.h"
 
 static struct err err;
-
-static int
-setup(void **state)
-{
-	struct fixture *f;
-
-	if (fixture_setup(state) != 0)
-		return -1;
-	f = *state;
-	return orders_open(&f->core, &err);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	orders_close(&f->core);
-	return fixture_teardown(state);
-}
-
-/* A device with the ECUs of car7. */
-static void
-make(struct fixture *f, const char *id)
-{
-	AUTO(json_decref_p) json_t *body = fixture_ecus(f, ECUS);
-	AUTO(free_p) char *text = json_write(body);
-	struct reply reply = { 0 };
-	struct device device;
-
-	assert_int_equal(device_add(&f->core, id, "test", &err), 0);
-	assert_int_equal(state_device(f->core.state, id, &device, &err), 0);
-	assert_int_equal(enroll_commit(&f->core, &device, text, strlen(text), &reply, &err), 0);
-	assert_int_equal(reply.status, 201);
-}
-
-/* Group eu with car1, car2 and car3, that have ECUs, and bare, that has none. */
-static void
-make_eu(struct fixture *f)
-{
-	static const char *const cars[] = { "car1", "car2", "car3" };
-
-	assert_int_equal(group_add(&f->core, "eu", "test", &err), 0);
-	for (int i = 0; i < 3; i++) {
-		make(f, cars[i]);
-		assert_int_equal(group_put(&f->core, "eu", cars[i], "test", &err), 0);
-	}
-	assert_int_equal(device_add(&f->core, "bare", "test", &err), 0);
-	assert_int_equal(group_put(&f->core, "eu", "bare", "test", &err), 0);
-}
 
 static int
 join(const char *name, void *out)
@@ -111,7 +59,7 @@ refuses_names_and_members_that_mean_nothing(void **state)
 	struct fixture *f = *state;
 
 	refused(group_add(&f->core, "e u", "test", &err), EINVAL, "group name \"e u\": character 2 (0x20)");
-	make_eu(f);
+	fixture_group(f);
 	refused(group_add(&f->core, "eu", "test", &err), EEXIST, "eu: there is such a group");
 	refused(group_put(&f->core, "eu", "car1", "test", &err), EEXIST, "car1 is in group eu");
 	refused(group_put(&f->core, "eu", "car9", "test", &err), ENOENT, "car9: there is no such device");
@@ -134,7 +82,7 @@ a_rule_says_who_is_in_and_gives_back_those_who_were_put_in(void **state)
 	struct fixture *f = *state;
 	int64_t count;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_string_equal(groups_of(f, "car1"), "eu ");
 	assert_int_equal(group_write_rule(&f->core, "eu", " deviceid contains\ncar \n", "test", &err), 0);
 	assert_string_equal(members(f, "eu"), "car1 car2 car3 car7 ");
@@ -157,7 +105,7 @@ refuses_rules_that_are_too_long_or_lead_nowhere(void **state)
 	struct fixture *f = *state;
 	char rule[1200];
 
-	make_eu(f);
+	fixture_group(f);
 	group_add(&f->core, "all", "test", &err);
 	memset(rule, 'x', sizeof(rule));
 	memcpy(rule, "deviceid contains ", 18);
@@ -181,7 +129,7 @@ a_group_that_a_rule_needs_stays_as_it_is_called(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	group_add(&f->core, "all", "test", &err);
 	assert_int_equal(group_write_rule(&f->core, "all", "group is eu or deviceid is car7", "test", &err), 0);
 	refused(group_remove(&f->core, "eu", "test", &err), EBUSY,
@@ -221,15 +169,15 @@ a_deleted_device_leaves_its_groups(void **state)
 	struct fixture *f = *state;
 	struct device device;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(state_device(f->core.state, "car2", &device, &err), 0);
 	assert_int_equal(device_remove(&f->core, &device, "test", &err), 0);
 	assert_string_equal(members(f, "eu"), "bare car1 car3 ");
-	make(f, "car2");
+	fixture_device(f, "car2");
 	assert_string_equal(members(f, "eu"), "bare car1 car3 ");
 }
 
-#define group_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define group_test(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int
 main(void)

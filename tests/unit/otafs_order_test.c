@@ -9,7 +9,6 @@
 #include "lib/utc.h"
 #include "otafs/assign.h"
 #include "otafs/device.h"
-#include "otafs/enroll.h"
 #include "otafs/group.h"
 #include "otafs/node.h"
 #include "otafs/order_run.h"
@@ -40,36 +39,6 @@ teardown(void **state)
 
 	orders_close(&f->core);
 	return fixture_teardown(state);
-}
-
-/* A device with the ECUs of car7. */
-static void
-make(struct fixture *f, const char *id)
-{
-	AUTO(json_decref_p) json_t *body = fixture_ecus(f, ECUS);
-	AUTO(free_p) char *text = json_write(body);
-	struct reply reply = { 0 };
-	struct device device;
-
-	assert_int_equal(device_add(&f->core, id, "test", &err), 0);
-	assert_int_equal(state_device(f->core.state, id, &device, &err), 0);
-	assert_int_equal(enroll_commit(&f->core, &device, text, strlen(text), &reply, &err), 0);
-	assert_int_equal(reply.status, 201);
-}
-
-/* Group eu with car1, car2 and car3, that have ECUs, and bare, that has none. */
-static void
-make_eu(struct fixture *f)
-{
-	static const char *const cars[] = { "car1", "car2", "car3" };
-
-	assert_int_equal(group_add(&f->core, "eu", "test", &err), 0);
-	for (int i = 0; i < 3; i++) {
-		make(f, cars[i]);
-		assert_int_equal(group_put(&f->core, "eu", cars[i], "test", &err), 0);
-	}
-	assert_int_equal(device_add(&f->core, "bare", "test", &err), 0);
-	assert_int_equal(group_put(&f->core, "eu", "bare", "test", &err), 0);
 }
 
 typedef int (*print_fn)(struct core *core, const char *group, FILE *out, struct err *err);
@@ -127,7 +96,7 @@ each_member_takes_or_refuses_an_order_by_itself(void **state)
 	AUTO(free_p) struct assignment *open = NULL;
 	size_t count;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(order_write(&f->core, "eu", "app 1.0\nfw 1.0 sec-1\n", "uid 5", &err), 0);
 	receipts = printed(f, print_receipts, "eu");
 	assert_string_equal(receipts,
@@ -152,7 +121,7 @@ what_nobody_takes_is_refused_and_has_its_receipts(void **state)
 	struct fixture *f = *state;
 	AUTO(free_p) char *receipts = NULL;
 
-	make_eu(f);
+	fixture_group(f);
 	refused(order_write(&f->core, "eu", "app 9.9", "test", &err), ENOENT,
 	    "none of 4 members has taken it, see groups/eu/receipts; bare: package app has no version 9.9");
 	receipts = printed(f, print_receipts, "eu");
@@ -170,7 +139,7 @@ an_order_that_begins_takes_the_place_of_the_last_one(void **state)
 	AUTO(free_p) char *receipts = NULL;
 	struct group_order stale;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(order_write(&f->core, "eu", "app 1.0", "test", &err), 0);
 	assert_int_equal(group_take(&f->core, "eu", "car1", "test", &err), 0);
 	assert_int_equal(order_write(&f->core, "eu", "cancel", "test", &err), 0);
@@ -194,7 +163,7 @@ what_begins_later_or_by_itself_is_an_order_too(void **state)
 	char command[STATE_CORRELATION_MAX + 16];
 	size_t count;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(order_write(&f->core, "eu", "follow app", "test", &err), 0);
 	assert_int_equal(state_follows(f->core.state, "car2", &followed, &count, &err), 0);
 	assert_int_equal(count, 1);
@@ -228,7 +197,7 @@ an_order_goes_to_those_who_are_in_by_the_rule(void **state)
 	struct fixture *f = *state;
 	AUTO(free_p) char *receipts = NULL;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(
 	    group_write_rule(&f->core, "eu", "deviceid is car7 or deviceid is car2", "test", &err), 0);
 	assert_int_equal(order_write(&f->core, "eu", "app 1.0 prim", "test", &err), 0);
@@ -251,7 +220,7 @@ many_members_are_worked_off_in_slices(void **state)
 	group_add(&f->core, "many", "test", &err);
 	for (int i = 0; i < 128; i++) {
 		snprintf(id, sizeof(id), "n%03d", i);
-		make(f, id);
+		fixture_device(f, id);
 		assert_int_equal(group_put(&f->core, "many", id, "test", &err), 0);
 	}
 	assert_int_equal(order_write(&f->core, "many", "app 1.0", "test", &err), 0);
@@ -330,7 +299,7 @@ who_is_come_to_has_his_part_first_and_once(void **state)
 	int64_t number, counter;
 	size_t named;
 
-	make_eu(f);
+	fixture_group(f);
 	number = give(f, "eu", "app 1.0");
 	named = f->core.changes.count;
 	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car2/status", 0, &node, &err), 0);
@@ -357,7 +326,7 @@ a_read_of_who_is_no_member_writes_nothing_and_a_change_says_so(void **state)
 	struct node node;
 	int64_t number;
 
-	make_eu(f);
+	fixture_group(f);
 	number = give(f, "eu", "app 1.0");
 	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car7/status", 0, &node, &err), 0);
 	assert_false(node.is_behind);
@@ -378,7 +347,7 @@ a_rule_means_those_of_whom_it_was_true_when_it_was_ordered(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	tag(f, "car1", "region = south");
 	tag(f, "car2", "region = south");
 	assert_int_equal(group_write_rule(&f->core, "eu", "tag(region) is south", "test", &err), 0);
@@ -387,7 +356,7 @@ a_rule_means_those_of_whom_it_was_true_when_it_was_ordered(void **state)
 	tag(f, "car3", "region = south");
 	/* Nor do a later rule, and devices that come later, change who is meant. */
 	assert_int_equal(group_write_rule(&f->core, "eu", "all", "test", &err), 0);
-	make(f, "car0");
+	fixture_device(f, "car0");
 	tag(f, "car0", "region = south");
 	assert_string_equal(receipts_of(f, "eu"), "car1 taken\n");
 	work(f);
@@ -401,7 +370,7 @@ an_order_may_change_what_its_own_rule_asks(void **state)
 	struct fixture *f = *state;
 	AUTO(free_p) char *text = NULL;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(group_write_rule(&f->core, "eu", "status is UpToDate", "test", &err), 0);
 	assert_int_equal(order_write(&f->core, "eu", "app 1.0 prim", "test", &err), 0);
 	assert_string_equal(receipts_of(f, "eu"), "car1 taken\ncar2 taken\ncar3 taken\ncar7 taken\n");
@@ -417,7 +386,7 @@ a_later_order_finds_devices_as_the_one_before_left_them(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(group_add(&f->core, "idle", "test", &err), 0);
 	assert_int_equal(group_write_rule(&f->core, "idle", "status is UpToDate", "test", &err), 0);
 	assert_int_equal(group_add(&f->core, "all", "test", &err), 0);
@@ -447,12 +416,12 @@ a_member_that_is_deleted_has_its_part_and_who_comes_back_has_none(void **state)
 	struct fixture *f = *state;
 	struct node node;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(group_write_rule(&f->core, "eu", "deviceid contains car", "test", &err), 0);
 	give(f, "eu", "app 1.0");
 	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car2", 0, &node, &err), 0);
 	assert_int_equal(node_remove(&node, &err), 0);
-	make(f, "car2");
+	fixture_device(f, "car2");
 	work(f);
 	assert_string_equal(receipts_of(f, "eu"), "car1 taken\ncar2 taken\ncar3 taken\ncar7 taken\n");
 	assert_int_equal(open_of(f, "car2", ""), 0);
@@ -466,7 +435,7 @@ shows_how_far_an_order_is(void **state)
 	AUTO(free_p) char *upgraded = NULL;
 	int64_t number;
 
-	make_eu(f);
+	fixture_group(f);
 	number = give(f, "eu", "app 1.0");
 	assert_int_equal(state_order_cursor(f->core.state, number, "car2", &err), 0);
 	text = printed(f, order_print, "eu");
@@ -484,7 +453,7 @@ a_group_is_held_by_an_order_that_is_being_worked_off(void **state)
 	AUTO(free_p) char *text = NULL;
 	AUTO(free_p) char *stopped = NULL;
 
-	make_eu(f);
+	fixture_group(f);
 	give(f, "eu", "app 1.0");
 	assert_int_equal(order_catch_up(&f->core, "car1", ORDER_READ, &err), 0);
 	assert_int_equal(order_catch_up(&f->core, "bare", ORDER_READ, &err), 0);
@@ -514,7 +483,7 @@ groups_that_say_who_is_meant_keep_their_rules_meanwhile(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	group_add(&f->core, "south", "test", &err);
 	group_add(&f->core, "all", "test", &err);
 	assert_int_equal(group_write_rule(&f->core, "south", "group is eu", "test", &err), 0);
@@ -537,7 +506,7 @@ ages_count_from_when_it_was_ordered(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(group_write_rule(&f->core, "eu", "lastseen newer than 10s", "test", &err), 0);
 	/* That was in 1970: all were seen after that, or, as bare, never, which is before any time. */
 	state_device_seen(f->core.state, "car7", utc_now() - 1000, &err);
@@ -553,7 +522,7 @@ who_was_seen_just_now_is_found(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(state_seen_flush(f->core.state, &err), 0);
 	assert_int_equal(state_device_seen(f->core.state, "car2", utc_now() + 1000, &err), 0);
 	assert_int_equal(group_write_rule(&f->core, "eu", "lastseen after 2090-01-01", "test", &err), 0);
@@ -569,7 +538,7 @@ what_a_crash_left_is_carried_on_from_the_cursor(void **state)
 	struct fixture *f = *state;
 	int64_t number, counter;
 
-	make_eu(f);
+	fixture_group(f);
 	number = give(f, "eu", "app 1.0");
 	assert_int_equal(order_catch_up(&f->core, "car1", ORDER_READ, &err), 0);
 	counter = load(f, "car1").counter;
@@ -589,7 +558,7 @@ what_begins_by_itself_comes_after_what_was_ordered(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	assert_int_equal(assign_do(&f->core, &(struct device){ .id = "car1" }, "follow app",
 			     &(struct assign_how){ .who = "test" }, &err),
 	    0);
@@ -607,7 +576,7 @@ refuses_an_order_that_a_terminal_would_obey(void **state)
 {
 	struct fixture *f = *state;
 
-	make_eu(f);
+	fixture_group(f);
 	refused(order_write(&f->core, "eu", "app\t1.0\n\033]0;x\007", "test", &err), EINVAL,
 	    "the order: byte 9 begins a control character");
 	refused(order_write(&f->core, "eu", "app \xff", "test", &err), EINVAL, "the order: is not UTF-8");
@@ -634,7 +603,7 @@ a_check_tells_what_would_be_and_stores_nothing(void **state)
 	AUTO(free_p) char *nothing = NULL;
 	AUTO(free_p) char *receipts = NULL;
 
-	make_eu(f);
+	fixture_group(f);
 	refused(checked(f, "app 9", &none), ENOENT,
 	    "none of 4 members would take it; bare: package app has no version 9");
 	assert_non_null(strstr(none, "car1 would refuse: package app has no version 9"));
