@@ -77,7 +77,9 @@ int fs_find_id(fuse_req_t request, fuse_ino_t id, struct node *node, struct err 
 /** The same of @name in the folder @parent. */
 int fs_find_in(fuse_req_t request, fuse_ino_t parent, const char *name, struct node *node, struct err *err);
 
-/** Releases the lock and makes the kernel forget what has changed: after this an answer may be sent. */
+/** Releases the lock and makes the kernel forget what has changed: after this an answer may be sent. In the www
+ * view the same as fs_done_lookup(): the kernel, which holds the folder that is looked up or listed until that
+ * is answered, would wait for us, and we for the kernel. */
 void fs_done(fuse_req_t request);
 
 /** The same at the end of a lookup: what it has changed is forgotten later. */

@@ -314,13 +314,15 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	    (opened->has_shelf && (r = lead_to_shelf(config, core.image, err)) < 0) ||
 	    (r = fleet_open(&core, err)) < 0 || (r = retire_open(&core, err)) < 0 ||
 	    (r = expiry_open(&core, err)) < 0 || (r = orders_open(&core, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0)
+	    (r = program_signals(&signals, err)) < 0 ||
+	    /* Before any update is ended or taken back. */
+	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
 	fleet_keep(&core, utc_now());
 	expiry_look(&core, utc_now());
 	est_look(&core);
-	if ((r = flight_open(&core, err)) < 0 || (r = fs_start(fs, &core, err)) < 0)
+	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
@@ -334,7 +336,7 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	retire_close(&core);
 	fleet_close(&core);
 	flight_close(&core);
-	core_close(&core);
+	core_end(&core);
 	return r;
 }
 
