@@ -37,7 +37,7 @@ read_targets(struct fixture *f)
 {
 	struct err err = { 0 };
 
-	assert_int_equal(state_assignments_in_flight(f->core.state, "car7", 1000, &err), 0);
+	fixture_read(f, 1000);
 	assert_int_equal(standing_update(&f->core, "car7", &err), 0);
 	fixture_load(f);
 }
