@@ -54,13 +54,16 @@ begin_otafs() {
 	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
 	needs 10 test -e "$T/web/www/alive"
 }
-# syncs: of the database of begin_otafs. What otafs tells others in files, it tells by its clock.
+# syncs: of the database of begin_otafs, but for the three of a checkpoint, each thousand pages, which moves what was written before: of the
+# log, of the database, and of the log's new beginning. What otafs tells others in files, it tells by its clock.
 syncs() {
-	grep -c '/otafs\.db' "$T/syncs" || :
+	awk '/\/otafs\.db-wal$/ { n += !begins; begins = 0 } /\/otafs\.db$/ { n--; begins = 1 } END { print n + 0 }' "$T/syncs"
 }
 
-# quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted
+# quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted. What it has
+# only noted of devices it writes when it is asked for some.
 quiet() {
+	cat "$T/mount/query/count/deviceid contains load" >/dev/null
 	quiet_was=
 	for _ in $(seq 150); do
 		quiet_is="$(written) $(syncs)"
@@ -143,6 +146,11 @@ again() {
 		again_round=0
 		return 1
 	fi
+}
+# part LEFT: what is left of the script's time is for so many parts of it, of which this is the first
+script_until=${BENCH_UNTIL:-9999999999}
+part() {
+	BENCH_UNTIL=$(($(date +%s) + (script_until - $(date +%s)) / $1))
 }
 # in_turns N A B: N rounds of both; who was first in one is second in the next
 in_turns() {
