@@ -70,6 +70,13 @@ core_breathe(void)
 }
 
 void
+core_end(struct core *core)
+{
+	reader_free(core->reader);
+	state_free(core->state);
+}
+
+void
 core_close(struct core *core)
 {
 	for (int i = 0; i < core->roots.count; i++)
@@ -80,8 +87,7 @@ core_close(struct core *core)
 	est_free(core->est);
 	image_free(core->image);
 	pins_done(&core->pins);
-	reader_free(core->reader);
-	state_free(core->state);
+	core_end(core);
 	client_free(core->issuer);
 	client_free(core->signer);
 }

@@ -147,6 +147,9 @@ struct core {
 /** Opens state and image repository and fetches the roots. */
 int core_open(const struct config *config, struct core *core, struct err *err);
 void core_close(struct core *core);
+/** Closes the database alone, with the lock, which is not given back: for a process that ends while threads of
+ * its mounts still wait for the signer, with what only core_close() frees. */
+void core_end(struct core *core);
 
 /** For what is called without the lock: takes it for a moment, in turn with others, and gives it back. */
 void core_lock(const struct core *core);

@@ -23,7 +23,7 @@ void flight_close(struct core *core);
  */
 int flight_note(struct core *core, const char *device, int64_t number, int64_t now, struct err *err);
 
-/** Stores what is noted of @device; what cannot be stays noted. */
+/** Stores what is noted of @device; what cannot be stays noted. To be called before an update of it ends. */
 void flight_store(struct core *core, const char *device);
 
 /** Stores what is noted of all, to be called without the core's lock, which it takes for some milliseconds at a

@@ -99,6 +99,10 @@ fs_done(fuse_req_t request)
 	struct fs *fs = fs_mount_of(request)->fs;
 	struct changes changes;
 
+	if (fs_mount_of(request)->view == VIEW_WWW) {
+		fs_done_lookup(request);
+		return;
+	}
 	core_take_changes(fs->core, &changes);
 	core_unlock(fs->core);
 	fs_forget(fs, &changes);

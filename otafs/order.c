@@ -226,6 +226,20 @@ print_text(const char *text, FILE *out)
 	}
 }
 
+/* How far it is: members are worked off in the order of their ids. */
+static void
+print_count(const struct group_order *order, FILE *out)
+{
+	if (order->phase == ORDER_FINISHED)
+		fprintf(out, "%lld members: ", (long long)(order->taken + order->refused));
+	fprintf(
+	    out, "%lld have taken it, %lld have refused", (long long)order->taken, (long long)order->refused);
+	if (order->phase == ORDER_WORKING)
+		fprintf(out, "; %s%s%sthe others get their part before they are read or changed",
+		    order->cursor[0] ? "done up to " : "", order->cursor, order->cursor[0] ? ", " : "");
+	fputc('\n', out);
+}
+
 int
 order_print(struct core *core, const char *group, FILE *out, struct err *err)
 {
@@ -240,13 +254,12 @@ order_print(struct core *core, const char *group, FILE *out, struct err *err)
 		return r < 0 ? r : 0;
 	utc_format(order.started_at, began);
 	utc_format(order.finished_at, ended);
-	fprintf(out, "ordered by %s at %s, %s%s, %s\n", order.who, began, states[order.phase],
+	/* A stopped one without a time was begun by a release that knew no such orders. */
+	fprintf(out, "ordered by %s at %s, %s%s, %s\n", order.who, began,
+	    order.phase == ORDER_STOPPED && !order.finished_at ? "stopped by an upgrade of otafs"
+							       : states[order.phase],
 	    order.finished_at ? ended : "", order.correlation);
-	if (order.phase == ORDER_FINISHED)
-		fprintf(out, "%lld members: ", (long long)(order.taken + order.refused));
-	fprintf(out, "%lld have taken it, %lld have refused%s\n", (long long)order.taken,
-	    (long long)order.refused,
-	    order.phase == ORDER_WORKING ? ", each other has its part before it is read or changed" : "");
+	print_count(&order, out);
 	print_text(order.text, out);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "otafs/assign.h"
+#include "otafs/flight.h"
 #include "state/group.h"
 
 bool
@@ -20,9 +21,11 @@ order_one(
 		.correlation = order->correlation[0] ? order->correlation : NULL,
 		.is_check = is_check };
 	struct device found;
-	int r = state_device(core->state, device, &found, err);
+	int r;
 
-	if (r != 0)
+	if (!is_check)
+		flight_store(core, device);
+	if ((r = state_device(core->state, device, &found, err)) != 0)
 		return r < 0 ? r : err_set(err, ENOENT, "%s: was deleted", device);
 	return assign_do(core, &found, order->text, &how, err);
 }

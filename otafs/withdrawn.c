@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "otafs/assign.h"
+#include "otafs/flight.h"
 #include "otafs/ids.h"
 #include "otafs/order.h"
 #include "otafs/standing.h"
@@ -48,6 +49,7 @@ end_update(struct core *core, const char *device, const char *why, int64_t now, 
 	size_t count = 0;
 	int r = order_catch_up(core, device, ORDER_CHANGE, err);
 
+	flight_store(core, device);
 	if (r == 0)
 		r = state_assignments(core->state, device, &open, &count, err);
 	for (size_t i = 0; r == 0 && i < count; i++)

@@ -144,7 +144,7 @@ static const char *const steps[] = {
 	 "ALTER TABLE group_order ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
 	 "ALTER TABLE group_order ADD COLUMN cursor TEXT NOT NULL DEFAULT '';"
 	 "ALTER TABLE group_order DROP COLUMN members;"
-	 "UPDATE receipt SET result = 2, text = 'passed over: otafs was replaced meanwhile' WHERE result = 0;"
+	 "DELETE FROM receipt WHERE result = 0;"
 	 "UPDATE group_order SET phase = CASE phase WHEN 0 THEN 3 ELSE 4 END WHERE phase < 2;"
 	 "DROP INDEX receipt_result;"
 	 /* What is assigned gets numbers of its own, since there is much of it; see state/reads.h. */

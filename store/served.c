@@ -10,18 +10,20 @@
 
 /* deltas/XX/REST/part */
 #define DELTA_DEPTH 3
-/* objects/XX and binaries/XX: what is in there is readable. */
-#define SHELF_DEPTH 1
+/* objects/XX/REST and binaries/XX/REST: what a backup of an earlier release brought back is 0640. */
+#define SHELF_DEPTH 2
 
 /* Lets others enter and list the folder, or read the file, that is open as @fd. */
 static int
 let_read(int fd, const char *name, struct err *err)
 {
 	struct stat st;
+	mode_t mode;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "%s", name);
-	if (fchmod(fd, (st.st_mode & 07777) | (S_ISDIR(st.st_mode) ? 0755 : 0644)) < 0)
+	mode = (st.st_mode & 07777) | (S_ISDIR(st.st_mode) ? 0755 : 0644);
+	if (mode != (st.st_mode & 07777) && fchmod(fd, mode) < 0)
 		return err_sys(err, "%s: to let web servers read it", name);
 	return 0;
 }

@@ -9,8 +9,9 @@
 #include "lib/err.h"
 
 /**
- * Gives a repository of an earlier release these modes. Of one that has them, only one mode is looked at; of
- * another, no object or binary is, since they are 0644 already. After a crash the next start goes on.
+ * Gives a repository of an earlier release these modes, once: all objects and binaries are looked at, since
+ * those that a backup brought back were 0640. Of one that has them, only one mode is looked at. After a crash
+ * the next start goes on.
  */
 int served_start(int repository, struct err *err);
 

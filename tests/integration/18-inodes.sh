@@ -71,6 +71,33 @@ grown=$(($(memory) - little))
 ok "which takes no memory either ($grown KiB)" test $grown -lt 4096
 exec 4<&-
 
+# -- a folder that is listed while the kernel is to forget a name in it: neither waits for the other --
+# Who reads members of a group while an order is given has their part before the order is answered, and then all names are forgotten.
+mkdir "$m/groups/few"
+echo 'deviceid contains veh-00' >"$m/groups/few/rule"
+until_enough() { # until_enough TEXT: runs perl's text until there is a file $T/enough
+	perl -e "until (-e '$T/enough') { $1 }" >/dev/null 2>&1 &
+	busy="${busy:-} $!"
+}
+for _ in 1 2; do until_enough "for (glob '$m/devices/veh-9e3779b1/status $m/prefix/veh-00/*/status') { open F, '<', \$_; <F> }"; done
+until_enough "open F, '>', '$m/groups/few/assign'; print F \"app 1.0\\n\"; close F"
+for _ in 1 2 3 4; do until_enough "opendir D, '$w'; readdir D; closedir D; lstat '$w'"; done
+lists() {
+	from=$(readlink "$w/devices")
+	for _ in $(seq 20); do
+		if ! timeout -s KILL 10 ls "$w" || ! timeout -s KILL 10 test -e "$w/alive"; then
+			umount -f "$w" # it can be ended in no other way
+			return 1
+		fi
+		sleep 0.1
+	done
+	moved "$from"
+}
+ok "the view is listed while all is forgotten" lists
+touch "$T/enough"
+# shellcheck disable=SC2086 # words
+wait $busy
+
 # -- a device that comes back --
 id=veh-9e3779b1
 serial=000000009E3779B1

@@ -221,6 +221,8 @@ ok "whose issuing CA issues" sh -c "cat >$T/issued.pem && openssl verify -no_che
 	$(issue 64102 car9 100 "$T/new.key")
 END
 ok "whose device goes on" device car2 poll
+ok "and gets an object of the backup" is "$(fetch car2 "/treehub/objects/$(cd "$T/repository/ostree/objects" && echo */*.commit | cut -d ' ' -f 1)")" 200
+ok "whose modes are those of a new repository" is "$(cd "$T/repository" && stat -c %a . ostree ostree/objects binaries | tr '\n' ' ')" "2751 2755 2755 2755 "
 look car2
 publish app 4
 assign car2 "app 4"

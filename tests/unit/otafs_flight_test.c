@@ -2,8 +2,11 @@
 #include "otafs/flight.h"
 
 #include "otafs/assign.h"
+#include "otafs/group.h"
 #include "otafs/node.h"
+#include "otafs/order.h"
 #include "otafs/standing.h"
+#include "otafs/withdrawn.h"
 #include "state/reads.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/unit.h"
@@ -215,6 +218,27 @@ is_stored_again_after_it_was_taken_back(void **state)
 	assert_int_equal(told(f), 1);
 }
 
+/* Whoever ends it. */
+static void
+is_told_before_the_update_ends_by_itself_or_an_order(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(withdrawn_end(&f->core, "car7", "it is gone", utc_now(), &err), 0);
+	assert_int_equal(told(f), 1);
+	assert_int_equal(group_add(&f->core, "eu", "test", &err), 0);
+	assert_int_equal(group_put(&f->core, "eu", "car7", "test", &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(orders_open(&f->core, &err), 0);
+	assert_int_equal(order_write(&f->core, "eu", "cancel!", "test", &err), 0);
+	orders_close(&f->core);
+	assert_int_equal(told(f), 2);
+}
+
 /* It is another update: the device knows nothing of it yet. */
 static void
 begins_anew_with_the_next_update(void **state)
@@ -302,6 +326,7 @@ main(void)
 		TEST(is_told_once_when_somebody_comes_to_the_device),
 		TEST(is_stored_by_itself),
 		TEST(is_stored_again_after_it_was_taken_back),
+		TEST(is_told_before_the_update_ends_by_itself_or_an_order),
 		TEST(begins_anew_with_the_next_update),
 		TEST(keeps_what_is_open_apart_over_a_clean_end),
 		TEST(counts_all_that_was_open_as_read_after_another_end),

@@ -335,8 +335,7 @@ who_is_come_to_has_his_part_first_and_once(void **state)
 	named = f->core.changes.count;
 	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car2/status", 0, &node, &err), 0);
 	assert_true(node.is_behind);
-	assert_true(node_is_noted(&node));
-	assert_int_equal(node_note(&node, &err), 0);
+	assert_int_equal(node_catch_up(&node, &err), 0);
 	assert_string_equal(receipts_of(f, "eu"), "car2 taken\n");
 	assert_int_equal(open_of(f, "car2", "urn:x"), 1);
 	assert_int_equal(load(f, "car2").ordered, number);
@@ -460,6 +459,25 @@ a_member_that_is_deleted_has_its_part_and_who_comes_back_has_none(void **state)
 }
 
 static void
+shows_how_far_an_order_is(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(free_p) char *text = NULL;
+	AUTO(free_p) char *upgraded = NULL;
+	int64_t number;
+
+	make_eu(f);
+	number = give(f, "eu", "app 1.0");
+	assert_int_equal(state_order_cursor(f->core.state, number, "car2", &err), 0);
+	text = printed(f, order_print, "eu");
+	assert_non_null(strstr(text, "0 have refused; done up to car2, the others get their part before "));
+	/* As the schema leaves those of an earlier release. */
+	assert_int_equal(state_order_end(f->core.state, number, ORDER_STOPPED, 0, &err), 0);
+	upgraded = printed(f, order_print, "eu");
+	assert_non_null(strstr(upgraded, ", stopped by an upgrade of otafs, urn:x\n0 have taken it, "));
+}
+
+static void
 a_group_is_held_by_an_order_that_is_being_worked_off(void **state)
 {
 	struct fixture *f = *state;
@@ -471,8 +489,8 @@ a_group_is_held_by_an_order_that_is_being_worked_off(void **state)
 	assert_int_equal(order_catch_up(&f->core, "car1", ORDER_READ, &err), 0);
 	assert_int_equal(order_catch_up(&f->core, "bare", ORDER_READ, &err), 0);
 	text = printed(f, order_print, "eu");
-	assert_non_null(
-	    strstr(text, "being worked off, urn:x\n1 have taken it, 1 have refused, each other has"));
+	assert_non_null(strstr(
+	    text, "being worked off, urn:x\n1 have taken it, 1 have refused; the others get their part "));
 	refused(order_write(&f->core, "eu", "fw 1.0", "test", &err), EBUSY,
 	    "eu is busy with an order of uid 5 since 1970-01-01T00:00:01Z: cat groups/eu/assign");
 	refused(group_remove(&f->core, "eu", "test", &err), EBUSY, "eu: an order of uid 5 is being worked off");
@@ -649,6 +667,7 @@ main(void)
 		order_test(an_order_may_change_what_its_own_rule_asks),
 		order_test(a_later_order_finds_devices_as_the_one_before_left_them),
 		order_test(a_member_that_is_deleted_has_its_part_and_who_comes_back_has_none),
+		order_test(shows_how_far_an_order_is),
 		order_test(a_group_is_held_by_an_order_that_is_being_worked_off),
 		order_test(groups_that_say_who_is_meant_keep_their_rules_meanwhile),
 		order_test(ages_count_from_when_it_was_ordered),

@@ -12,6 +12,7 @@
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/history.h"
+#include "state/order.h"
 #include "state/state.h"
 #include "tests/unit/fault.h"
 
@@ -302,6 +303,46 @@ takes_over_the_database_of_the_release_before(void **unused)
 	state_free(state);
 }
 
+static int
+count_receipt(const char *device, enum receipt_result result, const char *text, void *count)
+{
+	(void)device;
+	(void)result;
+	(void)text;
+	++*(int *)count;
+	return 0;
+}
+
+/* Who had not had his part yet is in no receipt, and no device is asked for it again. */
+static void
+ends_an_order_of_the_release_before(void **unused)
+{
+	struct group_order order;
+	struct device device;
+	struct state *state;
+	struct err err = { 0 };
+	int receipts = 0;
+
+	(void)unused;
+	load("tests/vectors/state-9.sql");
+	state = opened();
+	is_status(state, "pending", "UpdatePending");
+	assert_int_equal(state_order_open(state, "eu", &order, &err), STATE_NONE);
+	assert_int_equal(state_order_last(state, "us", &order, &err), STATE_NONE);
+	assert_int_equal(state_order_last(state, "as", &order, &err), 0);
+	assert_int_equal(order.phase, ORDER_FINISHED);
+	assert_int_equal(state_order_last(state, "eu", &order, &err), 0);
+	assert_int_equal(order.phase, ORDER_STOPPED);
+	assert_true(order.finished_at == 0 && order.taken == 1 && order.refused == 1);
+	assert_int_equal(state_receipts(state, order.number, "", 10, count_receipt, &receipts, &err), 0);
+	assert_int_equal(receipts, 2);
+	assert_int_equal(state_order_add(state, &order, &err), 0);
+	assert_int_equal(order.number, 5);
+	assert_int_equal(state_device(state, "fine", &device, &err), 0);
+	assert_true(device.ordered < order.number);
+	state_free(state);
+}
+
 /* What the kernel remembers by a number is of nobody else, ever. */
 static void
 gives_a_number_once(void **unused)
@@ -362,6 +403,7 @@ main(void)
 		TEST(knows_which_certificates_expire_next),
 		TEST(refuses_a_newer_schema_and_touches_nothing),
 		TEST(takes_over_the_database_of_the_release_before),
+		TEST(ends_an_order_of_the_release_before),
 		TEST(names_a_file_that_is_no_database),
 	};
 
