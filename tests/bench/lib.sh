@@ -93,11 +93,11 @@ cpu_us() {
 		for my $pid (@ARGV) { my $s = clock_gettime(-($pid + 1) * 8 + 2); $sum += $s if $s > 0 }
 		printf "%d\n", $sum * 1e6' $(family $(for cpu_name in "$@"; do cat "$T/$cpu_name.pid"; done))
 }
-# resident_kb NAME: memory of its own of the largest process of NAME, in KiB
+# resident_kb NAME: what is resident of the largest process of NAME, in KiB, programs and libraries included
 resident_kb() {
 	# shellcheck disable=SC2046 # one word each
 	for resident_pid in $(family $(cat "$T/$1.pid")); do
-		sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
+		sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
 	done | sort -n | tail -n 1
 }
 
