@@ -52,7 +52,7 @@ begin_otafs() {
 	: >>"$T/syncs"
 	chmod 666 "$T/syncs"
 	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
-	needs 10 test -e "$T/web/www/alive"
+	needs 60 test -e "$T/web/www/alive"
 }
 # syncs: of the database of begin_otafs, but for the three of a checkpoint, each thousand pages, which moves what was written before: of the
 # log, of the database, and of the log's new beginning. What otafs tells others in files, it tells by its clock.
