@@ -61,18 +61,22 @@ enter(struct tree *tree)
 	return tree->fd < 0 ? -errno : 0;
 }
 
-/* What was written in part is written anew by the next one. */
+/* What was written in part is written anew by the next one. A long body goes in pieces: of what became of a
+ * later one only the next write tells. */
 static int
 write_all(struct tree *tree, const char *path, const char *body, size_t bytes)
 {
 	char line[LINE_SIZE];
-	struct iovec parts[] = { { .iov_base = line,
-				     .iov_len = (size_t)snprintf(line, sizeof(line), "%s\n", path) },
+	size_t head = (size_t)snprintf(line, sizeof(line), "%s\n", path);
+	struct iovec parts[] = { { .iov_base = line, .iov_len = head },
 		{ .iov_base = (void *)(uintptr_t)body, .iov_len = bytes } };
-	size_t all = parts[0].iov_len + bytes;
-	ssize_t n = pwritev(tree->fd, parts, 2, 0);
+	ssize_t n = pwritev(tree->fd, parts, 2, 0), more = 0;
 
-	return n < 0 ? -errno : (size_t)n < all ? -EFBIG : 0;
+	if (n >= (ssize_t)head && (size_t)n < head + bytes)
+		more = pwrite(tree->fd, body + (n - (ssize_t)head), head + bytes - (size_t)n, n);
+	if (n < 0 || more < 0)
+		return -errno;
+	return (size_t)(n + more) < head + bytes ? -EIO : 0;
 }
 
 /* A tree that was away meanwhile has to be opened anew; nothing was handed in yet. */

@@ -35,8 +35,7 @@ void director_discardp(struct director_source **source);
 #define DIRECTOR_OPPOSED 1
 
 /** Makes targets, snapshot or timestamp, signed, and with blanks up to a size of director_size_kb; without the
- * core's lock. The caller frees @out. 0,
- * DIRECTOR_OPPOSED, or -errno; -EAGAIN without the signer. */
+ * core's lock. The caller frees @out. 0, DIRECTOR_OPPOSED, or -errno; -EAGAIN without the signer. */
 int director_make(
     struct client *signer, struct director_source *source, char **out, size_t *bytes, struct err *err);
 
@@ -46,14 +45,6 @@ int director_make(
  * -errno.
  */
 int director_mend(struct core *core, const struct director_source *source, struct err *err);
-
-/**
- * Makes a document again that was made before, if its version is the newest of the device with that number:
- * without the core's lock, which it takes for moments. The caller frees @out. -ENODATA: nobody can make it any
- * more.
- */
-int
-director_again(struct core *core, const struct inode_id *document, char **out, size_t *bytes, struct err *err);
 
 /** What was made is of another moment: gather anew. */
 #define DIRECTOR_CHANGED 2

@@ -158,7 +158,7 @@ void
 fs_end(struct fs *fs)
 {
 	batch_end(fs->transactions);
-	batch_end(fs->notes);
+	batch_end(fs->lookups);
 }
 
 int
@@ -171,7 +171,7 @@ fs_start(struct fs *fs, struct core *core, struct err *err)
 	fs->told = core->generation;
 	if ((r = documents_new((size_t)core->config->document_cache_mb << 20, &fs->documents, err)) < 0 ||
 	    (r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
-	    (r = batch_start(core, forget_later, fs, &fs->notes, err)) < 0 ||
+	    (r = batch_start(core, forget_later, fs, &fs->lookups, err)) < 0 ||
 	    (r = fs_apart_start(&fs->apart, err)) < 0)
 		return r;
 	core->batch = fs->transactions;

@@ -35,9 +35,9 @@ struct fs {
 	atomic_uint told;            /* the generation that the kernel knows of, or is ahead of */
 	struct mount full, www;
 	struct batch *transactions;
-	/* A batch of its own: the kernel forgets a name only after all lookups in its folder are answered, so
-	 * who makes it forget must not be who answers lookups. */
-	struct batch *notes;
+	/* For fs_catch_up(), a batch of its own: the kernel forgets a name only after all lookups in its folder
+	 * are answered, so who makes it forget must not be who answers lookups. */
+	struct batch *lookups;
 	struct apart *apart;
 };
 
@@ -108,17 +108,17 @@ int fs_apart_start(struct apart **out, struct err *err);
 /** Calls @answer in another thread, with a copy of @piece, in its turn. */
 void fs_apart(const struct piece *piece, void (*answer)(const struct piece *piece));
 
-/* ---- fs_note.c */
+/* ---- fs_catch_up.c */
 
-/** Answers a lookup of the www view, for which something has to be stored first. */
-void fs_note(fuse_req_t request, fuse_ino_t parent, const char *name);
+/** Answers a lookup of the www view after the device has had its part in all orders, and that is on disk. */
+void fs_catch_up(fuse_req_t request, fuse_ino_t parent, const char *name);
 
 /* ---- fs_version.c: names of the www view */
 
-/** It is there, but something has to be on disk before this lookup is answered: call fs_note(). */
-#define FS_NOTED 2
+/** Its device has yet to have its part in an order: call fs_catch_up(). */
+#define FS_BEHIND 2
 
-/** Finds @name and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_NOTED,
+/** Finds @name and counts a lookup of its inode; @entry is what to reply. Takes the core's lock. FS_BEHIND,
  * -ENOENT, -ENAMETOOLONG, or what generating its text gave, which it has logged. */
 int fs_look_up_version(fuse_req_t request, fuse_ino_t parent, const char *name, struct fuse_entry_param *entry);
 

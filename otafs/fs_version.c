@@ -46,7 +46,6 @@ adjust(const struct node *node, int64_t tag, struct stat *st)
 struct finding {
 	struct node node;
 	int64_t tag;
-	bool is_noted;
 	bool is_kept;        /* the kernel may keep the name */
 	struct inode_id id;  /* of a device; else of kind INODE_NONE, and with an inode */
 	ssize_t bytes;       /* of a document or link, if known already */
@@ -98,9 +97,8 @@ find(fuse_req_t request, fuse_ino_t parent, const char *name, struct finding *ou
 	out->material = (struct material){ .fd = -1 };
 	r = fs_find_in(request, parent, name, &out->node, err);
 	if (r == 0 && out->node.is_behind)
-		r = FS_NOTED;
+		r = FS_BEHIND;
 	if (r == 0) {
-		out->is_noted = node_is_noted(&out->node);
 		out->tag = node_tag(&out->node);
 		node_identify(&out->node, out->tag, &out->id);
 		place(fs_mount_of(request), parent, out);
@@ -170,14 +168,9 @@ look_up(fuse_req_t request, fuse_ino_t parent, const char *name, struct finding 
 	if (r == 0)
 		r = make(mount, finding, err);
 	node_discard(&finding->node, &finding->material);
-	if (r != 0)
-		return r;
-	describe(mount, finding, entry);
-	/* What cannot be made is not served, and so is nothing to be noted. */
-	if (!finding->is_noted)
-		return 0;
-	fs_forget_id(mount, entry->ino, 1);
-	return FS_NOTED;
+	if (r == 0)
+		describe(mount, finding, entry);
+	return r;
 }
 
 int
@@ -199,8 +192,8 @@ void
 fs_reply_version(
     fuse_req_t request, fuse_ino_t parent, const char *name, int r, const struct fuse_entry_param *entry)
 {
-	if (r == FS_NOTED)
-		fs_note(request, parent, name);
+	if (r == FS_BEHIND)
+		fs_catch_up(request, parent, name);
 	else if (r < 0)
 		fs_fail(request, r);
 	else if (fuse_reply_entry(request, entry) == -ENOENT)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,7 +26,8 @@ struct set {
 };
 
 struct image {
-	char *path; /* of the repository, without links in it */
+	char *path;  /* of the repository, without links in it */
+	char *shelf; /* where links lead; NULL: there */
 	int repository, published, ostree;
 	struct set sets[IMAGE_SETS_MAX]; /* a ring of what was loaded; loaded is the number of all */
 	size_t loaded;
@@ -81,6 +83,7 @@ image_free(struct image *image)
 	close_p(&image->ostree);
 	close_p(&image->repository);
 	free(image->path);
+	free(image->shelf);
 	free(image);
 }
 
@@ -315,10 +318,20 @@ image_binary(const struct image *image, const char *sha256, const char *suffix, 
 }
 
 int
+image_set_shelf(struct image *image, const char *path, struct err *err)
+{
+	free(image->shelf);
+	image->shelf = strdup(path);
+	return image->shelf ? 0 : err_set(err, ENOMEM, "no memory for a path");
+}
+
+int
 image_path(const struct image *image, const char *name, char *out, size_t room, struct err *err)
 {
-	if ((size_t)snprintf(out, room, "%s/%s", image->path, name) >= room)
-		return err_set(err, ENAMETOOLONG, "%s/%s: too long for a link", image->path, name);
+	const char *above = image->shelf ? image->shelf : image->path;
+
+	if ((size_t)snprintf(out, room, "%s/%s", above, name) >= room)
+		return err_set(err, ENAMETOOLONG, "%s/%s: too long for a link", above, name);
 	return 0;
 }
 
@@ -338,10 +351,9 @@ image_is_in_place(const struct image *image)
 {
 	char path[PATH_MAX];
 	struct stat opened, found;
-	struct err err;
 
-	return image_path(image, "ostree", path, sizeof(path), &err) == 0 && stat(path, &found) == 0 &&
-	       fstat(image->ostree, &opened) == 0 && found.st_dev == opened.st_dev &&
+	return (size_t)snprintf(path, sizeof(path), "%s/ostree", image->path) < sizeof(path) &&
+	       stat(path, &found) == 0 && fstat(image->ostree, &opened) == 0 && found.st_dev == opened.st_dev &&
 	       found.st_ino == opened.st_ino;
 }
 

@@ -83,6 +83,9 @@ int image_read_file(const struct image *image, const char *name, char **text, si
 /** Opens the bytes of a binary target, by its sha256, or what stands beside them under @suffix; -ENOENT. */
 int image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err);
 
+/** From now on links lead to @path, where the repository is to be seen as well. -ENOMEM */
+int image_set_shelf(struct image *image, const char *path, struct err *err);
+
 /** Where @name is, from the root of the filesystem on: for links, which other programs follow. 0, or
  * -ENAMETOOLONG. */
 int image_path(const struct image *image, const char *name, char *out, size_t room, struct err *err);
@@ -90,7 +93,7 @@ int image_path(const struct image *image, const char *name, char *out, size_t ro
 /** The same of the bytes of a binary target, of which there have to be some; -ENOENT. */
 int image_binary_path(const struct image *image, const char *sha256, char *out, size_t room, struct err *err);
 
-/** Whether such a path still leads to the repository that was opened; not when its disk is away. */
+/** Whether its path still leads to the repository that was opened; not when its disk is away. */
 bool image_is_in_place(const struct image *image);
 
 /** Whether the OSTree repository has that commit. */

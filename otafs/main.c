@@ -24,6 +24,7 @@
 #include "otafs/flight.h"
 #include "otafs/follow.h"
 #include "otafs/fs.h"
+#include "otafs/mount.h"
 #include "otafs/order.h"
 #include "otafs/retire.h"
 #include "otafs/schedule.h"
@@ -43,9 +44,28 @@
 /** Pieces of some devices, of all that an update is open of, in each second after an end that was not clean. */
 #define CAUGHT_UP_IN_A_ROW 100
 
-/* Everything that needs root: folders and both mounts. */
+/* What the folders and mounts are, which need root. */
+struct opened {
+	struct fs *fs;
+	bool has_shelf;
+};
+
+/* A web server that follows whatever link is in the repository still serves: that is told, and no reason to
+ * end. */
+static bool
+open_shelf(const struct config *config)
+{
+	struct err err;
+
+	if (mount_shelf(config, &err) == 0)
+		return true;
+	log_line(LOG_WARNING, "web servers follow links that ota-watcher makes reason=\"%s\"", err.text);
+	return false;
+}
+
+/* Everything that needs root: folders and mounts. */
 static int
-open_privileged(const struct config *config, struct fs **fs, struct err *err)
+open_privileged(const struct config *config, struct opened *opened, struct err *err)
 {
 	struct rlimit files = { FILES_MAX, FILES_MAX };
 	uid_t uid, www_uid, watcher_uid;
@@ -70,7 +90,19 @@ open_privileged(const struct config *config, struct fs **fs, struct err *err)
 	    (mkdir(config->mount, 0700) < 0 && errno != EEXIST))
 		return err_sys(err, "%s", config->mount);
 	setrlimit(RLIMIT_NOFILE, &files);
-	return fs_mount(config, fs, err);
+	if ((r = fs_mount(config, &opened->fs, err)) < 0)
+		return r;
+	opened->has_shelf = open_shelf(config);
+	return 0;
+}
+
+static int
+lead_to_shelf(const struct config *config, struct image *image, struct err *err)
+{
+	char path[MOUNT_SHELF_SIZE];
+
+	mount_shelf_name(config, path);
+	return image_set_shelf(image, path, err);
 }
 
 static int
@@ -252,12 +284,13 @@ come_alive(struct core *core)
 
 /* The unprivileged child: serves until it is told to stop. */
 static int
-serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
+serve(const struct config *config, const struct opened *opened, pid_t parent, struct err *err)
 {
 	static struct turns lock = TURNS_INITIALIZER;
 	static struct core core;
 	AUTO(close_p) int publications = -1;
 	AUTO(close_p) int signals = -1;
+	struct fs *fs = opened->fs;
 	uid_t uid;
 	gid_t gid;
 	int r;
@@ -277,9 +310,11 @@ serve(const struct config *config, struct fs *fs, pid_t parent, struct err *err)
 	if (core.wake < 0)
 		return err_sys(err, "eventfd");
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
-	    (r = core_open(config, &core, err)) < 0 || (r = fleet_open(&core, err)) < 0 ||
-	    (r = retire_open(&core, err)) < 0 || (r = expiry_open(&core, err)) < 0 ||
-	    (r = orders_open(&core, err)) < 0 || (r = program_signals(&signals, err)) < 0 ||
+	    (r = core_open(config, &core, err)) < 0 ||
+	    (opened->has_shelf && (r = lead_to_shelf(config, core.image, err)) < 0) ||
+	    (r = fleet_open(&core, err)) < 0 || (r = retire_open(&core, err)) < 0 ||
+	    (r = expiry_open(&core, err)) < 0 || (r = orders_open(&core, err)) < 0 ||
+	    (r = program_signals(&signals, err)) < 0 ||
 	    /* Before any update is ended or taken back. */
 	    (r = flight_open(&core, err)) < 0)
 		return r;
@@ -319,31 +354,33 @@ guard(const struct config *config, pid_t child, int signals)
 			break;
 		}
 	/* After a crash the dead mounts stay: they answer what the kernel has, and errors for the rest. */
-	if (WIFEXITED(status))
+	if (WIFEXITED(status)) {
 		fs_unmount(config);
+		mount_shelf_release(config);
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 static int
 run(const struct config *config, struct err *err)
 {
-	struct fs *fs;
+	struct opened opened;
 	pid_t parent = getpid(), child;
 	int signals, r;
 
-	if ((r = open_privileged(config, &fs, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+	if ((r = open_privileged(config, &opened, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
 	child = fork();
 	if (child < 0)
 		return err_sys(err, "fork");
 	if (child == 0) {
 		close(signals);
-		r = serve(config, fs, parent, err);
+		r = serve(config, &opened, parent, err);
 		if (r < 0)
 			program_fail(err);
 		_exit(r < 0);
 	}
-	fs_disown(fs);
+	fs_disown(opened.fs);
 	_exit(guard(
 	    config, child, signals)); /* libfuse keeps the paths of its sessions: nothing to free them by */
 }

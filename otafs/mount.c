@@ -1,6 +1,7 @@
 #include "otafs/mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -9,7 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "lib/config.h"
+#include "lib/cleanup.h"
 #include "lib/log.h"
 
 /** A predecessor that was killed a moment ago may still be ending: it is looked for again so often, so far
@@ -76,4 +77,41 @@ void
 mount_point_release(const char *path)
 {
 	umount2(path, MNT_DETACH);
+}
+
+void
+mount_shelf_name(const struct config *config, char path[static MOUNT_SHELF_SIZE])
+{
+	snprintf(path, MOUNT_SHELF_SIZE, "%s%s", config->www, MOUNT_SHELF_SUFFIX);
+}
+
+int
+mount_shelf(const struct config *config, struct err *err)
+{
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+						     MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW };
+	char path[MOUNT_SHELF_SIZE];
+	AUTO(close_p) int tree = -1;
+
+	mount_shelf_release(config);
+	mount_shelf_name(config, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "%s", path);
+	/* With all that is mounted in it; it is seen nowhere before it has the attributes. */
+	tree = open_tree(AT_FDCWD, config->repository, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) < 0 ||
+	    move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(err, "%s: to be shown at %s", config->repository, path);
+	return 0;
+}
+
+void
+mount_shelf_release(const struct config *config)
+{
+	char path[MOUNT_SHELF_SIZE];
+
+	mount_shelf_name(config, path);
+	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
 }

@@ -166,11 +166,6 @@ void node_finish(struct node *node);
 int
 node_answer(const struct node *node, int r, struct reply *reply, char **text, size_t *bytes, struct err *err);
 
-/** Whether something has to be on disk before a lookup of it is answered; node_note() stores it, within a
- * transaction, and then the name is looked up again. */
-bool node_is_noted(const struct node *node);
-int node_note(const struct node *node, struct err *err);
-
 /** mkdir of @name in a folder, rmdir of a folder; a refusal is remembered. -EPERM where it means nothing. */
 int node_make(struct node *folder, const char *name, struct err *err);
 int node_remove(struct node *node, struct err *err);

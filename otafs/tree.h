@@ -88,10 +88,6 @@ struct row {
 	int (*prepare)(const struct node *node, const char *body, size_t bytes, void **work,
 	    struct reply *reply, struct err *err);
 	void (*finish)(void *work);
-	/* www view: whether something has to be on disk before this lookup is answered; note() then stores it,
-	 * within a transaction, and the name is looked up again. */
-	bool (*is_noted)(const struct node *node);
-	int (*note)(const struct node *node, struct err *err);
 };
 
 /** The rows of one area. */

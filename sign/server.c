@@ -23,6 +23,7 @@ struct server {
 	int fd; /* listens */
 	struct book book;
 	pthread_rwlock_t lock;           /* of the book: the director's documents are signed with it shared */
+	pthread_mutex_t alone;           /* held by who has that lock, or waits for it, for himself */
 	pthread_mutex_t order;           /* of the log and the ledger among them */
 	pthread_mutex_t counts;          /* of peers */
 	int peers[REPOSITORY_COUNT + 1]; /* of each user, by the repository that is signed for it; the last one
@@ -63,8 +64,25 @@ init_locks(struct server *server)
 	pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&server->lock, &kind);
 	pthread_rwlockattr_destroy(&kind);
+	pthread_mutex_init(&server->alone, NULL);
 	pthread_mutex_init(&server->order, NULL);
 	pthread_mutex_init(&server->counts, NULL);
+}
+
+/* Only one waits for it at a time, so that those who share it come in between: else a user who asks without end
+ * would keep them out. */
+static void
+lock_alone(struct server *server)
+{
+	pthread_mutex_lock(&server->alone);
+	pthread_rwlock_wrlock(&server->lock);
+}
+
+static void
+unlock_alone(struct server *server)
+{
+	pthread_rwlock_unlock(&server->lock);
+	pthread_mutex_unlock(&server->alone);
 }
 
 int
@@ -96,11 +114,12 @@ server_answer(struct server *server, uid_t uid, char *request, size_t bytes, cha
 	if (director_is_asked(request)) {
 		pthread_rwlock_rdlock(&server->lock);
 		r = director_sign(&server->book, &server->order, uid, request, payload, payload_bytes, err);
+		pthread_rwlock_unlock(&server->lock);
 	} else {
-		pthread_rwlock_wrlock(&server->lock);
+		lock_alone(server);
 		r = answer(&server->book, uid, request, bytes, payload, payload_bytes, err);
+		unlock_alone(server);
 	}
-	pthread_rwlock_unlock(&server->lock);
 	return r;
 }
 
@@ -222,19 +241,19 @@ server_renew(struct server *server)
 {
 	struct err err = { 0 };
 
-	pthread_rwlock_wrlock(&server->lock);
+	lock_alone(server);
 	server->book.uid = getuid();
 	/* It is tried each minute, and told once. */
 	if (keyring_renew(server->book.keyring, utc_now(), &err) < 0 && strcmp(err.text, server->told.text))
 		log_line(LOG_ERR, "roots are not renewed reason=\"%s\"", err.text);
 	server->told = err;
-	pthread_rwlock_unlock(&server->lock);
+	unlock_alone(server);
 }
 
 void
 server_tick(struct server *server)
 {
-	pthread_rwlock_wrlock(&server->lock);
+	lock_alone(server);
 	journal_tick(server->book.journal);
-	pthread_rwlock_unlock(&server->lock);
+	unlock_alone(server);
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # 2,500 binary targets of 64 KiB in one drop, from the rename into the spool until devices are offered them: read, hashed twice,
 # copied, on the disk, signed and published; beside sha256sum of the same bytes. TARGETS and ROUNDS may be set.
+# About 50 s.
 # shellcheck source=tests/bench/lib.sh disable=SC2154,SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 

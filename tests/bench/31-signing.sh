@@ -1,6 +1,7 @@
 #!/bin/sh
 # How fast ota-signd signs documents of the director, asked through its socket by 1, 8 and 64 threads at once, against libsodium that
 # signs the same bytes: COUNT documents of 1.3 KiB a round. "Of its processor" leaves out how many threads it has and who else is here.
+# About 15 s.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 

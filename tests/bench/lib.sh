@@ -10,6 +10,11 @@
 BENCH=${BENCH:-$top/build/release/tests/bench}
 BENCH_JSON=${BENCH_JSON:-/dev/null}
 
+# discard FOLDER: at the end of all scripts, since ext4 makes files many times slower for minutes where files were removed
+[ -z "${BENCH_SHARED:-}" ] || discard() {
+	mv "$1" "$BENCH_SHARED/"
+}
+
 # row NAME GOAL FIGURE [REFERENCE [UNIT [NOTE]]]: one line of JSON added to $BENCH_JSON, and one to read.
 # GOAL is ">= N", "<= N", "= N" or "" (there is none): of FIGURE / REFERENCE, or of FIGURE itself where REFERENCE is "".
 # So "0.5 of what plain files give": row "nginx: first GET" ">= 0.5" 4100 8000 "GET/s"; "no request": row "nginx: warm GET" "= 0" 0 "" requests
@@ -95,10 +100,10 @@ resident_kb() {
 
 # ---- fleets
 
-# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. A million takes minutes, so all scripts of one run share
-# it, in $BENCH_FLEETS.
+# fleet N: $T/state with N devices as $BENCH/fleet makes them, before otafs is started. All scripts of one run share what was made, in
+# $BENCH_SHARED.
 fleet() {
-	fleet_of=${BENCH_FLEETS:-$T}/fleet-$1.db
+	fleet_of=${BENCH_SHARED:-$T}/fleet-$1.db
 	[ -e "$fleet_of" ] || "$BENCH/fleet" "$fleet_of" "$1" || exit 1
 	rm -rf "$T/state"
 	mkdir "$T/state"
@@ -126,15 +131,33 @@ now_us() {
 median() {
 	sort -g | awk '{ a[NR] = $1 } END { print NR ? (a[int((NR + 1) / 2)] + a[int((NR + 2) / 2)]) / 2 : "" }'
 }
-# rounds N A B: N times A, which prints a number, then B, which does; then $figure and $reference are their medians. To be given to row().
+# again N: whether there is another round, of N. Fewer when the script has had its time, $BENCH_UNTIL of the clock; but one. $again_rounds is how
+# many there were.
+again_round=0
+# shellcheck disable=SC2034 # for scripts
+again() {
+	if [ "$again_round" -lt "$1" ] && { [ "$again_round" = 0 ] || [ "$(date +%s)" -lt "${BENCH_UNTIL:-9999999999}" ]; }; then
+		again_round=$((again_round + 1))
+	else
+		again_rounds=$again_round
+		again_round=0
+		return 1
+	fi
+}
+# in_turns N A B: N rounds of both; who was first in one is second in the next
+in_turns() {
+	while again "$1"; do
+		[ $((again_round % 2)) = 1 ] || eval "$3"
+		eval "$2"
+		[ $((again_round % 2)) = 0 ] || eval "$3"
+	done
+}
+# rounds N A B: the same of what prints a number; then $figure and $reference are their medians. To be given to row().
 # shellcheck disable=SC2034 # for scripts
 rounds() {
 	: >"$T/rounds.a"
 	: >"$T/rounds.b"
-	for rounds_i in $(seq "$1"); do
-		eval "$2" >>"$T/rounds.a"
-		eval "$3" >>"$T/rounds.b"
-	done
+	in_turns "$1" "$2 >>\"\$T/rounds.a\"" "$3 >>\"\$T/rounds.b\""
 	figure=$(median <"$T/rounds.a")
 	reference=$(median <"$T/rounds.b")
 }

@@ -6,7 +6,8 @@ case "${1:-}" in
 	cat <<-'EOF'
 		usage: run.sh OUT SCRIPT...
 		Writes OUT.json (machine, rows) and OUT.txt (the table). Ends with 1 when a script did not come to its end or a row missed
-		its goal. OTA_BIN and BENCH tell where the programs are.
+		its goal. OTA_BIN and BENCH tell where the programs are. All together are to take BENCH_SECONDS (780): on a slow machine
+		they make fewer rounds.
 	EOF
 	exit 0
 	;;
@@ -17,16 +18,25 @@ mkdir -p "$(dirname "$out")"
 rows=$out.rows
 : >"$rows"
 export BENCH_JSON="$rows"
-BENCH_FLEETS=$(mktemp -d "${TMPDIR:-/tmp}/otafs-bench.XXXXXX")
-export BENCH_FLEETS
-trap 'rm -rf "$BENCH_FLEETS"' EXIT
+BENCH_SHARED=$(mktemp -d "${TMPDIR:-/tmp}/otafs-bench.XXXXXX")
+export BENCH_SHARED
+trap 'rm -rf "$BENCH_SHARED" >/dev/null 2>&1 &' EXIT
 trap 'exit 130' INT TERM
 here=$(dirname "$0")
 begin=$(date +%s)
+# seconds SCRIPT...: what they say that they take, on two processors
+seconds() {
+	sed -n 's/^# About \([0-9]*\) s\..*/\1/p' "$@" | awk '{ sum += $1 } END { print sum ? sum : 1 }'
+}
 status=0
-for script in "$@"; do
+while [ $# -gt 0 ]; do
+	script=$1
 	echo "# ${script##*/}"
 	from=$(date +%s)
+	# Its part of what is left.
+	BENCH_UNTIL=$((from + (begin + ${BENCH_SECONDS:-780} - from) * $(seconds "$script") / $(seconds "$@")))
+	export BENCH_UNTIL
+	shift
 	"$script" || {
 		status=1
 		jq -cn --arg script "${script##*/}" '{script: $script, name: "\($script) did not come to its end", goal: "= 0", figure: 1, reference: null,

@@ -2,12 +2,10 @@
 # For scripts that hold a web server on otafs against the same server on plain files: after lib.sh and settings. Both run at once, on
 # ports of their own, and are asked in turns.
 
-# crowd N: N devices of ota-load with certificates, package "one 1.0" that fits them, and the group "crowd" of all
+# crowd N: N devices of ota-load with certificates, and package "one 1.0" that fits them
 crowd() {
 	"$OTA_LOAD" -n "$1" -t 16 "$T/mount" register >/dev/null && "$OTA_LOAD" -n "$1" -t 16 "$T/mount" certify >/dev/null || exit 1
 	"$OTA_LOAD" -n "$1" -t 16 "$T/mount" manifests >/dev/null || exit 1
-	echo 'deviceid contains load' >"$T/crowd.rule"
-	mkdir "$T/mount/groups/crowd" && cat "$T/crowd.rule" >"$T/mount/groups/crowd/rule" || exit 1
 	echo one >"$T/spool/incoming/one"
 	echo '{"name":"one","version":"1.0","hardwareIds":["load"]}' >"$T/spool/incoming/one.push.json"
 	needs 60 test -e "$T/spool/done/one.receipt.json"

@@ -325,7 +325,9 @@ ok "with the other folders of a device" is "$(ls "$mine" "$mine/repo" | tr -s '\
 ok "two hundred reads by that way cost the daemon nothing" test "$(count_replies read_200 "$mine/treehub/$object")" -le 2
 # Of objects the daemon hears nothing, whether they were read before or not, or are nowhere.
 ok "objects and deltas are links out of the tree" is "$(readlink "$w/treehub/objects" "$w/treehub/deltas" | tr '\n' ' ')" \
-	"$T/repository/ostree/objects $T/repository/ostree/deltas "
+	"$w.repository/ostree/objects $w.repository/ostree/deltas "
+ok "to where the repository is shown to web servers alone" refuses "Permission denied" setpriv --reuid=64104 --regid=64104 \
+	--clear-groups ls "$w.repository/ostree"
 ok "which are listed once" is "$(ls "$w/treehub" | sort | uniq -d)" ""
 all_objects() {
 	(cd "$T/repository/ostree" && find objects -type f) | while read -r name; do
@@ -341,6 +343,14 @@ for name in published/current/targets.json report/limits; do
 	ok "such as $name" refuses "Permission denied" as_web cat "$T/repository/$name"
 done
 ok "the web server may write none of it" refuses "Permission denied" as_web touch "$T/repository/ostree/objects/x"
+ok "nor may root there" refuses "Read-only" touch "$w.repository/ostree/objects/x"
+# ota-watcher may not read what the web server may, and could have it fetched.
+echo secret >"$T/secret"
+ln -s "$T/secret" "$T/repository/ostree/objects/link"
+ln -s "$T" "$T/repository/ostree/objects/folder"
+ok "the web server follows no link that is in the repository" refuses "symbolic links" as_web cat "$mine/treehub/objects/link"
+ok "nor one to a folder" refuses "symbolic links" as_web cat "$mine/treehub/objects/folder/secret"
+rm "$T/repository/ostree/objects/link" "$T/repository/ostree/objects/folder"
 mv "$T/repository" "$T/away"
 ok "while the repository is not where the link leads, the view does not say that it is whole" not test -e "$w/alive"
 mkdir -p "$T/repository/ostree/objects"

@@ -85,7 +85,7 @@ ok "says nothing of what renews itself" not grep -E 'what="(image|director)' "$T
 
 # ---- metrics
 cat "$T/mount/status/metrics" >"$T/metrics"
-ok "metrics are well formed" perl -ne 'exit 1 unless /^# (HELP|TYPE) [a-z_]+ .|^[a-z_]+({[a-z]+="([^"\\\n]|\\[\\"n])*"})? -?[0-9]+$/' "$T/metrics"
+ok "metrics are well formed" perl -ne 'exit 1 unless /^# (HELP|TYPE) [a-z_]+ .|^[a-z_]+({[a-z]+="([^"\\\n]|\\[\\"n])*"(,[a-z]+="([^"\\\n]|\\[\\"n])*")*})? -?[0-9]+$/' "$T/metrics"
 ok "each named once with its type" is "$(sed -n 's/^# TYPE \([a-z_]*\) gauge/\1/p' "$T/metrics" | sort | uniq -d)" ""
 ok "none of one name twice" is "$(grep -v '^#' "$T/metrics" | cut -d' ' -f1-4 | sed 's/ [0-9-]*$//' | sort | uniq -d)" ""
 ok "ends are there" is "$(sed -n 's/^otafs_expires_seconds{what="build certificate b12"} //p' "$T/metrics" | wc -l)" 1

@@ -30,6 +30,10 @@ cleanup() {
 	cleanups="$1
 $cleanups"
 }
+# discard FOLDER: twenty thousand files on a busy disk take half a minute, for which nobody has to wait
+discard() {
+	rm -rf "$1" >/dev/null 2>&1 &
+}
 at_exit() {
 	status=$?
 	trap '' INT TERM
@@ -41,8 +45,7 @@ at_exit() {
 			[ -e "$log" ] && tail -n 30 "$log" | sed "s|^|# ${log##*/}: |" >&2
 		done
 	fi
-	# Twenty thousand files on a busy disk take half a minute, for which nobody has to wait.
-	if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T" >/dev/null 2>&1 & fi
+	if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else discard "$T"; fi
 	exit "$status"
 }
 trap at_exit EXIT

@@ -69,17 +69,23 @@ gate_of(int fd, char gate[static 256])
 	return -1;
 }
 
-static int
-write_body(const struct iovec *body)
+/* After so many bytes of a body the mount ends; 0: it does not. */
+static _Atomic size_t ends_after;
+
+/* As the kernel does with the pieces of a write: what came before an error, or the error. */
+static ssize_t
+write_body(const char *body, size_t bytes)
 {
-	for (size_t at = 0; at < body->iov_len;) {
-		ssize_t n = write(transaction, (const char *)body->iov_base + at, body->iov_len - at);
+	size_t most = ends_after && ends_after < bytes ? ends_after : bytes, at = 0;
+
+	while (at < most) {
+		ssize_t n = write(transaction, body + at, most - at);
 
 		if (n < 0)
-			return -1;
+			return at ? (ssize_t)at : n;
 		at += (size_t)n;
 	}
-	return 0;
+	return (ssize_t)at;
 }
 
 static void
@@ -98,6 +104,7 @@ pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
 {
 	char path[512];
 	int n = gate_of(fd, path);
+	ssize_t written;
 
 	assert_int_equal(count, 2);
 	assert_int_equal(offset, 0);
@@ -108,11 +115,27 @@ pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
 	assert_int_equal(((const char *)parts[0].iov_base)[parts[0].iov_len - 1], '\n');
 	end_transaction();
 	transaction = open(path, O_RDWR | O_CLOEXEC);
-	if (transaction >= 0 && write_body(&parts[1]) < 0) {
+	if (transaction < 0)
+		return (ssize_t)(parts[0].iov_len + parts[1].iov_len);
+	written = write_body(parts[1].iov_base, parts[1].iov_len);
+	if (written < 0)
 		end_transaction();
-		return -1;
-	}
-	return (ssize_t)(parts[0].iov_len + parts[1].iov_len);
+	return written < 0 ? -1 : (ssize_t)parts[0].iov_len + written;
+}
+
+ssize_t
+pwrite64(int fd, const void *data, size_t bytes, off64_t offset)
+{
+	ssize_t n = -1;
+
+	(void)fd;
+	assert_true(offset > 0);
+	errno = ENOTCONN;
+	if (!ends_after)
+		n = write_body(data, bytes);
+	if (n < 0)
+		end_transaction();
+	return n;
 }
 
 ssize_t
@@ -605,6 +628,18 @@ says_what_the_tree_refuses_to_take(void **state)
 }
 
 static void
+does_not_call_a_body_too_large_when_the_tree_ends_in_its_middle(void **state)
+{
+	struct fixture *f = *state;
+
+	ends_after = 10;
+	ask(f, &(struct request){ 0 });
+	ends_after = 0;
+	assert_refusal(f->answer, "503 Service Unavailable", "not_available", "Transport endpoint");
+	assert_false(was_committed(f));
+}
+
+static void
 says_503_when_the_tree_gives_no_answer(void **state)
 {
 	static const char *const answers[] = { "", "Status:", "status: 200 OK\r\n\r\n",
@@ -917,6 +952,7 @@ main(void)
 		TEST(refuses_a_body_that_is_too_long_but_takes_it_so_that_the_answer_is_read),
 		TEST(answers_at_once_when_a_body_is_too_long_to_be_taken),
 		TEST(says_what_the_tree_refuses_to_take),
+		TEST(does_not_call_a_body_too_large_when_the_tree_ends_in_its_middle),
 		TEST(says_503_when_the_tree_gives_no_answer),
 		TEST(leaks_nothing_and_answers_what_it_commits_whatever_fails),
 		TEST(outlives_a_peer_that_is_gone),

@@ -335,8 +335,7 @@ who_is_come_to_has_his_part_first_and_once(void **state)
 	named = f->core.changes.count;
 	assert_int_equal(node_find(&f->core, VIEW_FULL, "devices/car2/status", 0, &node, &err), 0);
 	assert_true(node.is_behind);
-	assert_true(node_is_noted(&node));
-	assert_int_equal(node_note(&node, &err), 0);
+	assert_int_equal(node_catch_up(&node, &err), 0);
 	assert_string_equal(receipts_of(f, "eu"), "car2 taken\n");
 	assert_int_equal(open_of(f, "car2", "urn:x"), 1);
 	assert_int_equal(load(f, "car2").ordered, number);

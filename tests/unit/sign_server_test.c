@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -365,6 +367,61 @@ verifies_what_another_implementation_signed(void **state)
 	assert_reason(err, "0 of 1 needed signatures");
 }
 
+/* -- a user that asks without end -- */
+
+#define ASKERS 8
+#define DOCUMENTS 100
+
+struct asker {
+	struct fixture *fixture;
+	atomic_bool has_ended;
+	atomic_long answers;
+};
+
+static void *
+ask_without_end(void *data)
+{
+	static const char root[] = "{\"operation\":\"root\",\"repository\":\"image\",\"version\":0}";
+	struct asker *asker = data;
+
+	while (!asker->has_ended) {
+		AUTO(free_p) char *request = strdup(root);
+		AUTO(free_p) char *payload = NULL;
+		struct err err;
+		size_t bytes;
+
+		assert_int_equal(server_answer(asker->fixture->server, WATCHER, request, strlen(request),
+				     &payload, &bytes, &err),
+		    0);
+		asker->answers++;
+	}
+	return NULL;
+}
+
+static void
+lets_no_user_keep_documents_of_the_director_waiting(void **state)
+{
+	struct asker asker = { *state, false, 0 };
+	pthread_t threads[ASKERS];
+	struct err err = { 0 };
+
+	for (int i = 0; i < ASKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_without_end, &asker), 0);
+	while (asker.answers < ASKERS)
+		usleep(1000);
+	asker.answers = 0;
+	for (int i = 1; i <= DOCUMENTS; i++)
+		assert_int_equal(
+		    ask_only(*state, OTAFS, "director", "targets", document("Targets", i, 3600, "car7"), &err),
+		    0);
+	/* A document waits for those that are before it, and not for those that come later. */
+	print_message("# answers=%ld\n", (long)asker.answers);
+	assert_true(asker.answers < 3 * ASKERS * DOCUMENTS);
+	asker.has_ended = true;
+	for (int i = 0; i < ASKERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -384,6 +441,7 @@ main(void)
 		TEST(refuses_a_ledger_of_roots_that_are_gone),
 		TEST(refuses_requests_that_make_no_sense),
 		TEST(verifies_what_another_implementation_signed),
+		TEST(lets_no_user_keep_documents_of_the_director_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,15 @@ mkdir -p "$T/repository/ostree/deltas/we" && cp "$T/repository/ostree/config" "$
 ok "serves a delta" gives 200 paths /treehub/deltas/we/b-superblock
 ok "... for ever" header "cache-control: public, max-age=31536000, immutable"
 rm -r "$T/repository/ostree/deltas/we"
+# What the server may read, ota-watcher may not: its own key, say.
+echo secret >"$T/secret"
+mkdir -p "$T/repository/ostree/objects/ab" "$T/repository/ostree/deltas"
+ln -s "$T/secret" "$T/repository/ostree/objects/ab/link.filez"
+ln -s "$T" "$T/repository/ostree/deltas/we"
+unseen() { not gives 200 paths "$1" && not grep -q secret "$T/body"; }
+ok "follows no link that is among objects" unseen /treehub/objects/ab/link.filez
+ok "... or deltas" unseen /treehub/deltas/we/secret
+rm "$T/repository/ostree/objects/ab/link.filez" "$T/repository/ostree/deltas/we"
 ok "... by HTTP/1.1, whatever else is offered" gives 200 paths "/treehub/$object" --http2
 ok "... as it says" header "HTTP/1.1 200 OK"
 

@@ -69,10 +69,16 @@ chmod 644 "$T/repository/ostree/objects/aa/b.filez"
 ok "and there when it may" gives 200 trouble /treehub/objects/aa/b.filez
 
 # ---- a disk that is away
-printf '%s\n' /treehub/objects/aa/b.filez /treehub/objects/00/00.filez /treehub/deltas/00/00/superblock "$image" /repo/targets/none-1 >"$T/on-disk"
+printf '%s\n' /treehub/objects/aa/b.filez /treehub/objects/00/00.filez /treehub/deltas/00/00/superblock "$image" >"$T/on-disk"
 mv "$T/repository" "$T/repository.away"
-ok "without the repository's disk nothing of it is missing: 503" all_are "503 0" trouble "$T/on-disk"
+ok "a repository that is moved is still served" gives 200 trouble /treehub/objects/aa/b.filez
+printf '%s\n' /treehub/objects/00/00.filez /treehub/deltas/00/00/superblock /repo/targets/none-1 >"$T/not-there"
+ok "and what is not there may be in another one: 503" all_are "503 0" trouble "$T/not-there"
 mv "$T/repository.away" "$T/repository"
+umount -l "$T/web/www.repository"
+ok "without the repository's disk nothing of it is missing: 503" all_are "503 0" trouble "$T/on-disk"
+stop otafs
+start_otafs
 ok "when it is back an object is there" gives 200 trouble /treehub/objects/aa/b.filez
 ok "... as it was" body_is "$T/repository/ostree/config"
 ok "and one that is not there is missing" empty 404 trouble /treehub/objects/00/00.filez
