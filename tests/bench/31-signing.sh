@@ -15,3 +15,8 @@ while read -r threads raw signer both raw_gone gone; do
 	row "$threads at once: with who asks" "" "$(per_second "$both")" "$(per_second "$raw")" "documents/s"
 	row "$threads at once: in a second that went by" "" "$(per_second "$gone")" "$(per_second "$raw_gone")" "documents/s"
 done <"$T/figures"
+# Each frame that is sent is there and back; what is sent to publish at the beginning counts too.
+mkdir "$T/frames"
+strace -f -qq -e trace=sendmsg -o "$T/strace" "$BENCH/signing" "$T/frames" 1280 64 >"$T/frames.out" 2>"$T/frames.log" || exit 1
+row "64 at once: documents in a round trip" ">= 8" "$(awk -v rounds="$(sed -n 's/^#define ROUNDS \([0-9]*\)$/\1/p' "$top/tests/bench/signing.c")" \
+	'/sendmsg\(/ { n++ } END { print rounds * 1280 * 2 / n }' "$T/strace")" "" documents

@@ -43,9 +43,12 @@ row "orders: to a group of $devices, until its writer is answered" "<= 1000" $((
 row "orders: to a group of $devices, syncs before its writer is answered" ">= 1" "$synced" "" syncs "so it is durable"
 from_us=$(cpu_us otafs)
 begun=$(worked)
+asked=$(requests)
 row "orders: $readers devices that the kernel knew, read at once: without the order" "= 0" "$(without app-9.0)" "" devices "$(worked) had their part by then"
+row "orders: requests to otafs for the first read of each" "" "$(perl -e "print (($(requests) - $asked) / $readers)")" "" requests \
+	"the way to all devices was forgotten as well"
 sleep "${SECONDS_WORKED:-5}"
 then=$(worked)
 row "orders: processor time of otafs for each member" "" $((($(cpu_us otafs) - from_us) / (then - begun))) "" us "$((then - begun)) members"
 row "orders: memory of otafs more than before" "<= 8192" $(($(resident_kb otafs) - before)) "" KiB
-echo >"$m/groups/all/stop"
+echo >"$m/groups/all/stop" 2>"$T/stop.log" || : # it may be done

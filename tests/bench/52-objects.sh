@@ -171,9 +171,15 @@ folders_read() {
 
 for kib in $SIZES; do store "$kib" $((kib > 1024 ? 2 : 64)); done
 link_plain
-for WEB in ${SERVERS:-lighttpd nginx apache}; do
-	both TLS warm_sizes
-	both "no TLS" warm_sizes
+servers=${SERVERS:-lighttpd nginx apache}
+# Half of the time is for the cold ones.
+left=$(($(echo "$servers" | wc -w) * 4))
+for WEB in $servers; do
+	for way in TLS "no TLS"; do
+		part "$left"
+		left=$((left - 1))
+		both "$way" warm_sizes
+	done
 done
 [ -n "$COLD" ] || finish
 
@@ -186,6 +192,7 @@ fill "$OBJECTS"
 row "pieces of folders read when ota-watcher and otafs start, $OBJECTS objects" "<= 200" "$(folders_read)" "" reads "$before without them"
 start_watcher
 start_otafs
+part 1
 for WEB in $COLD_SERVERS; do
 	both TLS cold_sizes
 done

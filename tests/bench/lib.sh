@@ -52,15 +52,18 @@ begin_otafs() {
 	: >>"$T/syncs"
 	chmod 666 "$T/syncs"
 	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
-	needs 10 test -e "$T/web/www/alive"
+	needs 60 test -e "$T/web/www/alive"
 }
-# syncs: of the database of begin_otafs. What otafs tells others in files, it tells by its clock.
+# syncs: of the database of begin_otafs, but for the three of a checkpoint, each thousand pages, which moves what was written before: of the
+# log, of the database, and of the log's new beginning. What otafs tells others in files, it tells by its clock.
 syncs() {
-	grep -c '/otafs\.db' "$T/syncs" || :
+	awk '/\/otafs\.db-wal$/ { n += !begins; begins = 0 } /\/otafs\.db$/ { n--; begins = 1 } END { print n + 0 }' "$T/syncs"
 }
 
-# quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted
+# quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted. What it has
+# only noted of devices it writes when it is asked for some.
 quiet() {
+	cat "$T/mount/query/count/deviceid contains load" >/dev/null
 	quiet_was=
 	for _ in $(seq 150); do
 		quiet_is="$(written) $(syncs)"
@@ -90,11 +93,11 @@ cpu_us() {
 		for my $pid (@ARGV) { my $s = clock_gettime(-($pid + 1) * 8 + 2); $sum += $s if $s > 0 }
 		printf "%d\n", $sum * 1e6' $(family $(for cpu_name in "$@"; do cat "$T/$cpu_name.pid"; done))
 }
-# resident_kb NAME: memory of its own of the largest process of NAME, in KiB
+# resident_kb NAME: what is resident of the largest process of NAME, in KiB, programs and libraries included
 resident_kb() {
 	# shellcheck disable=SC2046 # one word each
 	for resident_pid in $(family $(cat "$T/$1.pid")); do
-		sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
+		sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$resident_pid/status"
 	done | sort -n | tail -n 1
 }
 
@@ -143,6 +146,11 @@ again() {
 		again_round=0
 		return 1
 	fi
+}
+# part LEFT: what is left of the script's time is for so many parts of it, of which this is the first
+script_until=${BENCH_UNTIL:-9999999999}
+part() {
+	BENCH_UNTIL=$(($(date +%s) + (script_until - $(date +%s)) / $1))
 }
 # in_turns N A B: N rounds of both; who was first in one is second in the next
 in_turns() {

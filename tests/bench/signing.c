@@ -1,8 +1,8 @@
 /*
- * How fast director documents are signed: signing FOLDER [COUNT]. ota-signd's server runs in a process of its
- * own with new keys in FOLDER, which is empty; this one asks it through the socket. For each number of threads
- * that ask, one line of microseconds for a document, medians of rounds in which libsodium signs as many of the
- * same length in turn:
+ * How fast director documents are signed: signing FOLDER [COUNT [THREADS]]. ota-signd's server runs in a
+ * process of its own with new keys in FOLDER, which is empty; this one asks it through the socket. For each
+ * number of threads that ask, or THREADS, one line of microseconds for a document, medians of rounds in which
+ * libsodium signs as many of the same length in turn:
  *
  *     THREADS LIBSODIUM SIGNER BOTH LIBSODIUM-GONE GONE
  *
@@ -330,6 +330,7 @@ tell(struct client *client, pid_t signer, const char *expires, int threads, int 
 int
 main(int argc, char **argv)
 {
+	static const int threads[] = { 1, 8, THREADS_MAX };
 	char path[64], expires[UTC_TEXT_SIZE];
 	AUTO(client_freep) struct client *client = NULL;
 	int dir = argc > 1 ? open(argv[1], O_RDONLY | O_DIRECTORY) : -1,
@@ -339,7 +340,7 @@ main(int argc, char **argv)
 	pid_t signer;
 
 	if (dir < 0 || count < THREADS_MAX || pipe(end) < 0) {
-		fprintf(stderr, "usage: signing FOLDER [COUNT]\n");
+		fprintf(stderr, "usage: signing FOLDER [COUNT [THREADS]]\n");
 		return 2;
 	}
 	count -= count % THREADS_MAX;
@@ -354,9 +355,9 @@ main(int argc, char **argv)
 	utc_format(utc_now() + 86400, expires);
 	client = client_new(path);
 	publish(client, expires);
-	tell(client, signer, expires, 1, count);
-	tell(client, signer, expires, 8, count);
-	tell(client, signer, expires, THREADS_MAX, count);
+	for (size_t i = 0; i < sizeof(threads) / sizeof(*threads); i++)
+		if (argc < 4 || atoi(argv[3]) == threads[i])
+			tell(client, signer, expires, threads[i], count);
 	close(end[1]);
 	waitpid(signer, NULL, 0);
 	return 0;

@@ -4,8 +4,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-OTA_POLL=${OTA_POLL:-$OTA_BIN/../tests/ota-poll}
-export OTA_LOAD OTA_POLL T
+export OTA_LOAD OTA_POLL
 capacity() { "$top/scripts/capacity" "$@"; }
 # field PATTERN [OPTION...]: the number in that line of what capacity says
 field() {
@@ -14,20 +13,9 @@ field() {
 	capacity -c "$T/constants" "$@" | sed -n "s/^ *$field_pattern.* \([0-9.][0-9.]*\)\( [^ ]*\)\{0,1\}\$/\1/p"
 }
 
-# A crowd of 16 devices polls once so that everything is there, and then 4 times each. What the programs took of these is the sum
-# of what each of them took, children included.
-cat >"$T/crowd" <<'CROWD'
-set -eu
-"$OTA_LOAD" -n 16 -t 4 "$OTA_MOUNT" register
-"$OTA_LOAD" -n 16 -t 4 "$OTA_MOUNT" certify
-"$OTA_LOAD" -n 16 -t 4 "$OTA_MOUNT" manifests
-family() { for pid in "$@"; do echo "$pid"; family $(pgrep -P "$pid"); done; }
-"$OTA_POLL" -n 16 -t 4 -c 2 "$OTA_PKI" "$OTA_PORT" poll
-"$OTA_POLL" -n 16 -t 4 -r 4 -c 3 -P "$(family $OTA_PIDS | paste -sd ,)" "$OTA_PKI" "$OTA_PORT" poll >"$T/polls"
-CROWD
 # is_near: within 30 % of what was said
 is_near() {
-	"$top/scripts/measure-host" --key ed25519 -n 60 --then "sh $T/crowd" >"$T/constants" 2>"$T/measure.log" || return 1
+	"$top/scripts/measure-host" --key ed25519 -n 60 --then "'$top/tests/load/polls.sh' $T/polls" >"$T/constants" 2>"$T/measure.log" || return 1
 	said=$(field "a quiet poll")
 	took=$(sed -n 's/^poll: .*, \([0-9.]*\) us each.*/\1/p' "$T/polls")
 	echo "# a quiet poll: $took us of one processor; capacity says $said us" >>"$T/told"

@@ -103,8 +103,8 @@ takes_back_what_was_read_by_force_only(void **state)
 	fixture_read(f, 1000);
 	shows(f, "in flight since 1970-01-01T00:16:40Z, urn:");
 	refused(f, "cancel", EBUSY,
-	    "app-1.0 is in flight: the device has read of it at 1970-01-01T00:16:40Z and may install it; "
-	    "\"cancel!\" takes it back all the same");
+	    "app-1.0 is in flight: the device may have read of it since 1970-01-01T00:16:40Z and may "
+	    "install it; \"cancel!\" takes it back all the same");
 	refused(f, "cancel! now", EINVAL, "\"cancel\" and \"cancel!\" stand alone");
 	accepted(f, "cancel!\n");
 	shows(f, "last: app-1.0 on ECU prim cancelled at 2");
