@@ -8,7 +8,7 @@
  *
  * Reading writes nothing: it is noted in memory (state/reads.h), where every decision about the device finds
  * it. It is stored, with its line of the history and the status that follows, when somebody comes to the device
- * in the full view, before a query, and else within some seconds.
+ * in the full view, before a query, and else within a second.
  */
 #ifndef OTAFS_FLIGHT_H
 #define OTAFS_FLIGHT_H
