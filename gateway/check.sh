@@ -79,8 +79,7 @@ check_device() {
 		expect "GET $path" "$(ask_as_device $path)" 200
 	done
 	expect "... without a redirect, uncompressed" "$(grep -icE '^(location|content-encoding):' "$work/head")" 0
-	# 503: the server's user cannot get to the repository on disk
-	expect "GET of an object that is not there" "$(ask_as_device /treehub/objects/00/00.filez) $(empty)" "404 none"
+	expect "GET of an object that is not there (503: this server's user cannot get to the setting repository)" "$(ask_as_device /treehub/objects/00/00.filez) $(empty)" "404 none"
 	expect "GET of another path" "$(ask_as_device /none) $(empty)" "404 none"
 	expect "GET of another device" "$(ask_as_device /devices/none/00/director/root.json) $(empty)" "404 none"
 	expect "DELETE" "$(ask_as_device /director/root.json -X DELETE) $(empty)" "405 none"

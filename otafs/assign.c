@@ -79,8 +79,9 @@ check_in_flight(const struct assignment *open, size_t count, struct err *err)
 			continue;
 		utc_format(open[i].in_flight_at, since);
 		return err_set(err, EBUSY,
-		    "%s is in flight: the device has read of it at %s and may install it; \"cancel!\" takes it "
-		    "back all the same",
+		    "%s is in flight: the device may have read of it since %s and may install it; \"cancel!\" "
+		    "takes "
+		    "it back all the same",
 		    open[i].target, since);
 	}
 	return 0;

@@ -141,6 +141,7 @@ struct core {
 	bool is_alive;          /**< www/alive is there */
 	bool is_waiting;        /**< for the signer, its clock or the first root: to be refreshed again soon */
 	struct err roots_why; /**< why the signer was not asked for roots, as the log has it; code 0: it was */
+	int flight_failure;   /**< why flight.h could not store, as the log has it; 0: it could */
 	struct due_pace raises; /**< of the epoch, that the clock asks for */
 };
 

@@ -31,6 +31,15 @@ tell(struct core *core, const char *device, const char *correlation, int64_t at,
 	    err);
 }
 
+/* Told once while it goes on: devices are come to by the thousand. */
+static void
+log_failure(struct core *core, int r, const struct err *err)
+{
+	if (r < 0 && r != core->flight_failure)
+		log_line(LOG_ERR, "in flight not stored yet reason=\"%s\"", err->text);
+	core->flight_failure = r < 0 ? r : 0;
+}
+
 /* Within a transaction. */
 static int
 store(struct core *core, const char *device, struct err *err)
@@ -63,8 +72,7 @@ flight_store(struct core *core, const char *device)
 		return;
 	if ((r = state_begin_behind(core->state, &err)) == 0)
 		r = state_end(core->state, store(core, device, &err), &err);
-	if (r < 0)
-		log_line(LOG_ERR, "in flight not stored device=%s reason=\"%s\"", device, err.text);
+	log_failure(core, r, &err);
 }
 
 /* Whether there is more. */
@@ -80,9 +88,9 @@ store_some(struct core *core)
 		return false;
 	for (int i = 0; r == 0 && i < count; i++)
 		r = store(core, state_reads_device(core->state, i), &err);
-	if ((r = state_end(core->state, r, &err)) < 0)
-		log_line(LOG_ERR, "in flight not stored reason=\"%s\"", err.text);
-	else
+	r = state_end(core->state, r, &err);
+	log_failure(core, r, &err);
+	if (r == 0)
 		state_reads_drop(core->state, count);
 	return r == 0 && state_reads(core->state) > 0;
 }
@@ -129,8 +137,7 @@ flight_catch_up(struct core *core)
 		r = state_reads_paid(core->state, &err);
 	else if (r == 0)
 		memcpy(core->owed, ids.list[ids.count - 1], sizeof(core->owed));
-	if (r < 0)
-		log_line(LOG_ERR, "in flight not stored reason=\"%s\"", err.text);
+	log_failure(core, r, &err);
 	return r == 0 && state_reads_are_owed(core->state);
 }
 

@@ -43,6 +43,18 @@ order_check_waiting(const struct core *core, struct err *err)
 }
 
 static int
+check_room(const struct orders *orders, struct err *err)
+{
+	int count = 0;
+
+	for (const struct run *run = orders->runs; run; run = run->next)
+		count++;
+	if (count < ORDER_RUNS_MAX)
+		return 0;
+	return err_set(err, EBUSY, "%d orders are in force, try again when one of them is worked off", count);
+}
+
+static int
 check_alone(struct core *core, const char *group, struct err *err)
 {
 	struct group_order open;
@@ -56,7 +68,8 @@ check_alone(struct core *core, const char *group, struct err *err)
 		return err_set(err, EBUSY, "%s is busy with an order of %s since %s: cat groups/%s/assign",
 		    group, open.who, since, group);
 	}
-	return order_check_waiting(core, err);
+	r = check_room(core->orders, err);
+	return r < 0 ? r : order_check_waiting(core, err);
 }
 
 static int

@@ -46,6 +46,8 @@
 #define ORDER_WAIT_MS 300
 /** Orders, and checks, that are waited for: each keeps a thread of the mount, of which there are 8. */
 #define ORDER_WAITING_MAX 4
+/** Orders in force at once: each that a device has not had yet costs its next request a look at the group. */
+#define ORDER_RUNS_MAX 64
 /** Lines that a check has of refusals. */
 #define ORDER_CHECK_LINES_MAX 100
 

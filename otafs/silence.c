@@ -237,7 +237,7 @@ silence_print(struct core *core, const struct device *device, const struct assig
 	i = progress_of(&facts);
 	fputs(i < PROGRESS                          ? progress[i].words
 	      : device->seen_at >= open->created_at ? "the device has not reported on it since then"
-	      : open->in_flight_at                  ? "the device has read of it and told nothing since"
+	      : open->in_flight_at                  ? "the device may have read of it and told nothing since"
 						    : "the device was not heard of since then",
 	    out);
 	return 0;

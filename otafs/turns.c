@@ -67,16 +67,6 @@ turns_give(struct turns *turns)
 }
 
 /* Who signals has the lock, and so came by the mutex after it was given up here. */
-void
-turns_wait(struct turns *turns, pthread_cond_t *told)
-{
-	pthread_mutex_lock(&turns->mutex);
-	hand_on(turns);
-	pthread_cond_wait(told, &turns->mutex);
-	take(turns);
-	pthread_mutex_unlock(&turns->mutex);
-}
-
 bool
 turns_wait_until(struct turns *turns, pthread_cond_t *told, const struct timespec *end)
 {

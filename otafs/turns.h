@@ -29,9 +29,8 @@ void turns_take(struct turns *turns);
 
 void turns_give(struct turns *turns);
 
-/** Gives it back, waits until whoever has it then signals @told, and takes it again. */
-void turns_wait(struct turns *turns, pthread_cond_t *told);
-/** The same, but no longer than until @end, of CLOCK_MONOTONIC: false then. */
+/** Gives it back, waits until whoever has it then signals @told, but no longer than until @end, of
+ * CLOCK_MONOTONIC, and takes it again. false: it was not told. */
 bool turns_wait_until(struct turns *turns, pthread_cond_t *told, const struct timespec *end);
 
 #endif

@@ -17,8 +17,6 @@ static const char ASSIGNMENT_ADD[] =
     " (SELECT assigned FROM fleet WHERE one = 1))";
 static const char NUMBER_NEXT[] = "UPDATE fleet SET assigned = assigned + 1 WHERE one = 1";
 static const char ASSIGNMENT_CLOSE[] = "DELETE FROM assignment WHERE device = ?1 AND ecu = ?2";
-static const char IN_FLIGHT[] =
-    "UPDATE assignment SET in_flight_at = ?2 WHERE device = ?1 AND in_flight_at = 0";
 static const char USERS[] =
     "SELECT device || ' ' || serial || ' installed' FROM ecu WHERE installed = ?1 UNION ALL"
     " SELECT device || ' ' || ecu || ' assigned' FROM assignment WHERE target = ?1 ORDER BY 1";
@@ -94,14 +92,6 @@ state_assignment_close(struct state *state, const char *device, const char *ecu,
 	int r = db_change(state->db, ASSIGNMENT_CLOSE, err, "ss", device, ecu);
 
 	return changed(state, device, state_answer(r, STATE_NONE), err);
-}
-
-int
-state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err)
-{
-	int r = state_answer(db_change(state->db, IN_FLIGHT, err, "si", device, now), STATE_NONE);
-
-	return r ? r : state_polls(state, device, 0, err);
 }
 
 int

@@ -29,14 +29,10 @@ struct assignment {
 /** Open assignments, ordered by ECU; the caller frees @out. */
 int state_assignments(
     struct state *state, const char *device, struct assignment **out, size_t *count, struct err *err);
-/** Each of these, and state_assignments_in_flight(), lets the polls be counted anew. */
+/** Each of these lets the polls be counted anew. */
 int state_assignment_add(
     struct state *state, const char *device, const struct assignment *assignment, struct err *err);
 int state_assignment_close(struct state *state, const char *device, const char *ecu, struct err *err);
-
-/** From now on it may have read of all that are open, and that is stored. STATE_NONE: it might before. What
- * devices read is noted first: see state/reads.h. */
-int state_assignments_in_flight(struct state *state, const char *device, int64_t now, struct err *err);
 
 /** Lines "DEVICE ECU installed" and "DEVICE ECU assigned" of all who run or should run @target. */
 int state_users(struct state *state, const char *target, state_name_fn each, void *context, struct err *err);

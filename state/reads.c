@@ -23,7 +23,9 @@ struct reads {
 static const char RUN_BEGIN[] =
     "UPDATE fleet SET read_to = CASE WHEN is_clean = 0 THEN assigned ELSE read_to END,"
     " is_clean = 0 WHERE one = 1";
-static const char RUN_END[] = "UPDATE fleet SET is_clean = 1 WHERE one = 1";
+/* What the next RUN_BEGIN would write. */
+static const char RUN_OPEN[] = "SELECT assigned FROM fleet WHERE one = 1 AND is_clean = 0";
+static const char RUN_END[] = "UPDATE fleet SET is_clean = 1, read_to = ?1 WHERE one = 1";
 static const char READ_TO[] = "SELECT read_to FROM fleet WHERE one = 1";
 static const char READ_NONE[] = "UPDATE fleet SET read_to = 0 WHERE one = 1";
 static const char OWED[] = "SELECT DISTINCT device FROM assignment WHERE device > ?1 ORDER BY device LIMIT ?2";
@@ -49,13 +51,31 @@ reads_close(struct state *state)
 	state->reads = NULL;
 }
 
+/* On a full disk: devices are served all the same. Should that end badly too, the next start finds no less. */
+static int
+begin_as_it_was(struct state *state, int failure)
+{
+	struct err why;
+	struct rows *rows;
+	int r = db_query(state->db, RUN_OPEN, &rows, &why, "");
+
+	if (r < 0)
+		return failure;
+	if ((r = db_next(rows, &why)) > 0)
+		state->reads->to = db_number(rows, 0);
+	db_done(rows);
+	return r > 0 ? 0 : failure;
+}
+
 int
 state_run_begin(struct state *state, struct err *err)
 {
 	struct rows *rows;
 	int r = db_change(state->db, RUN_BEGIN, err, "");
 
-	if (r < 0 || (r = db_query(state->db, READ_TO, &rows, err, "")) < 0)
+	if (r < 0)
+		return begin_as_it_was(state, r);
+	if ((r = db_query(state->db, READ_TO, &rows, err, "")) < 0)
 		return r;
 	return state_number(rows, &state->reads->to, err);
 }
@@ -63,7 +83,7 @@ state_run_begin(struct state *state, struct err *err)
 int
 state_run_end(struct state *state, struct err *err)
 {
-	int r = db_change(state->db, RUN_END, err, "");
+	int r = db_change(state->db, RUN_END, err, "i", state->reads->to);
 
 	return r < 0 ? r : 0;
 }

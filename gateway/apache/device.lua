@@ -69,8 +69,15 @@ local function none(r, folder, path, code)
 	return path and missing(r, code, 404) or 404
 end
 
--- file(r, folder, path): has Apache send a file that never changes under its name.
+local REGULAR, EISDIR = 1, 21
+
+-- file(r, folder, path): has Apache send a file that never changes under its name. To open a pipe would take until somebody
+-- writes to it, and the repository is not ours.
 local function file(r, folder, path)
+	local info = r:stat(www .. path)
+	if info and info.filetype ~= REGULAR then
+		return none(r, folder, path, EISDIR)
+	end
 	local found, _, code = io.open(www .. path, "rb")
 	if found then
 		_, _, code = found:read(0) -- a folder opens too

@@ -6,6 +6,7 @@
 #include "otafs/manifest.h"
 #include "otafs/settle.h"
 #include "otafs/standing.h"
+#include "state/reads.h"
 
 /* An update is open that the device has read of, so that there is something to report on. */
 static void
@@ -20,11 +21,13 @@ open_update(struct core *core)
 		.created_at = 1 };
 	static bool is_open;
 	struct err err;
+	int64_t at;
 
 	if (is_open)
 		return;
 	assert(state_assignment_add(core->state, "car7", &open, &err) == 0);
-	assert(state_assignments_in_flight(core->state, "car7", 2, &err) == 0);
+	assert(state_read(core->state, "car7", INT64_MAX, 2, &err) == 0);
+	assert(state_read_store(core->state, "car7", &at, &err) == 0);
 	is_open = true;
 }
 

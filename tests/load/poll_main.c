@@ -138,30 +138,29 @@ put_manifest(struct poll *poll, size_t number, long counter)
 /* ---- what each of the crowd does */
 
 static bool
-keep(size_t number, void *context)
+visit(struct poll *poll, size_t number, bool is_kept)
 {
-	struct poll *poll = context;
 	struct device *device = &poll->list[number % poll->devices];
 	bool is_good;
 
 	pthread_mutex_lock(&device->lock);
 	is_good = get(poll, number % poll->devices, poll->path, 200);
+	if (!is_kept)
+		connection_close(&device->connection);
 	pthread_mutex_unlock(&device->lock);
 	return is_good;
 }
 
 static bool
-renew(size_t number, void *context)
+keep(size_t number, void *poll)
 {
-	struct poll *poll = context;
-	struct device *device = &poll->list[number % poll->devices];
-	bool is_good;
+	return visit(poll, number, true);
+}
 
-	pthread_mutex_lock(&device->lock);
-	is_good = get(poll, number % poll->devices, poll->path, 200);
-	connection_close(&device->connection);
-	pthread_mutex_unlock(&device->lock);
-	return is_good;
+static bool
+renew(size_t number, void *poll)
+{
+	return visit(poll, number, false);
 }
 
 /* Each request over a connection of its own, as aktualizr has it. */

@@ -22,6 +22,7 @@
 #include "otafs/manifest.h"
 #include "sign/canonical.h"
 #include "sign/ledger.h"
+#include "state/reads.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/first_roots.h"
 
@@ -406,6 +407,21 @@ fixture_assign(struct fixture *f, const char *text, struct err *err)
 
 	fixture_load(f);
 	return r;
+}
+
+void
+fixture_read(struct fixture *f, int64_t now)
+{
+	AUTO(free_p) struct assignment *open = NULL;
+	struct err err = { 0 };
+	int64_t number = 0;
+	size_t count;
+
+	assert_int_equal(state_assignments(f->core.state, "car7", &open, &count, &err), 0);
+	for (size_t i = 0; i < count; i++)
+		number = open[i].number > number ? open[i].number : number;
+	assert_int_equal(state_read(f->core.state, "car7", number, now, &err), 0);
+	assert_true(state_read_store(f->core.state, "car7", &now, &err) >= 0);
 }
 
 char *

@@ -85,6 +85,8 @@ int fixture_send(struct fixture *f, json_t *manifest, struct reply *reply);
 
 /** assign_do() by "test", then fixture_load(). */
 int fixture_assign(struct fixture *f, const char *text, struct err *err);
+/** The device reads its targets, and that is stored, without a line of the history. */
+void fixture_read(struct fixture *f, int64_t now);
 /** What is assigned now, one line for each ECU; to be freed. */
 char *fixture_open(struct fixture *f);
 /** All that "assign" shows; to be freed. */

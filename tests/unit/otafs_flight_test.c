@@ -12,7 +12,9 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lib/cleanup.h"
 #include "lib/utc.h"
@@ -301,6 +303,42 @@ counts_all_that_was_open_as_read_after_another_end(void **state)
 	assert_int_equal(in_flight_at(f), 0);
 }
 
+/* As on a full disk. */
+static void
+let_files_grow(bool is_allowed)
+{
+	const struct rlimit limit = { is_allowed ? RLIM_INFINITY : 1, RLIM_INFINITY };
+
+	signal(SIGXFSZ, is_allowed ? SIG_DFL : SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+begins_on_a_full_disk_after_an_end_that_was_not_clean_only(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int r;
+
+	let_files_grow(false);
+	r = flight_open(&f->core, &err);
+	let_files_grow(true);
+	assert_true(r < 0); /* nobody could tell that it was not clean */
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	fixture_reopen(f);
+	let_files_grow(false);
+	r = flight_open(&f->core, &err);
+	let_files_grow(true);
+	assert_int_equal(r, 0);
+	assert_true(in_flight_at(f) > 0);
+	/* Nor is it forgotten at the next end. */
+	flight_close(&f->core);
+	fixture_reopen(f);
+	assert_int_equal(flight_open(&f->core, &err), 0);
+	assert_true(in_flight_at(f) > 0);
+}
+
 /* What was missing since there was no mount is not to be taken for a name that is gone. */
 static void
 the_view_says_that_it_is_there_after_all_else(void **state)
@@ -330,6 +368,7 @@ main(void)
 		TEST(begins_anew_with_the_next_update),
 		TEST(keeps_what_is_open_apart_over_a_clean_end),
 		TEST(counts_all_that_was_open_as_read_after_another_end),
+		TEST(begins_on_a_full_disk_after_an_end_that_was_not_clean_only),
 		TEST(the_view_says_that_it_is_there_after_all_else),
 	};
 

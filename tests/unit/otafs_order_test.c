@@ -323,6 +323,26 @@ tag(struct fixture *f, const char *id, const char *text)
 }
 
 static void
+no_more_orders_are_in_force_than_a_request_can_look_at(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+
+	make(f, "car8");
+	for (int i = 0; i <= ORDER_RUNS_MAX; i++) {
+		snprintf(name, sizeof(name), "g%d", i);
+		assert_int_equal(group_add(&f->core, name, "test", &err), 0);
+		assert_int_equal(
+		    group_put(&f->core, name, i < ORDER_RUNS_MAX ? "car7" : "car8", "test", &err), 0);
+		if (i < ORDER_RUNS_MAX)
+			give(f, name, "app 1.0");
+	}
+	refused(order_write(&f->core, name, "app 1.0", "uid 5", &err), EBUSY, "64 orders are in force");
+	work(f);
+	assert_int_equal(order_write(&f->core, name, "app 1.0", "uid 5", &err), 0);
+}
+
+static void
 who_is_come_to_has_his_part_first_and_once(void **state)
 {
 	struct fixture *f = *state;
@@ -661,6 +681,7 @@ main(void)
 		order_test(what_begins_later_or_by_itself_is_an_order_too),
 		order_test(an_order_goes_to_those_who_are_in_by_the_rule),
 		order_test(many_members_are_worked_off_in_slices),
+		order_test(no_more_orders_are_in_force_than_a_request_can_look_at),
 		order_test(who_is_come_to_has_his_part_first_and_once),
 		order_test(a_read_of_who_is_no_member_writes_nothing_and_a_change_says_so),
 		order_test(a_rule_means_those_of_whom_it_was_true_when_it_was_ordered),

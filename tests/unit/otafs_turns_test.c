@@ -98,11 +98,14 @@ static void *
 wait_to_be_told(void *argument)
 {
 	struct test *test = argument;
+	struct timespec end;
 
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 60;
 	turns_take(&test->turns);
 	test->is_waiting = true;
-	while (!test->is_told)
-		turns_wait(&test->turns, &test->told);
+	while (!test->is_told && turns_wait_until(&test->turns, &test->told, &end))
+		;
 	test->is_waiting = false;
 	turns_give(&test->turns);
 	return NULL;
@@ -132,6 +135,19 @@ is_free_while_somebody_waits_to_be_told(void **state)
 	assert_false(test.turns.is_taken);
 }
 
+static void
+waits_no_longer_than_to_the_end(void **state)
+{
+	struct test test = { .turns = TURNS_INITIALIZER, .told = PTHREAD_COND_INITIALIZER };
+	struct timespec end;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	turns_take(&test.turns);
+	assert_false(turns_wait_until(&test.turns, &test.told, &end));
+	assert_true(test.turns.is_taken);
+}
+
 int
 main(void)
 {
@@ -139,6 +155,7 @@ main(void)
 		cmocka_unit_test(goes_to_those_who_wait_in_their_order),
 		cmocka_unit_test(who_takes_it_again_comes_after_those_who_wait),
 		cmocka_unit_test(is_free_while_somebody_waits_to_be_told),
+		cmocka_unit_test(waits_no_longer_than_to_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

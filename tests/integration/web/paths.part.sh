@@ -50,7 +50,9 @@ ln -s "$T" "$T/repository/ostree/deltas/we"
 unseen() { not gives 200 paths "$1" && not grep -q secret "$T/body"; }
 ok "follows no link that is among objects" unseen /treehub/objects/ab/link.filez
 ok "... or deltas" unseen /treehub/deltas/we/secret
-rm "$T/repository/ostree/objects/ab/link.filez" "$T/repository/ostree/deltas/we"
+mkfifo -m 644 "$T/repository/ostree/objects/ab/pipe.filez"
+ok "... and waits for no pipe" gives 404 paths /treehub/objects/ab/pipe.filez
+rm "$T/repository/ostree/objects/ab/link.filez" "$T/repository/ostree/objects/ab/pipe.filez" "$T/repository/ostree/deltas/we"
 ok "... by HTTP/1.1, whatever else is offered" gives 200 paths "/treehub/$object" --http2
 ok "... as it says" header "HTTP/1.1 200 OK"
 
