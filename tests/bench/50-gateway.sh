@@ -97,6 +97,7 @@ polls() {
 	in_turns "$ROUNDS" 'counter=$((counter + 10)); ask web "$all" "$crew -r 5 -c $counter" poll' 'ask plain plain "$crew -r 5 -g" poll'
 	row "$WEB: a quiet poll, processor time of all programs" "<= 1.10" "$(median <"$T/us.web")" "$(median <"$T/us.plain")" us/poll \
 		"plain files: of the server; 3 connections"
+	quiet # when devices were seen is written behind
 	synced=$(($(syncs) - synced))
 	row "$WEB: a quiet poll: syncs" "= 0" "$(perl -e "print $synced / ($again_rounds * $some * 5)")" "" syncs/poll \
 		"$synced syncs in $(($(date +%s) - from)) s, $(($(written) - rows)) rows"
