@@ -297,7 +297,7 @@ no_more_orders_are_in_force_than_a_request_can_look_at(void **state)
 	struct fixture *f = *state;
 	char name[16];
 
-	make(f, "car8");
+	fixture_device(f, "car8");
 	for (int i = 0; i <= ORDER_RUNS_MAX; i++) {
 		snprintf(name, sizeof(name), "g%d", i);
 		assert_int_equal(group_add(&f->core, name, "test", &err), 0);
