@@ -30,10 +30,11 @@ void fleet_close(struct core *core);
 int fleet_folder(const struct core *core);
 
 /** Writes the file if something has changed and the last write is FLEET_SECONDS ago; failures are logged and
- * tried again. */
+ * tried again. To be called without the core's lock, which it takes for moments: it goes through the whole
+ * fleet, by core->reader. */
 void fleet_keep(struct core *core, int64_t now);
 
-/** Writes the file now. */
+/** Writes the file now, with the core's lock held. */
 int fleet_write(struct core *core, struct err *err);
 
 /**

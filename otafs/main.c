@@ -220,13 +220,13 @@ tick(struct core *core, struct fs *fs)
 
 	core_lock(core);
 	retire_follow(core);
-	fleet_keep(core, utc_now());
 	orders_follow(core, utc_now());
 	core->changes.is_all |= core->is_forgetting_due;
 	core->is_forgetting_due = false;
 	core_take_changes(core, &changes);
 	core_unlock(core);
 	fs_forget(fs, &changes);
+	fleet_keep(core, utc_now());
 	write_notes(core);
 	begin_updates(core, fs);
 }
@@ -327,7 +327,6 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
-	fleet_keep(&core, utc_now());
 	expiry_look(&core, utc_now());
 	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)

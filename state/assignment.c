@@ -101,10 +101,10 @@ state_users(struct state *state, const char *target, state_name_fn each, void *c
 }
 
 static int
-each_need(struct state *state, const char *sql, state_need_fn each, void *context, struct err *err)
+each_need(struct db *db, const char *sql, state_need_fn each, void *context, struct err *err)
 {
 	struct rows *rows;
-	int r = db_query(state->db, sql, &rows, err, "");
+	int r = db_query(db, sql, &rows, err, "");
 
 	return r < 0 ? r : state_each_row(rows, each, context, err);
 }
@@ -112,13 +112,25 @@ each_need(struct state *state, const char *sql, state_need_fn each, void *contex
 int
 state_assigned(struct state *state, state_need_fn each, void *context, struct err *err)
 {
-	return each_need(state, ASSIGNED, each, context, err);
+	return each_need(state->db, ASSIGNED, each, context, err);
 }
 
 int
 state_running(struct state *state, state_need_fn each, void *context, struct err *err)
 {
-	return each_need(state, RUNNING, each, context, err);
+	return each_need(state->db, RUNNING, each, context, err);
+}
+
+int
+reader_assigned(struct reader *reader, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(reader->db, ASSIGNED, each, context, err);
+}
+
+int
+reader_running(struct reader *reader, state_need_fn each, void *context, struct err *err)
+{
+	return each_need(reader->db, RUNNING, each, context, err);
 }
 
 int64_t

@@ -13,6 +13,8 @@
 /** "urn:here-ota:mtu:" and a UUID. */
 #define STATE_CORRELATION_MAX 128
 
+struct reader;
+
 struct assignment {
 	char ecu[NAME_ECU_MAX + 1];
 	char hardware[NAME_HARDWARE_MAX + 1];
@@ -48,7 +50,11 @@ int state_assigned_devices(
 typedef int (*state_need_fn)(const char *what, const char *more, int64_t devices, void *context);
 int state_assigned(struct state *state, state_need_fn each, void *context, struct err *err);
 int state_running(struct state *state, state_need_fn each, void *context, struct err *err);
-/** Grows when what these two give may have changed. */
+/** The same by a connection that only reads, between reader_begin() and reader_end() (find.h): they go through
+ * the whole fleet. */
+int reader_assigned(struct reader *reader, state_need_fn each, void *context, struct err *err);
+int reader_running(struct reader *reader, state_need_fn each, void *context, struct err *err);
+/** Grows when what these give may have changed. */
 int64_t state_needs(const struct state *state);
 
 #endif

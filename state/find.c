@@ -8,11 +8,6 @@
 #include "state/inside.h"
 #include "state/notes.h"
 
-struct reader {
-	struct db *db;
-	pthread_mutex_t lock;
-};
-
 static const char DEVICE[] = "SELECT name, status, seen_at FROM device WHERE id = ?1";
 static const char TAGS[] = "SELECT tag, value FROM tag WHERE device = ?1 ORDER BY tag";
 static const char ECUS[] = "SELECT hardware, installed FROM ecu WHERE device = ?1 ORDER BY position, serial";

@@ -2,6 +2,7 @@
 #ifndef STATE_INSIDE_H
 #define STATE_INSIDE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,12 @@ struct state {
 	struct state_epoch epoch;
 	struct state_counts counts; /**< see state_count() */
 	int64_t count_ms;           /**< they hold until then, of the clock that nobody sets */
+};
+
+/** See find.h. */
+struct reader {
+	struct db *db;
+	pthread_mutex_t lock;
 };
 
 /** The one row of the fleet. */
