@@ -1,5 +1,6 @@
 /* otafs: mounts the tree, owns the fleet's state. A small parent stays root, to unmount at the end. */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@
 #define BEGUN_IN_A_ROW 10
 /** Pieces of some devices, of all that an update is open of, in each second after an end that was not clean. */
 #define CAUGHT_UP_IN_A_ROW 100
+/** Memory that was freed and is kept for the next use, of each of malloc's arenas. */
+#define TRIM_BYTES (1024 * 1024)
 
 /* What the folders and mounts are, which need root. */
 struct opened {
@@ -395,5 +398,8 @@ run(const struct config *config, struct err *err)
 int
 main(int argc, char **argv)
 {
+	/* What is written behind requests takes and leaves some hundred KiB each time: by default that is given
+	 * back to the kernel and had again, which was a twentieth of all the processor time of a first read. */
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	return program_main(argc, argv, "Mounts the tree of an OTA server and owns the fleet's state.", run);
 }
