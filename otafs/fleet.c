@@ -16,7 +16,7 @@
 struct fleet {
 	int folder;
 	json_t *told;       /* what the file says; NULL: not known */
-	json_t *promised;   /* entries of "assigned" that came while the fleet was looked through */
+	json_t *promised;   /* entries of "assigned" that came since the fleet was begun to be looked through */
 	int64_t needs;      /* state_needs() when it was made */
 	int64_t written_at; /* or tried */
 };
@@ -119,8 +119,9 @@ is_hidden(const struct core *core, const json_t *entry)
 	return target && target->is_hidden;
 }
 
+/* @promised: of what may not have been found; NULL: all was. */
 static int
-make(struct core *core, const struct needs *needs, json_t **out)
+make(struct core *core, const struct needs *needs, const json_t *promised, json_t **out)
 {
 	AUTO(json_decref_p) json_t *assigned = json_array();
 	json_t *entry;
@@ -138,7 +139,7 @@ make(struct core *core, const struct needs *needs, json_t **out)
 		if (!is_hidden(core, entry) && json_array_append(assigned, entry) < 0)
 			return -ENOMEM;
 	}
-	json_array_foreach(core->fleet->promised, i, entry)
+	json_array_foreach(promised, i, entry)
 	{
 		if (r == 0 && !is_hidden(core, entry) &&
 		    !is_in(assigned, json_text(entry, "target"), json_text(entry, "sha256")))
@@ -180,11 +181,11 @@ fail(struct core *core, int r, struct err *err)
 
 /* Writes what was found when state_needs() was @when, with the core's lock held. */
 static int
-write_found(struct core *core, const struct needs *needs, int64_t when, struct err *err)
+write_found(struct core *core, const struct needs *needs, const json_t *promised, int64_t when, struct err *err)
 {
 	struct fleet *fleet = core->fleet;
 	AUTO(json_decref_p) json_t *json = NULL;
-	int r = make(core, needs, &json);
+	int r = make(core, needs, promised, &json);
 
 	if (r < 0)
 		return fail(core, r, err);
@@ -204,7 +205,7 @@ fleet_write(struct core *core, struct err *err)
 	if (!core->fleet)
 		return 0;
 	r = look(core->state, &needs, err);
-	return r < 0 ? fail(core, r, err) : write_found(core, &needs, when, err);
+	return r < 0 ? fail(core, r, err) : write_found(core, &needs, NULL, when, err);
 }
 
 static bool
@@ -245,7 +246,7 @@ fleet_keep(struct core *core, int64_t now)
 		return;
 	r = core->reader ? look_apart(core->reader, &needs, &err) : look(core->state, &needs, &err);
 	core_lock(core);
-	r = r < 0 ? fail(core, r, &err) : write_found(core, &needs, when, &err);
+	r = r < 0 ? fail(core, r, &err) : write_found(core, &needs, core->fleet->promised, when, &err);
 	core_unlock(core);
 	if (r < 0)
 		log_line(LOG_ERR, NAME " not written reason=\"%s\"", err.text);
@@ -275,13 +276,17 @@ fleet_promise(struct core *core, const struct assignment *list, size_t count, st
 	AUTO(json_decref_p) json_t *json = NULL;
 	size_t known = 0;
 
+	if (!fleet)
+		return 0;
+	/* Also what is told: who looks just now may have found that it is not needed any more. */
+	if (add_new(fleet->promised, list, count) < 0)
+		return fleet_write(core, err);
 	while (known < count && told && is_in(told, list[known].target, list[known].sha256))
 		known++;
-	if (!fleet || known == count)
+	if (known == count)
 		return 0;
 	assigned = told ? json_array() : NULL;
-	if (!assigned || json_array_extend(assigned, told) < 0 || add_new(assigned, list, count) < 0 ||
-	    add_new(fleet->promised, list, count) < 0)
+	if (!assigned || json_array_extend(assigned, told) < 0 || add_new(assigned, list, count) < 0)
 		return fleet_write(core, err);
 	json = json_pack("{s:O,s:O}", "assigned", assigned, "running", json_object_get(fleet->told, "running"));
 	if (!json)

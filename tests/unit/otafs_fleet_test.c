@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -216,6 +218,43 @@ tells_the_same_after_a_restart(void **state)
 	assert_string_equal(before, after);
 }
 
+static void *
+keep(void *context)
+{
+	struct fixture *f = context;
+
+	fleet_keep(&f->core, f->core.started_at + FLEET_SECONDS);
+	return NULL;
+}
+
+/* What is found without the lock may be old when it is written: nothing that was assigned meanwhile is left
+ * out, also when the file has named it all the time. */
+static void
+names_what_is_assigned_while_the_fleet_is_looked_through(void **state)
+{
+	struct fixture *f = *state;
+	struct turns lock = TURNS_INITIALIZER;
+	struct err err = { 0 };
+	pthread_t thread;
+
+	assert_int_equal(fixture_assign(f, "fw 1.0", &err), 0);
+	assert_int_equal(fixture_assign(f, "cancel", &err), 0);
+	assert_int_equal(reader_begin(f->core.reader, &err), 0);
+	f->core.lock = &lock;
+	assert_int_equal(pthread_create(&thread, NULL, keep, f), 0);
+	usleep(100000); /* it has begun, and waits for the reader */
+	core_lock(&f->core);
+	reader_end(f->core.reader);
+	for (int i = 0; i < 500 && !lock.first; i++)
+		usleep(10000); /* it has looked, and waits for the lock */
+	assert_non_null(lock.first);
+	assert_int_equal(fixture_assign(f, "fw 1.0", &err), 0);
+	core_unlock(&f->core);
+	pthread_join(thread, NULL);
+	f->core.lock = NULL;
+	assert_told(f, "\"target\":\"fw-1.0\"", true);
+}
+
 static void
 does_without_the_folder(void **state)
 {
@@ -380,6 +419,7 @@ main(void)
 		TEST(assigns_nothing_that_it_could_not_write_down),
 		TEST(counts_devices_by_what_they_run),
 		TEST(tells_the_same_after_a_restart),
+		TEST(names_what_is_assigned_while_the_fleet_is_looked_through),
 		TEST(does_without_the_folder),
 		TEST(asks_by_a_file_and_hides_the_version_at_once),
 		TEST(takes_the_request_back_when_it_is_done),
