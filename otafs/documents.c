@@ -10,8 +10,8 @@
 #include "lib/cleanup.h"
 #include "otafs/inode_id.h"
 
-/** A document is seldom shorter, so chains stay short. */
-#define BYTES_PER_CHAIN 1024
+/** A document is seldom shorter, so lists stay short. */
+#define BYTES_PER_LIST 1024
 
 struct document {
 	uint64_t id;
@@ -20,18 +20,20 @@ struct document {
 	bool is_old;
 	size_t bytes;
 	TAILQ_ENTRY(document) in_line;
-	struct document *next; /* in its chain */
+	LIST_ENTRY(document) by_id;
+	LIST_ENTRY(document) by_file; /* not of what is old: a file that changes all the time has thousands */
 	char text[];
 };
 
 TAILQ_HEAD(line, document);
+LIST_HEAD(list, document);
 
 struct documents {
 	pthread_mutex_t lock; /* of all that follows; nothing else is taken under it */
 	size_t room, used, used_by_old;
 	struct line newest, old; /* the first one came first, and goes first */
-	size_t chains_count;
-	struct document **chains; /* all versions of a file are in the same */
+	size_t count; /* of each of these lists; of one is what has the same hash */
+	struct list *by_id, *by_file;
 };
 
 int
@@ -42,10 +44,11 @@ documents_new(size_t room, struct documents **out, struct err *err)
 	if (!documents)
 		return err_set(err, ENOMEM, "no memory for documents");
 	documents->room = room;
-	documents->chains_count = room / BYTES_PER_CHAIN + 1;
-	documents->chains = calloc(documents->chains_count, sizeof(*documents->chains));
-	if (!documents->chains)
+	documents->count = room / BYTES_PER_LIST + 1;
+	documents->by_id = calloc(2 * documents->count, sizeof(*documents->by_id));
+	if (!documents->by_id)
 		return err_set(err, ENOMEM, "no memory for documents");
+	documents->by_file = documents->by_id + documents->count;
 	pthread_mutex_init(&documents->lock, NULL);
 	TAILQ_INIT(&documents->newest);
 	TAILQ_INIT(&documents->old);
@@ -64,26 +67,35 @@ split(uint64_t id, uint64_t *file, uint32_t *version)
 	*file = id - read.version;
 }
 
-static struct document **
-chain_of(struct documents *documents, uint64_t file)
+static struct list *
+list_of(struct documents *documents, struct list *lists, uint64_t id)
 {
 	struct inode_id read;
 
-	inode_id_read(file, &read);
-	return &documents->chains[inode_id_ino(&read) % documents->chains_count];
+	inode_id_read(id, &read);
+	return &lists[inode_id_ino(&read) % documents->count];
 }
 
 static struct document *
 find(struct documents *documents, uint64_t id)
 {
 	struct document *at;
-	uint64_t file;
-	uint32_t version;
 
-	split(id, &file, &version);
-	for (at = *chain_of(documents, file); at && at->id != id;)
-		at = at->next;
-	return at;
+	LIST_FOREACH(at, list_of(documents, documents->by_id, id), by_id)
+		if (at->id == id)
+			return at;
+	return NULL;
+}
+
+static struct document *
+find_newest(struct documents *documents, uint64_t file)
+{
+	struct document *at;
+
+	LIST_FOREACH(at, list_of(documents, documents->by_file, file), by_file)
+		if (at->file == file)
+			return at;
+	return NULL;
 }
 
 static size_t
@@ -101,11 +113,9 @@ line_of(struct documents *documents, const struct document *document)
 static void
 drop(struct documents *documents, struct document *document)
 {
-	struct document **at = chain_of(documents, document->file);
-
-	while (*at != document)
-		at = &(*at)->next;
-	*at = document->next;
+	LIST_REMOVE(document, by_id);
+	if (!document->is_old)
+		LIST_REMOVE(document, by_file);
 	TAILQ_REMOVE(line_of(documents, document), document, in_line);
 	documents->used -= cost(document);
 	if (document->is_old)
@@ -129,36 +139,24 @@ make_room(struct documents *documents)
 static void
 become_old(struct documents *documents, struct document *document)
 {
+	LIST_REMOVE(document, by_file);
 	TAILQ_REMOVE(&documents->newest, document, in_line);
 	document->is_old = true;
 	TAILQ_INSERT_TAIL(&documents->old, document, in_line);
 	documents->used_by_old += cost(document);
 }
 
-/* Of all versions of a file the highest is the newest. */
-static void
-compare_versions(struct documents *documents, struct document *added)
-{
-	for (struct document *at = *chain_of(documents, added->file); at; at = at->next) {
-		if (at->file != added->file || at->is_old)
-			continue;
-		if (at->version < added->version)
-			become_old(documents, at);
-		else if (at->version > added->version && !added->is_old)
-			become_old(documents, added);
-	}
-}
-
 static void
 enter(struct documents *documents, struct document *document)
 {
-	struct document **chain = chain_of(documents, document->file);
+	struct document *newest = find_newest(documents, document->file);
 
-	document->next = *chain;
-	*chain = document;
+	LIST_INSERT_HEAD(list_of(documents, documents->by_id, document->id), document, by_id);
+	LIST_INSERT_HEAD(list_of(documents, documents->by_file, document->file), document, by_file);
 	TAILQ_INSERT_TAIL(&documents->newest, document, in_line);
 	documents->used += cost(document);
-	compare_versions(documents, document);
+	if (newest)
+		become_old(documents, newest->version < document->version ? newest : document);
 	make_room(documents);
 }
 
@@ -218,7 +216,7 @@ documents_free(struct documents *documents)
 		return;
 	documents->room = 0;
 	make_room(documents);
-	free(documents->chains);
+	free(documents->by_id);
 	pthread_mutex_destroy(&documents->lock);
 	free(documents);
 }

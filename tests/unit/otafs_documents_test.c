@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "otafs/inode_id.h"
 
@@ -139,6 +140,34 @@ is_without_what_never_fits(void **state)
 	assert_true(is_there(7, 1));
 }
 
+/* What it takes of the processor to put this many: one version of as many files, or as many of one. */
+static double
+seconds_to_put(uint32_t count, bool is_one_file)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	for (uint32_t i = 1; i <= count; i++)
+		documents_put(documents, is_one_file ? id_of(7, i) : id_of(100 + i, 1), "text", 4);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+/* A device that is assigned something again and again. */
+static void
+takes_thousands_of_versions_of_one_file_as_fast(void **state)
+{
+	struct err err;
+	double files, versions;
+
+	documents_free(documents);
+	assert_int_equal(documents_new(32 * 1024 * 1024, &documents, &err), 0);
+	files = seconds_to_put(50000, false);
+	versions = seconds_to_put(50000, true);
+	(void)state;
+	assert_true(versions < 10 * files);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -150,6 +179,7 @@ main(void)
 		TEST(keeps_an_older_version_longer_than_others),
 		TEST(has_room_for_others_whatever_is_old),
 		TEST(is_without_what_never_fits),
+		TEST(takes_thousands_of_versions_of_one_file_as_fast),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
