@@ -32,7 +32,7 @@ struct documents {
 	pthread_mutex_t lock; /* of all that follows; nothing else is taken under it */
 	size_t room, used, used_by_old;
 	struct line newest, old; /* the first one came first, and goes first */
-	size_t count; /* of each of these lists; of one is what has the same hash */
+	size_t count;            /* of each of these lists; of one is what has the same hash */
 	struct list *by_id, *by_file;
 };
 
@@ -82,8 +82,8 @@ find(struct documents *documents, uint64_t id)
 	struct document *at;
 
 	LIST_FOREACH(at, list_of(documents, documents->by_id, id), by_id)
-		if (at->id == id)
-			return at;
+	if (at->id == id)
+		return at;
 	return NULL;
 }
 
@@ -93,8 +93,8 @@ find_newest(struct documents *documents, uint64_t file)
 	struct document *at;
 
 	LIST_FOREACH(at, list_of(documents, documents->by_file, file), by_file)
-		if (at->file == file)
-			return at;
+	if (at->file == file)
+		return at;
 	return NULL;
 }
 
