@@ -15,6 +15,8 @@
 
 /** Nearly every answer is shorter. The kernel takes hold of all of the memory into which it is to read. */
 #define SHORT_BYTES 4096
+/** Of one request; hardly is one process killed after the other just then. */
+#define TRIES_MAX 4
 /** Name and serial number, a file's name and what stands between. */
 #define LINE_SIZE 256
 
@@ -79,7 +81,8 @@ write_all(struct tree *tree, const char *path, const char *body, size_t bytes)
 	return (size_t)(n + more) < head + bytes ? -EIO : 0;
 }
 
-/* A tree that was away meanwhile has to be opened anew; nothing was handed in yet. */
+/* A tree that was away meanwhile has to be opened anew; nothing was handed in yet. -ESTALE: another process
+ * serves it now. */
 static int
 begin(struct tree *tree, const char *path, const char *body, size_t bytes)
 {
@@ -121,18 +124,37 @@ read_answer(struct tree *tree)
 }
 
 static int
-commit(struct tree *tree, struct refusal *refusal)
+commit(struct tree *tree)
 {
 	ssize_t n = read_answer(tree);
-	int code = errno;
+	int r = n < 0 ? -errno : 0;
 
-	if (n < 0 && code == ENOENT)
-		return TREE_UNKNOWN;
-	if (n < 0) {
+	if (r < 0 && r != -ENOENT)
 		leave(tree);
-		return refuse_hand_in(refusal, -code);
+	tree->bytes = n < 0 ? 0 : (size_t)n;
+	return r;
+}
+
+/* Where the process was killed that was to commit it, nobody knows whether it has: it is handed in again, as
+ * the device would. */
+static int
+hand_in(struct tree *tree, const char *path, const char *body, size_t bytes)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; i < TRIES_MAX && r == -ESTALE; i++) {
+		r = begin(tree, path, body, bytes);
+		if (r == 0)
+			r = commit(tree);
 	}
-	tree->bytes = (size_t)n;
+	return r;
+}
+
+static int
+check_answer(const struct tree *tree, struct refusal *refusal)
+{
+	size_t n = tree->bytes;
+
 	if (n < 8 || strncmp(tree->reply, "Status: ", 8))
 		return refuse_with(
 		    refusal, "503 Service Unavailable", "not_available", "the tree gave no answer");
@@ -150,10 +172,11 @@ tree_hand_in(struct tree *tree, const char *path, const char *body, size_t bytes
 
 	if (!tree->reply && !(tree->reply = malloc(TREE_REPLY_MAX)))
 		return refuse_with(refusal, "503 Service Unavailable", "not_available", "no memory");
-	if ((r = begin(tree, path, body, bytes)) < 0)
-		return refuse_hand_in(refusal, r);
+	r = hand_in(tree, path, body, bytes);
 	*answer = tree->reply;
-	return commit(tree, refusal);
+	if (r == -ENOENT && tree->fd >= 0)
+		return TREE_UNKNOWN;
+	return r < 0 ? refuse_hand_in(refusal, r) : check_answer(tree, refusal);
 }
 
 char *

@@ -15,6 +15,7 @@
 #include "lib/utc.h"
 #include "otafs/est.h"
 #include "otafs/show.h"
+#include "otafs/relay.h"
 #include "otafs/restore.h"
 #include "otafs/trial.h"
 
@@ -28,6 +29,22 @@
 /** A clock is set back by so much without a word: documents live that much longer. The signer grants a day. */
 #define AHEAD_SECONDS 3600
 
+/* Noted before anybody is told, so that the process after this one begins behind it. */
+static void
+note_generation(struct core *core)
+{
+	if (core->relay)
+		relay_set_generation(core->relay, core->generation);
+}
+
+/* What the process before had still to tell the kernel is old in this one. */
+static void
+begin_generation(struct core *core)
+{
+	core->generation = (core->relay ? relay_generation(core->relay) : 0) + 1;
+	note_generation(core);
+}
+
 int
 core_open(const struct config *config, struct core *core, struct err *err)
 {
@@ -35,7 +52,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 
 	core->config = config;
 	core->started_at = utc_now();
-	core->generation = 1;
+	begin_generation(core);
 	core->signer = client_new(config->sign_socket);
 	core->issuer = client_new(config->sign_socket);
 	if (!core->signer || !core->issuer)
@@ -172,7 +189,10 @@ core_device_changed(struct core *core, const char *device, struct err *err)
 void
 core_take_changes(struct core *core, struct changes *out)
 {
-	core->generation += core->changes.is_all;
+	if (core->changes.is_all) {
+		core->generation++;
+		note_generation(core);
+	}
 	*out = core->changes;
 	out->generation = core->generation;
 	core->changes = (struct changes){ 0 };

@@ -96,6 +96,7 @@ struct est;
 struct expiry;
 struct fleet;
 struct orders;
+struct relay;
 struct retirements;
 
 struct core {
@@ -123,7 +124,9 @@ struct core {
 	struct client *issuer;
 	struct roots roots;
 	struct changes changes;
-	uint32_t generation;                    /**< of all below devices/ of the www view, from 1 on */
+	struct relay *relay; /**< what a process after this one goes on with (relay.h); NULL: there is none */
+	uint32_t
+	    generation; /**< of all below devices/ of the www view, from 1 on; each process begins another */
 	struct refusal refusals[CORE_REFUSALS]; /**< a ring, refused is the number of all */
 	size_t refused;
 	struct user_names users; /**< who acts */

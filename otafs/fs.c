@@ -1,6 +1,7 @@
 #include "otafs/fs.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,10 @@
 #include "lib/log.h"
 #include "otafs/fs_callback.h"
 #include "otafs/mount.h"
+#include "otafs/relay.h"
 
+/** FUSE_NOTIFY_RESEND of Linux 6.9, which headers may be older than. */
+#define NOTIFY_RESEND 7
 /** Threads of each mount: one waits for the signer or the disk, others go on. */
 #define THREADS_MAX 8
 
@@ -62,18 +66,15 @@ fs_drop(struct fs *fs, int64_t oldest)
 /* ---- mounting */
 
 static int
-mount_view(struct mount *mount, const char *path, const char *options, struct err *err)
+open_session(struct mount *mount, const char *path, const char *options, struct err *err)
 {
 	const struct fuse_lowlevel_ops *operations =
 	    mount->view == VIEW_WWW ? &fs_www_operations : &fs_full_operations;
 	char name[] = "otafs", flag[] = "-o";
 	char *argv[] = { name, flag, (char *)(uintptr_t)options, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	int r = mount_point_prepare(path, err);
 
-	if (r < 0)
-		return r;
-	inodes_init(&mount->inodes);
+	inodes_init(&mount->inodes, mount->fs->relay);
 	mount->session = fuse_session_new(&args, operations, sizeof(*operations), mount);
 	fuse_opt_free_args(&args);
 	if (!mount->session || fuse_session_mount(mount->session, path) != 0)
@@ -81,39 +82,75 @@ mount_view(struct mount *mount, const char *path, const char *options, struct er
 	return 0;
 }
 
-int
-fs_mount(const struct config *config, struct fs **out, struct err *err)
+static int
+open_sessions(struct fs *fs, const char *full, const char *www, struct err *err)
+{
+	int r = open_session(
+	    &fs->full, full, "allow_other,default_permissions,fsname=otafs,nosuid,nodev,noexec", err);
+
+	/* Without default_permissions a lookup after a change needs no attributes of the folder. */
+	return r < 0 ? r
+		     : open_session(&fs->www, www, "allow_other,ro,fsname=otafs-www,nosuid,nodev,noexec", err);
+}
+
+static struct fs *
+make(struct relay *relay, struct err *err)
 {
 	struct fs *fs = calloc(1, sizeof(*fs));
+
+	if (!fs) {
+		err_set(err, ENOMEM, "no memory for the mounts");
+		return NULL;
+	}
+	fs->relay = relay;
+	fs->full = (struct mount){ .fs = fs, .view = VIEW_FULL };
+	fs->www = (struct mount){ .fs = fs, .view = VIEW_WWW };
+	return fs;
+}
+
+int
+fs_mount(const struct config *config, struct relay *relay, struct fs **out, struct err *err)
+{
+	AUTO(free_p) struct fs *fs = make(relay, err);
 	int r;
 
 	if (!fs)
-		return err_set(err, ENOMEM, "no memory for the mounts");
-	fs->full = (struct mount){ .fs = fs, .view = VIEW_FULL };
-	fs->www = (struct mount){ .fs = fs, .view = VIEW_WWW };
-	r = mount_view(
-	    &fs->full, config->mount, "allow_other,default_permissions,fsname=otafs,nosuid,nodev,noexec", err);
-	if (r == 0) {
-		/* Without default_permissions a lookup after a change needs no attributes of the folder. */
-		r = mount_view(
-		    &fs->www, config->www, "allow_other,ro,fsname=otafs-www,nosuid,nodev,noexec", err);
-		if (r < 0)
-			mount_point_release(config->mount);
-	}
+		return -ENOMEM;
+	if ((r = mount_point_prepare(config->mount, err)) < 0 ||
+	    (r = mount_point_prepare(config->www, err)) < 0)
+		return r;
+	r = open_sessions(fs, config->mount, config->www, err);
 	if (r < 0) {
-		free(fs);
+		fs_unmount(config);
 		return r;
 	}
-	*out = fs;
+	*out = MOVE(fs);
+	return 0;
+}
+
+int
+fs_adopt(const int fds[2], struct relay *relay, struct fs **out, struct err *err)
+{
+	AUTO(free_p) struct fs *fs = make(relay, err);
+	char full[32], www[32];
+	int r;
+
+	if (!fs)
+		return -ENOMEM;
+	/* libfuse takes such a path for what is mounted already. */
+	snprintf(full, sizeof(full), "/dev/fd/%d", fds[VIEW_FULL - 1]);
+	snprintf(www, sizeof(www), "/dev/fd/%d", fds[VIEW_WWW - 1]);
+	if ((r = open_sessions(fs, full, www, err)) < 0)
+		return r;
+	*out = MOVE(fs);
 	return 0;
 }
 
 void
-fs_disown(struct fs *fs)
+fs_descriptors(const struct fs *fs, int fds[2])
 {
-	fuse_session_destroy(fs->full.session);
-	fuse_session_destroy(fs->www.session);
-	free(fs);
+	fds[VIEW_FULL - 1] = fuse_session_fd(fs->full.session);
+	fds[VIEW_WWW - 1] = fuse_session_fd(fs->www.session);
 }
 
 void
@@ -122,6 +159,48 @@ fs_unmount(const struct config *config)
 	mount_point_release(config->www);
 	mount_point_release(config->mount);
 }
+
+/* ---- a connection that was there before */
+
+/*
+ * The kernel greets who serves it once. The greeting is kept, and read again by each process after the first
+ * one, whose answer to it the kernel does not want any more. */
+
+static int
+greet(struct mount *mount, struct err *err)
+{
+	struct relay *relay = mount->fs->relay;
+	struct fuse_buf buffer = { 0 };
+	int which = (int)mount->view - 1, r;
+
+	buffer.mem = (char *)(uintptr_t)relay_greeting(relay, which, &buffer.size);
+	if (buffer.mem) {
+		fuse_session_process_buf(mount->session, &buffer);
+		return 0;
+	}
+	do
+		r = fuse_session_receive_buf(mount->session, &buffer);
+	while (r == -EINTR);
+	if (r <= 0)
+		return err_set(err, EIO, "the mount has ended");
+	relay_set_greeting(relay, which, buffer.mem, buffer.size);
+	fuse_session_process_buf(mount->session, &buffer);
+	free(buffer.mem);
+	return 0;
+}
+
+/* What the process before has taken and not answered comes again. The first one has nothing before it, and
+ * learns whether the kernel could. */
+static void
+ask_again(struct mount *mount)
+{
+	struct fuse_out_header resend = { .len = sizeof(resend), .error = NOTIFY_RESEND };
+
+	if (write(fuse_session_fd(mount->session), &resend, sizeof(resend)) == (ssize_t)sizeof(resend))
+		relay_set_can_resend(mount->fs->relay);
+}
+
+/* ---- serving */
 
 static void *
 serve(void *argument)
@@ -161,22 +240,38 @@ fs_end(struct fs *fs)
 	batch_end(fs->lookups);
 }
 
+static int
+start_mount(struct mount *mount, struct err *err)
+{
+	pthread_t thread;
+	int r = greet(mount, err);
+
+	if (r < 0)
+		return r;
+	if (pthread_create(&thread, NULL, serve, mount) != 0)
+		return err_set(err, EAGAIN, "no threads for the mounts");
+	ask_again(mount);
+	return 0;
+}
+
 int
 fs_start(struct fs *fs, struct core *core, struct err *err)
 {
-	pthread_t thread;
 	int r;
 
 	fs->core = core;
-	fs->told = core->generation;
+	/* The kernel may know the link to the generation before. */
+	fs->told = core->generation - 1;
 	if ((r = documents_new((size_t)core->config->document_cache_mb << 20, &fs->documents, err)) < 0 ||
 	    (r = batch_start(core, forget, fs, &fs->transactions, err)) < 0 ||
 	    (r = batch_start(core, forget_later, fs, &fs->lookups, err)) < 0 ||
 	    (r = fs_apart_start(&fs->apart, err)) < 0)
 		return r;
 	core->batch = fs->transactions;
-	if (pthread_create(&thread, NULL, serve, &fs->full) != 0 ||
-	    pthread_create(&thread, NULL, serve, &fs->www) != 0)
-		return err_set(err, EAGAIN, "no threads for the mounts");
-	return 0;
+	if ((r = start_mount(&fs->www, err)) < 0)
+		return r;
+	/* Before anything that changes is answered, and while lookups are: the kernel holds the folder so long.
+	 */
+	tell_generation(fs, core->generation);
+	return start_mount(&fs->full, err);
 }

@@ -10,21 +10,27 @@
 #include "otafs/core.h"
 
 struct fs;
+struct relay;
 
 /**
  * Mounts both views of @config; needs root. A dead mount that a killed predecessor left is replaced, a live one
- * is -EBUSY. Nothing is served before fs_start().
+ * is -EBUSY. Nothing is served before fs_start(), by a child of the process that mounts: as long as that
+ * process lives the mounts do, whoever serves them. @relay: what those know of one another, borrowed.
  */
-int fs_mount(const struct config *config, struct fs **out, struct err *err);
+int fs_mount(const struct config *config, struct relay *relay, struct fs **out, struct err *err);
 
-/** Frees @fs and closes this process's end of the mounts, for a process that only wants to unmount later. */
-void fs_disown(struct fs *fs);
+/** The same of mounts that are there already, of which these are the descriptors (fs_descriptors()). */
+int fs_adopt(const int fds[2], struct relay *relay, struct fs **out, struct err *err);
+
+/** What another program needs to go on with the mounts. */
+void fs_descriptors(const struct fs *fs, int fds[2]);
 
 /** Unmounts what fs_mount() mounted. */
 void fs_unmount(const struct config *config);
 
 /**
- * Serves @core in threads of its own. When a mount ends from outside the process exits with 1.
+ * Serves @core in threads of its own; goes on where the process before was killed, whose requests the kernel
+ * sends again. When a mount ends from outside the process exits with 1.
  */
 int fs_start(struct fs *fs, struct core *core, struct err *err);
 

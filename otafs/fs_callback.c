@@ -23,30 +23,31 @@ fs_count(fuse_req_t request, enum operation operation)
 	requests_count(mount->view == VIEW_WWW ? &core->www_requests : &core->full_requests, operation);
 }
 
-struct inode *
-fs_inode_of(struct mount *mount, fuse_ino_t id)
+uint64_t
+fs_open_as(fuse_req_t request, const struct handle *handle)
 {
-	return id == FUSE_ROOT_ID ? &mount->inodes.top
-				  : (struct inode *)(uintptr_t)id; // NOLINT(performance-no-int-to-ptr)
-}
+	uint64_t run = relay_run(fs_mount_of(request)->fs->relay);
 
-fuse_ino_t
-fs_id_of(const struct mount *mount, const struct inode *inode)
-{
-	return inode == &mount->inodes.top ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)inode;
+	return run << RELAY_RUN_SHIFT | (uintptr_t)handle;
 }
 
 struct handle *
-fs_handle_of(const struct fuse_file_info *info)
+fs_handle_of(fuse_req_t request, const struct fuse_file_info *info)
 {
-	return (struct handle *)(uintptr_t)info->fh; // NOLINT(performance-no-int-to-ptr)
+	if (info->fh >> RELAY_RUN_SHIFT != relay_run(fs_mount_of(request)->fs->relay))
+		return NULL;
+	return (struct handle *)(uintptr_t)(info->fh & RELAY_ADDRESS_MASK); // NOLINT(performance-no-int-to-ptr)
 }
 
 int
-fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX])
+fs_join(struct mount *mount, fuse_ino_t folder, const char *name, char path[static NODE_PATH_MAX])
 {
-	int n = snprintf(path, NODE_PATH_MAX, "%s%s%s", parent->path, *parent->path ? "/" : "", name);
+	const struct inode *parent = inodes_of(&mount->inodes, folder);
+	int n;
 
+	if (!parent)
+		return -ESTALE;
+	n = snprintf(path, NODE_PATH_MAX, "%s%s%s", parent->path, *parent->path && *name ? "/" : "", name);
 	return n < NODE_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
@@ -68,10 +69,7 @@ write_path(
 
 	if (mount->view == VIEW_WWW && inode_id_read(id, &read))
 		return node_path_of(mount->fs->core, &read, name, path, err);
-	if (*name)
-		return fs_join(fs_inode_of(mount, id), name, path);
-	snprintf(path, NODE_PATH_MAX, "%s", fs_inode_of(mount, id)->path);
-	return 0;
+	return fs_join(mount, id, name, path);
 }
 
 int
@@ -146,8 +144,7 @@ fs_reply_from_file(fuse_req_t request, int fd, size_t size, off_t offset)
 void
 fs_close(fuse_req_t request, struct fuse_file_info *info)
 {
-	struct handle *handle = fs_handle_of(info);
-
-	handle_free(handle);
+	/* handle_free() takes none as well: one that a process before has opened. */
+	handle_free(fs_handle_of(request, info));
 	fuse_reply_err(request, 0);
 }

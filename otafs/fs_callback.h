@@ -32,6 +32,7 @@ struct mount {
 struct fs {
 	struct core *core;
 	struct documents *documents; /* of the www view */
+	struct relay *relay;         /* borrowed */
 	atomic_uint told;            /* the generation that the kernel knows of, or is ahead of */
 	struct mount full, www;
 	struct batch *transactions;
@@ -57,15 +58,18 @@ extern const struct fuse_lowlevel_ops fs_www_operations, fs_full_operations;
 /* ---- fs_callback.c: from libfuse's words to ours */
 
 struct mount *fs_mount_of(fuse_req_t request);
-struct inode *fs_inode_of(struct mount *mount, fuse_ino_t id);
-fuse_ino_t fs_id_of(const struct mount *mount, const struct inode *inode);
-struct handle *fs_handle_of(const struct fuse_file_info *info);
+
+/** The number by which the kernel names an open file or folder, and back; NULL: a process before has opened
+ * it, and what was in it is gone: -ESTALE. */
+uint64_t fs_open_as(fuse_req_t request, const struct handle *handle);
+struct handle *fs_handle_of(fuse_req_t request, const struct fuse_file_info *info);
 
 /** Counts a request: the first thing that each callback does. */
 void fs_count(fuse_req_t request, enum operation operation);
 
-/** Writes the path of @name in the folder @parent; -ENAMETOOLONG. */
-int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
+/** Writes the path of @name ("": its own) in @folder, which is in the table of inodes; -ENAMETOOLONG, -ESTALE.
+ */
+int fs_join(struct mount *mount, fuse_ino_t folder, const char *name, char path[static NODE_PATH_MAX]);
 
 /** Takes the core's lock and finds a node for the user who asks; whatever it returns, the caller releases the
  * lock by fs_done(). */

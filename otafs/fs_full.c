@@ -22,7 +22,7 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 	/* A text is what it was at open, of whatever size; only files on disk may be cached. */
 	info->direct_io = node_kind(&node) != NODE_FILE;
 	info->noflush = node_kind(&node) != NODE_LINES;
-	info->fh = (uint64_t)(uintptr_t)handle;
+	info->fh = fs_open_as(request, handle);
 	fuse_reply_open(request, info);
 }
 
@@ -30,10 +30,12 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 static void
 on_flush(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-	struct handle *handle = fs_handle_of(info);
+	struct handle *handle = fs_handle_of(request, info);
 
 	fs_count(request, OPERATION_FLUSH);
-	fs_fail(request, handle->kind == NODE_LINES ? fs_close_lines(request, id, handle) : 0);
+	fs_fail(request, !handle                      ? -ESTALE
+			 : handle->kind == NODE_LINES ? fs_close_lines(request, id, handle)
+						      : 0);
 }
 
 static void
@@ -47,10 +49,12 @@ on_release(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 static void
 on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct handle *handle = fs_handle_of(info);
+	struct handle *handle = fs_handle_of(request, info);
 
 	fs_count(request, OPERATION_READ);
-	if (handle->fd >= 0)
+	if (!handle)
+		fs_fail(request, -ESTALE);
+	else if (handle->fd >= 0)
 		fs_reply_from_file(request, handle->fd, size, offset);
 	else if (handle->is_transaction && (handle->is_series || !handle_is_answered(handle)))
 		fs_read_transaction(request, id, size, offset, handle);
@@ -104,13 +108,14 @@ static void
 on_write(
     fuse_req_t request, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct handle *handle = fs_handle_of(info);
+	struct handle *handle = fs_handle_of(request, info);
 	int r;
 
 	fs_count(request, OPERATION_WRITE);
-	r = handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
-	    : handle->is_series        ? write_series(handle, data, size, offset)
-				       : write_whole(request, id, handle, data, size, offset);
+	r = !handle                      ? -ESTALE
+	    : handle->kind == NODE_LINES ? write_lines(request, id, handle, data, size)
+	    : handle->is_series          ? write_series(handle, data, size, offset)
+					 : write_whole(request, id, handle, data, size, offset);
 	if (r < 0)
 		fs_fail(request, r);
 	else
@@ -153,7 +158,7 @@ reply_made(fuse_req_t request, fuse_ino_t parent, const char *name, int r)
 	char path[NODE_PATH_MAX];
 
 	if (r == 0)
-		r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+		r = fs_join(fs_mount_of(request), parent, name, path);
 	if (r == 0)
 		r = fs_look_up(request, path, &entry);
 	if (r < 0)
@@ -219,7 +224,7 @@ change(fuse_req_t request, fuse_ino_t parent, const char *name, int (*act)(struc
 	char path[NODE_PATH_MAX];
 	struct err err = { 0 };
 	struct node node;
-	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+	int r = fs_join(fs_mount_of(request), parent, name, path);
 
 	if (r == 0) {
 		r = fs_find(request, path, &node, &err);
@@ -269,7 +274,7 @@ on_rename(
 
 	fs_count(request, OPERATION_RENAME);
 	if (r == 0)
-		r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+		r = fs_join(fs_mount_of(request), parent, name, path);
 	if (r == 0)
 		r = rename_node(request, path, as);
 	fuse_reply_err(request, r < 0 ? -r : 0);

@@ -15,7 +15,7 @@ fs_forget_id(struct mount *mount, fuse_ino_t id, uint64_t lookups)
 
 	/* Of what is of a device we remember nothing. */
 	if (mount->view == VIEW_FULL || !inode_id_read(id, &read))
-		inodes_forget(&mount->inodes, fs_inode_of(mount, id), lookups);
+		inodes_forget(&mount->inodes, id, lookups);
 }
 
 void
@@ -63,7 +63,7 @@ look_up(fuse_req_t request, const char *path, struct fuse_entry_param *entry, st
 	inode = inodes_enter(&mount->inodes, inode);
 	if (!inode)
 		return err_set(err, ENOMEM, "no memory for an inode");
-	entry->ino = fs_id_of(mount, inode);
+	entry->ino = inodes_id(&mount->inodes, inode);
 	return 0;
 }
 
@@ -97,7 +97,7 @@ fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param entry = { 0 };
 	char path[NODE_PATH_MAX];
-	int r = fs_join(fs_inode_of(fs_mount_of(request), parent), name, path);
+	int r = fs_join(fs_mount_of(request), parent, name, path);
 
 	fs_count(request, OPERATION_LOOKUP);
 	if (r == 0)

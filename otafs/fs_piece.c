@@ -64,7 +64,7 @@ fs_on_opendir(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 		fs_fail(request, r);
 		return;
 	}
-	info->fh = (uint64_t)(uintptr_t)handle;
+	info->fh = fs_open_as(request, handle);
 	fuse_reply_open(request, info);
 }
 
@@ -119,7 +119,9 @@ answer_names(const struct piece *piece)
 static void
 answer_piece(const struct piece *piece, void (*answer)(const struct piece *piece))
 {
-	if (piece->handle->is_apart)
+	if (!piece->handle)
+		fs_fail(piece->request, -ESTALE);
+	else if (piece->handle->is_apart)
 		fs_apart(piece, answer);
 	else
 		answer(piece);
@@ -129,7 +131,7 @@ void
 fs_on_readdir(fuse_req_t request, fuse_ino_t id, size_t room, off_t offset, struct fuse_file_info *info)
 {
 	fs_count(request, OPERATION_READDIR);
-	answer_piece(&(struct piece){ request, id, room, offset, fs_handle_of(info) }, answer_names);
+	answer_piece(&(struct piece){ request, id, room, offset, fs_handle_of(request, info) }, answer_names);
 }
 
 void
@@ -222,7 +224,7 @@ answer_bytes(const struct piece *piece)
 void
 fs_read_piece(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, const struct fuse_file_info *info)
 {
-	answer_piece(&(struct piece){ request, id, size, offset, fs_handle_of(info) }, answer_bytes);
+	answer_piece(&(struct piece){ request, id, size, offset, fs_handle_of(request, info) }, answer_bytes);
 }
 
 /* ---- lines */

@@ -125,6 +125,16 @@ enter(struct mount *mount, struct finding *finding, struct err *err)
 	return inode ? 0 : err_set(err, ENOMEM, "no memory for an inode");
 }
 
+/* For the read that follows, of this process or the next. */
+static void
+keep(struct fs *fs, uint64_t id, const struct material *material)
+{
+	size_t bytes = (size_t)material->st.st_size;
+
+	documents_put(fs->documents, id, material->content, bytes);
+	relay_put(fs->relay, id, &material->st, "", 0, material->content, bytes);
+}
+
 static int
 make(struct mount *mount, struct finding *finding, struct err *err)
 {
@@ -139,8 +149,7 @@ make(struct mount *mount, struct finding *finding, struct err *err)
 	if (!is_of_device)
 		return enter(mount, finding, err);
 	finding->bytes = (ssize_t)material->st.st_size;
-	documents_put(mount->fs->documents, inode_id_write(&finding->id), material->content,
-	    (size_t)material->st.st_size);
+	keep(mount->fs, inode_id_write(&finding->id), material);
 	return 0;
 }
 
@@ -148,7 +157,7 @@ static void
 describe(struct mount *mount, const struct finding *finding, struct fuse_entry_param *entry)
 {
 	if (finding->inode) {
-		entry->ino = fs_id_of(mount, finding->inode);
+		entry->ino = inodes_id(&mount->inodes, finding->inode);
 		entry->attr = finding->inode->st;
 	} else {
 		entry->ino = inode_id_write(&finding->id);

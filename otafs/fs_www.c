@@ -18,14 +18,30 @@ on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 
 /* ---- of a device: said by its id */
 
-/* Makes a document again that had to make room for others. */
+/* Of a version that is not the newest any more, nobody but the process before could make it. */
+static bool
+find_left(struct relay *relay, fuse_ino_t id, char **text, size_t *bytes)
+{
+	struct relay_thing thing;
+
+	if (!relay_find(relay, id, &thing))
+		return false;
+	*text = MOVE(thing.content);
+	*bytes = thing.bytes;
+	relay_thing_done(&thing);
+	return true;
+}
+
+/* Makes a document again that had to make room for others, or was made by the process before. */
 static int
 restore(struct fs *fs, fuse_ino_t id, const struct inode_id *document)
 {
 	AUTO(free_p) char *text = NULL;
 	struct err err = { 0 };
 	size_t bytes;
-	int r = director_again(fs->core, document, &text, &bytes, &err);
+	int r = find_left(fs->relay, id, &text, &bytes)
+		    ? 0
+		    : director_again(fs->core, document, &text, &bytes, &err);
 
 	if (r == 0)
 		documents_put(fs->documents, id, text, bytes);
@@ -77,7 +93,9 @@ static void
 reply_from_inode(fuse_req_t request, const struct inode *inode, size_t size, off_t offset)
 {
 	AUTO(free_p) char *data = malloc(size);
-	ssize_t n = data ? inodes_read(&fs_mount_of(request)->inodes, inode, data, size, offset) : -ENOMEM;
+	ssize_t n = !inode ? -ESTALE
+		    : data ? inodes_read(&fs_mount_of(request)->inodes, inode, data, size, offset)
+			   : -ENOMEM;
 
 	if (n < 0)
 		fs_fail(request, (int)n);
@@ -97,7 +115,7 @@ on_read(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct fus
 	if (inode_id_read(id, &read))
 		reply_document(request, id, &read, size, offset);
 	else
-		reply_from_inode(request, fs_inode_of(fs_mount_of(request), id), size, offset);
+		reply_from_inode(request, inodes_of(&fs_mount_of(request)->inodes, id), size, offset);
 }
 
 /* The kernel keeps what it was told: links are the way from each device to what all share. */
@@ -114,8 +132,10 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 		fuse_reply_readlink(request, target);
 		return;
 	}
-	inode = fs_inode_of(fs_mount_of(request), id);
-	if (S_ISLNK(inode->st.st_mode))
+	inode = inodes_of(&fs_mount_of(request)->inodes, id);
+	if (!inode)
+		fs_fail(request, -ESTALE);
+	else if (S_ISLNK(inode->st.st_mode))
 		fuse_reply_readlink(request, inode->content);
 	else
 		fs_fail(request, -EINVAL);
@@ -124,7 +144,7 @@ on_readlink(fuse_req_t request, fuse_ino_t id)
 static void
 on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
-	struct mount *mount = fs_mount_of(request);
+	const struct inode *inode;
 	struct inode_id read;
 
 	(void)info;
@@ -133,8 +153,10 @@ on_getattr(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 		describe(request, id, &read);
 	else if (id == FUSE_ROOT_ID)
 		fs_reply_attributes(request, id);
+	else if ((inode = inodes_of(&fs_mount_of(request)->inodes, id)))
+		fuse_reply_attr(request, &inode->st, FS_FOREVER);
 	else
-		fuse_reply_attr(request, &fs_inode_of(mount, id)->st, FS_FOREVER);
+		fs_fail(request, -ESTALE);
 }
 
 const struct fuse_lowlevel_ops fs_www_operations = {

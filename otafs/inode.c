@@ -26,13 +26,23 @@ compare(const void *a, const void *b)
 	return r ? r : (x->tag > y->tag) - (x->tag < y->tag);
 }
 
+static int
+compare_inherited(const void *a, const void *b)
+{
+	const struct inode *x = a, *y = b;
+
+	return (x->inherited > y->inherited) - (x->inherited < y->inherited);
+}
+
 void
-inodes_init(struct inodes *inodes)
+inodes_init(struct inodes *inodes, struct relay *relay)
 {
 	static char empty[1];
 
 	pthread_mutex_init(&inodes->lock, NULL);
 	inodes->tree = NULL;
+	inodes->inherited = NULL;
+	inodes->relay = relay;
 	inodes->top = (struct inode){ .path = empty };
 }
 
@@ -62,6 +72,71 @@ inode_free(struct inode *inode)
 	free(inode);
 }
 
+/* ---- ids */
+
+uint64_t
+inodes_id(const struct inodes *inodes, const struct inode *inode)
+{
+	uint64_t address = (uintptr_t)inode;
+
+	if (inode == &inodes->top || inode->inherited)
+		return inode->inherited ? inode->inherited : INODE_TOP_ID;
+	assert(address >> RELAY_RUN_SHIFT == 0);
+	return (uint64_t)relay_run(inodes->relay) << RELAY_RUN_SHIFT | address;
+}
+
+static bool
+is_own(const struct inodes *inodes, uint64_t id)
+{
+	return id >> RELAY_RUN_SHIFT == relay_run(inodes->relay);
+}
+
+/* Makes it of what a process before has left. */
+static struct inode *
+make_inherited(struct inodes *inodes, uint64_t id)
+{
+	struct relay_thing thing;
+	struct inode *inode;
+
+	if (!relay_find(inodes->relay, id, &thing))
+		return NULL;
+	inode = inode_new(thing.path, thing.tag, &thing.st, thing.content);
+	if (inode) {
+		thing.content = NULL;
+		inode->inherited = id;
+	}
+	relay_thing_done(&thing);
+	return inode;
+}
+
+static struct inode *
+inherit(struct inodes *inodes, uint64_t id)
+{
+	struct inode key = { .inherited = id }, **found, *inode;
+
+	pthread_mutex_lock(&inodes->lock);
+	found = tfind(&key, &inodes->inherited, compare_inherited);
+	inode = found ? *found : make_inherited(inodes, id);
+	if (inode && !found && !tsearch(inode, &inodes->inherited, compare_inherited)) {
+		inode_free(inode);
+		inode = NULL;
+	}
+	pthread_mutex_unlock(&inodes->lock);
+	return inode;
+}
+
+struct inode *
+inodes_of(struct inodes *inodes, uint64_t id)
+{
+	if (id == INODE_TOP_ID)
+		return &inodes->top;
+	if (!is_own(inodes, id))
+		return inherit(inodes, id);
+	return (struct inode *)(uintptr_t)(id & RELAY_ADDRESS_MASK); // NOLINT(performance-no-int-to-ptr)
+}
+
+/* ---- the table */
+
 struct inode *
 inodes_find(struct inodes *inodes, const char *path, int64_t tag, uint64_t lookups)
 {
@@ -79,6 +154,14 @@ inodes_find(struct inodes *inodes, const char *path, int64_t tag, uint64_t looku
 	return inode;
 }
 
+/* Before the kernel hears of it. */
+static void
+note(struct inodes *inodes, const struct inode *inode)
+{
+	relay_put(inodes->relay, inodes_id(inodes, inode), &inode->st, inode->path, inode->tag, inode->content,
+	    (size_t)inode->st.st_size);
+}
+
 struct inode *
 inodes_enter(struct inodes *inodes, struct inode *inode)
 {
@@ -90,6 +173,8 @@ inodes_enter(struct inodes *inodes, struct inode *inode)
 		entered = *found;
 		entered->lookups++;
 	}
+	if (entered == inode)
+		note(inodes, inode);
 	pthread_mutex_unlock(&inodes->lock);
 	if (entered != inode)
 		inode_free(inode);
@@ -97,10 +182,13 @@ inodes_enter(struct inodes *inodes, struct inode *inode)
 }
 
 void
-inodes_forget(struct inodes *inodes, struct inode *inode, uint64_t lookups)
+inodes_forget(struct inodes *inodes, uint64_t id, uint64_t lookups)
 {
-	if (inode == &inodes->top)
+	struct inode *inode;
+
+	if (id == INODE_TOP_ID || !is_own(inodes, id))
 		return;
+	inode = inodes_of(inodes, id);
 	pthread_mutex_lock(&inodes->lock);
 	assert(inode->lookups >= lookups);
 	inode->lookups -= lookups;

@@ -1,4 +1,4 @@
-/* otafs: mounts the tree, owns the fleet's state. A small parent stays root, to unmount at the end. */
+/* otafs: mounts the tree, owns the fleet's state. A small parent stays root and holds the mounts (parent.h). */
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -9,8 +9,8 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <syslog.h>
 
 #include "lib/cleanup.h"
@@ -27,6 +27,8 @@
 #include "otafs/fs.h"
 #include "otafs/mount.h"
 #include "otafs/order.h"
+#include "otafs/parent.h"
+#include "otafs/relay.h"
 #include "otafs/retire.h"
 #include "otafs/schedule.h"
 #include "otafs/withdrawn.h"
@@ -47,28 +49,9 @@
 /** Memory that was freed and is kept for the next use, of each of malloc's arenas. */
 #define TRIM_BYTES (1024 * 1024)
 
-/* What the folders and mounts are, which need root. */
-struct opened {
-	struct fs *fs;
-	bool has_shelf;
-};
-
-/* A web server that follows whatever link is in the repository still serves: that is told, and no reason to
- * end. */
-static bool
-open_shelf(const struct config *config)
-{
-	struct err err;
-
-	if (mount_shelf(config, &err) == 0)
-		return true;
-	log_line(LOG_WARNING, "web servers follow links that ota-watcher makes reason=\"%s\"", err.text);
-	return false;
-}
-
-/* Everything that needs root: folders and mounts. */
+/* Everything that needs root but the mounts. */
 static int
-open_privileged(const struct config *config, struct opened *opened, struct err *err)
+open_privileged(const struct config *config, struct err *err)
 {
 	struct rlimit files = { FILES_MAX, FILES_MAX };
 	uid_t uid, www_uid, watcher_uid;
@@ -93,9 +76,6 @@ open_privileged(const struct config *config, struct opened *opened, struct err *
 	    (mkdir(config->mount, 0700) < 0 && errno != EEXIST))
 		return err_sys(err, "%s", config->mount);
 	setrlimit(RLIMIT_NOFILE, &files);
-	if ((r = fs_mount(config, &opened->fs, err)) < 0)
-		return r;
-	opened->has_shelf = open_shelf(config);
 	return 0;
 }
 
@@ -249,6 +229,15 @@ is_root_new(struct core *core)
 	return client_root(core->signer, REPOSITORY_DIRECTOR, next, &text, NULL, &ignored) == 0;
 }
 
+/* A terminal that is closed, or SIGHUP to all of its programs, is the parent's matter. */
+static bool
+is_told_to_end(int signals)
+{
+	struct signalfd_siginfo told;
+
+	return read(signals, &told, sizeof(told)) == (ssize_t)sizeof(told) && told.ssi_signo != SIGHUP;
+}
+
 static int
 loop(struct core *core, struct fs *fs, int publications, int signals, struct err *err)
 {
@@ -262,7 +251,7 @@ loop(struct core *core, struct fs *fs, int publications, int signals, struct err
 		tick(core, fs);
 		if (poll(fds, 3, DUE_LOOK_MS) < 0 && errno != EINTR)
 			return err_sys(err, "poll");
-		if (fds[1].revents)
+		if (fds[1].revents && is_told_to_end(signals))
 			return 0;
 		if (fds[2].revents && read(core->wake, events, sizeof(uint64_t)) < 0 && errno != EAGAIN)
 			return err_sys(err, "eventfd");
@@ -275,11 +264,12 @@ loop(struct core *core, struct fs *fs, int publications, int signals, struct err
 }
 
 /* Who has found a file missing because there was no mount asks for www/alive next, and is to hear that it is
- * not there either. */
+ * not there either. Where a process was killed there always was one. */
 static void
 come_alive(struct core *core)
 {
-	usleep(ALIVE_AFTER_MS * 1000);
+	if (relay_run(core->relay) == 1)
+		usleep(ALIVE_AFTER_MS * 1000);
 	core_lock(core);
 	core->is_alive = true;
 	core_unlock(core);
@@ -301,28 +291,31 @@ find_users(const struct config *config, struct core *core, struct err *err)
 
 /* The unprivileged child: serves until it is told to stop. */
 static int
-serve(const struct config *config, const struct opened *opened, pid_t parent, struct err *err)
+serve(const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err)
 {
 	static struct turns lock = TURNS_INITIALIZER;
 	static struct core core;
 	AUTO(close_p) int publications = -1;
 	AUTO(close_p) int signals = -1;
-	struct fs *fs = opened->fs;
+	struct fs *fs = mounts->fs;
 	int r;
 
-	if ((r = find_users(config, &core, err)) < 0 || (r = config_become(config->user_otafs, err)) < 0)
+	if ((r = relay_begin(mounts->relay, err)) < 0 || (r = find_users(config, &core, err)) < 0 ||
+	    (r = config_become(config->user_otafs, err)) < 0)
 		return r;
 	/* Without its parent nobody would unmount: end with it, also when it has ended already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return err_set(err, ESRCH, "the parent process has ended");
 	umask(0077);
 	core.lock = &lock;
+	core.relay = mounts->relay;
+	core.is_alive = relay_run(mounts->relay) > 1;
 	core.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (core.wake < 0)
 		return err_sys(err, "eventfd");
 	if ((r = watch_publications(config, &publications, err)) < 0 ||
 	    (r = core_open(config, &core, err)) < 0 ||
-	    (opened->has_shelf && (r = lead_to_shelf(config, core.image, err)) < 0) ||
+	    (mounts->has_shelf && (r = lead_to_shelf(config, core.image, err)) < 0) ||
 	    (r = fleet_open(&core, err)) < 0 || (r = retire_open(&core, err)) < 0 ||
 	    (r = expiry_open(&core, err)) < 0 || (r = orders_open(&core, err)) < 0 ||
 	    (r = program_signals(&signals, err)) < 0 ||
@@ -335,7 +328,8 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
-	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
+	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s run=%u", config->mount, config->www,
+	    relay_run(mounts->relay));
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);
 	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the
@@ -350,49 +344,10 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	return r;
 }
 
-/* The parent: passes signals on, waits, unmounts. Returns the child's exit status. */
-static int
-guard(const struct config *config, pid_t child, int signals)
-{
-	struct pollfd fd = { .fd = signals, .events = POLLIN };
-	int status;
-
-	while (waitpid(child, &status, WNOHANG) == 0)
-		if (poll(&fd, 1, 200) > 0) {
-			kill(child, SIGTERM);
-			waitpid(child, &status, 0);
-			break;
-		}
-	/* After a crash the dead mounts stay: they answer what the kernel has, and errors for the rest. */
-	if (WIFEXITED(status)) {
-		fs_unmount(config);
-		mount_shelf_release(config);
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
 static int
 run(const struct config *config, struct err *err)
 {
-	struct opened opened;
-	pid_t parent = getpid(), child;
-	int signals, r;
-
-	if ((r = open_privileged(config, &opened, err)) < 0 || (r = program_signals(&signals, err)) < 0)
-		return r;
-	child = fork();
-	if (child < 0)
-		return err_sys(err, "fork");
-	if (child == 0) {
-		close(signals);
-		r = serve(config, &opened, parent, err);
-		if (r < 0)
-			program_fail(err);
-		_exit(r < 0);
-	}
-	fs_disown(opened.fs);
-	_exit(guard(
-	    config, child, signals)); /* libfuse keeps the paths of its sessions: nothing to free them by */
+	return parent_run(config, open_privileged, serve, err);
 }
 
 int
@@ -401,5 +356,6 @@ main(int argc, char **argv)
 	/* What is written behind requests takes and leaves some hundred KiB each time: by default that is given
 	 * back to the kernel and had again, which was a twentieth of all the processor time of a first read. */
 	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+	parent_remember(argv);
 	return program_main(argc, argv, "Mounts the tree of an OTA server and owns the fleet's state.", run);
 }

@@ -245,8 +245,6 @@ killed() {
 	echo app 2.0 >"$g/all/assign" || return 1
 	wait_for 20 sh -c "cat '$g/all/assign' | tr '\n' ' ' | grep 'being worked off.*[1-9][0-9]* have taken it.*app 2.0'" || return 1
 	kill -9 "$(worker)"
-	wait "$(cat "$T/otafs.pid")"
-	start_otafs
 }
 ok "otafs is killed while it works" slowly killed
 cp "$g/all/receipts" "$T/after"

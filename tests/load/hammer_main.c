@@ -122,6 +122,23 @@ look(const struct hammer *hammer, size_t number, long *version, struct err *err)
 	return *version > 0 ? 0 : err_set(err, EBADMSG, "%s: no version", path);
 }
 
+/* Where otafs was killed meanwhile (-ESTALE) the version tells what became of the write. */
+static int
+make_change(struct hammer *hammer, size_t number, const char *text, struct err *err)
+{
+	long version = hammer->list[number].version, now = version;
+	int r;
+
+	while ((r = write_assign(hammer, number, text, err)) == -ESTALE) {
+		do
+			r = look(hammer, number, &now, err);
+		while (r == -ESTALE);
+		if (r < 0 || now > version)
+			return r;
+	}
+	return r;
+}
+
 static void *
 write_on(void *argument)
 {
@@ -133,7 +150,7 @@ write_on(void *argument)
 		for (size_t i = writer->number; i < hammer->devices && !hammer->is_over; i += hammer->writers) {
 			const char *text = round % 2 ? CANCEL : hammer->what;
 
-			if (write_assign(hammer, i, text, &err) < 0) {
+			if (make_change(hammer, i, text, &err) < 0) {
 				complain(hammer, i, "assign", err.text);
 				hammer->has_failed = true;
 				return NULL;

@@ -1,0 +1,321 @@
+#include "otafs/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/program.h"
+#include "otafs/mount.h"
+
+/** What the program after this one goes on with: the descriptors of both mounts and of the relay. */
+#define HANDED_ON "OTAFS_HANDED_ON"
+/** Options of one command line. */
+#define ARGUMENTS_MAX 64
+/** Pause before the child after one that was killed soon, for each of those in a row. */
+#define SOON_PAUSE_US 100000
+
+typedef int (*serve_fn)(
+    const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err);
+
+struct parent {
+	const struct config *config;
+	struct mounts mounts;
+	serve_fn serve;
+	int signals;
+	pid_t child; /* 0: it has ended, with status */
+	int status;
+	bool is_told_to_end;
+	bool is_alone; /* no other program has come after the child that has ended for it */
+};
+
+static char *arguments[ARGUMENTS_MAX + 2];
+static char program[PATH_MAX];
+
+/* When another file has taken its place by then, it is that one which is meant: so not /proc/self/exe. */
+void
+parent_remember(char **argv)
+{
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	program[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; i < ARGUMENTS_MAX && argv[i]; i++)
+		arguments[i] = argv[i];
+}
+
+/* ---- the mounts */
+
+/* A web server that follows whatever link is in the repository still serves: that is told, and no reason to
+ * end. */
+static bool
+open_shelf(const struct config *config)
+{
+	struct err err;
+
+	if (mount_shelf(config, &err) == 0)
+		return true;
+	log_line(LOG_WARNING, "web servers follow links that ota-watcher makes reason=\"%s\"", err.text);
+	return false;
+}
+
+static int
+mount_anew(const struct config *config, struct mounts *mounts, struct err *err)
+{
+	int r = relay_new(config, &mounts->relay, err);
+
+	if (r == 0)
+		r = fs_mount(config, mounts->relay, &mounts->fs, err);
+	if (r == 0)
+		mounts->has_shelf = open_shelf(config);
+	return r;
+}
+
+/* The descriptors that a program before this one has left; false: there was none. */
+static bool
+find_handed_on(int fds[3], bool *has_shelf)
+{
+	const char *text = getenv(HANDED_ON);
+	int shelf = 0;
+	bool is_there = text && sscanf(text, "%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &shelf) == 4;
+
+	*has_shelf = shelf;
+	unsetenv(HANDED_ON);
+	for (int i = 0; is_there && i < 3; i++)
+		is_there = fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0;
+	return is_there;
+}
+
+/* What cannot be gone on with ends here, and is replaced like what a killed otafs left. */
+static int
+mount_all(const struct config *config, struct mounts *mounts, struct err *err)
+{
+	int fds[3];
+
+	if (!find_handed_on(fds, &mounts->has_shelf))
+		return mount_anew(config, mounts, err);
+	if (relay_adopt(fds[2], config, &mounts->relay, err) == 0 &&
+	    fs_adopt(fds, mounts->relay, &mounts->fs, err) == 0)
+		return 0;
+	log_line(LOG_WARNING, "mounted anew reason=\"%s\"", err->text);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	return mount_anew(config, mounts, err);
+}
+
+/* ---- another program */
+
+static void
+run_check(void)
+{
+	sigset_t none;
+	size_t n = 0;
+
+	while (arguments[n])
+		n++;
+	arguments[n] = (char *)(uintptr_t) "-n";
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(program, arguments);
+	_exit(127);
+}
+
+/* Whether the program that is installed now takes its settings. */
+static bool
+is_sound(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		run_check();
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void
+stop_child(struct parent *parent)
+{
+	kill(parent->child, SIGTERM);
+	waitpid(parent->child, &parent->status, 0);
+	parent->child = 0;
+}
+
+static void
+hand_on(const struct mounts *mounts)
+{
+	char text[64];
+	int fds[3];
+
+	fs_descriptors(mounts->fs, fds);
+	fds[2] = relay_fd(mounts->relay);
+	for (int i = 0; i < 3; i++)
+		fcntl(fds[i], F_SETFD, 0);
+	snprintf(text, sizeof(text), "%d,%d,%d,%d", fds[0], fds[1], fds[2], mounts->has_shelf);
+	setenv(HANDED_ON, text, 1);
+	execv(program, arguments);
+	log_line(LOG_ERR, "the same program goes on reason=\"%s: %s\"", program, strerror(errno));
+	for (int i = 0; i < 3; i++)
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	unsetenv(HANDED_ON);
+}
+
+/* Returns when it was not to be: with the child, or without it if that has ended. */
+static void
+become_installed(struct parent *parent)
+{
+	if (!relay_can_resend(parent->mounts.relay)) {
+		log_line(
+		    LOG_WARNING, "not followed by another program reason=\"it needs Linux 6.9: restart it\"");
+		return;
+	}
+	if (!is_sound()) {
+		log_line(LOG_ERR, "not followed by another program reason=\"%s -n fails\"", program);
+		return;
+	}
+	log_line(LOG_NOTICE, "followed by another program file=%s", program);
+	stop_child(parent);
+	hand_on(&parent->mounts);
+	parent->is_alone = true;
+}
+
+/* ---- children */
+
+static int
+start_child(struct parent *parent, struct err *err)
+{
+	pid_t self = getpid();
+
+	parent->child = fork();
+	if (parent->child < 0)
+		return err_set(err, EAGAIN, "fork: %s", strerror(errno));
+	if (parent->child == 0) {
+		int r;
+
+		close(parent->signals);
+		r = parent->serve(parent->config, &parent->mounts, self, err);
+		if (r < 0)
+			program_fail(err);
+		_exit(r < 0);
+	}
+	return 0;
+}
+
+static void
+follow_signal(struct parent *parent)
+{
+	struct signalfd_siginfo told;
+
+	if (read(parent->signals, &told, sizeof(told)) != (ssize_t)sizeof(told))
+		return;
+	if (told.ssi_signo == SIGHUP)
+		become_installed(parent);
+	else if (told.ssi_signo != SIGCHLD) {
+		parent->is_told_to_end = true;
+		stop_child(parent);
+	}
+}
+
+/* Until the child has ended. */
+static void
+watch(struct parent *parent)
+{
+	struct pollfd fd = { .fd = parent->signals, .events = POLLIN };
+
+	while (parent->child && waitpid(parent->child, &parent->status, WNOHANG) == 0)
+		if (poll(&fd, 1, -1) > 0)
+			follow_signal(parent);
+	parent->child = 0;
+}
+
+/* Whether a child that was killed after @seconds is to be followed; counts those that were killed soon. */
+static bool
+is_worth_another(time_t seconds, unsigned *soon)
+{
+	*soon = seconds < PARENT_SOON_SECONDS ? *soon + 1 : 0;
+	if (*soon >= PARENT_SOON_MAX)
+		return false;
+	usleep(*soon > 1 ? (*soon - 1) * SOON_PAUSE_US : 0);
+	return true;
+}
+
+static time_t
+clock_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Child after child, until one ends that nobody goes on after. */
+static int
+keep_serving(struct parent *parent, struct err *err)
+{
+	unsigned soon = 0;
+	bool is_killed;
+	time_t begin;
+	int r;
+
+	do {
+		parent->is_alone = false;
+		begin = clock_seconds();
+		if ((r = start_child(parent, err)) < 0)
+			return r;
+		watch(parent);
+		is_killed = WIFSIGNALED(parent->status);
+		if (is_killed)
+			log_line(LOG_ERR, "otafs was killed signal=%d", WTERMSIG(parent->status));
+	} while (parent->is_alone ||
+		 (is_killed && !parent->is_told_to_end && relay_can_resend(parent->mounts.relay) &&
+		     is_worth_another(clock_seconds() - begin, &soon)));
+	return 0;
+}
+
+static int
+watch_signals(int *out, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(err, "signals");
+	*out = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *out < 0 ? err_sys(err, "signalfd") : 0;
+}
+
+int
+parent_run(const struct config *config, int (*prepare)(const struct config *config, struct err *err),
+    serve_fn serve, struct err *err)
+{
+	struct parent parent = { .config = config, .serve = serve };
+	int r;
+
+	if ((r = watch_signals(&parent.signals, err)) < 0 || (r = prepare(config, err)) < 0 ||
+	    (r = mount_all(config, &parent.mounts, err)) < 0)
+		return r;
+	r = keep_serving(&parent, err);
+	/* After a crash the dead mounts stay: they answer what the kernel has, and errors for the rest. */
+	if (r == 0 && WIFEXITED(parent.status)) {
+		fs_unmount(config);
+		mount_shelf_release(config);
+		r = WEXITSTATUS(parent.status);
+	} else if (r == 0) {
+		r = 1;
+	}
+	_exit(r < 0 ? program_fail(err)
+		    : r); /* libfuse keeps the paths of its sessions: nothing to free them by */
+}
