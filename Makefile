@@ -5,7 +5,8 @@
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
-#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
+#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); then otafs killed, and
+#                               replaced, SOAK_KILLS times under each web server (100: a quarter of an hour)
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
@@ -31,6 +32,7 @@ CFLAGS     ?= -O2 -g
 FUZZ_SECONDS ?= 20
 SOAK_ROUNDS  ?= 200
 SOAK_DAYS    ?= 400
+SOAK_KILLS   ?= 100
 
 B := build/$(VARIANT)
 # One short line a step; V=1 shows the commands.
@@ -170,9 +172,10 @@ check: packages
 	$(tests_env) prove --timer $(alone)
 
 soak: packages
-	$(MAKE) all $(device) VARIANT=$(VARIANT)
+	$(MAKE) all $(device) $(load) $(polls) VARIANT=$(VARIANT)
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
-	    SOAK_DAYS=$(SOAK_DAYS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh
+	    SOAK_DAYS=$(SOAK_DAYS) SERVERS="lighttpd nginx apache" KILLS=$(SOAK_KILLS) UPGRADES=$(SOAK_KILLS) prove --timer -v \
+	    tests/integration/63-stress.sh tests/integration/48-year.sh tests/integration/57-outlive.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

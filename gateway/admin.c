@@ -83,6 +83,8 @@ static const struct outcome {
 	{ EFBIG, "413 Content Too Large", "body_too_large", "the body is too large for this file" },
 	{ ENOSPC, "507 Insufficient Storage", "no_space", "there is no room for this" },
 	{ EDQUOT, "507 Insufficient Storage", "no_space", "there is no room for this" },
+	{ ESTALE, "503 Service Unavailable", "not_available",
+	    "otafs was killed meanwhile: look what became of this" },
 	{ EOPNOTSUPP, "403 Forbidden", "not_possible", "this cannot be done here" },
 };
 
@@ -130,26 +132,36 @@ type_of(const char *path)
 	return dot && !strcmp(dot, ".csv") ? "text/csv; charset=utf-8" : "text/plain; charset=utf-8";
 }
 
-static void
-get(struct request *request)
+/* -errno: nothing is sent yet. */
+static int
+give(const struct request *request)
 {
 	AUTO(close_p) int file = -1;
 	struct stat st;
 	bool is_folder;
 	int r = admin_tree_open(request->top, request->target.path, &file);
 
-	if (r < 0 || fstat(file, &st) < 0) {
-		refuse_errno(request, r < 0 ? r : -errno);
-		return;
-	}
+	if (r < 0 || fstat(file, &st) < 0)
+		return r < 0 ? r : -errno;
 	is_folder = S_ISDIR(st.st_mode);
 	if (!strcmp(request->method, "HEAD"))
 		admin_send_head(request->fd, is_folder ? "application/json" : type_of(request->target.path),
 		    is_folder || st.st_size == 0 ? -1 : st.st_size);
 	else if (is_folder)
 		admin_send_folder(request->fd, file);
-	else if ((r = admin_send_file(request->fd, file, type_of(request->target.path), request->target.from)) <
-		 0)
+	else
+		r = admin_send_file(request->fd, file, type_of(request->target.path), request->target.from);
+	return r;
+}
+
+static void
+get(struct request *request)
+{
+	int r = give(request);
+
+	if (r == -ESTALE) /* the otafs that it was opened in was killed: another serves by now */
+		r = give(request);
+	if (r < 0)
 		refuse_errno(request, r);
 }
 

@@ -1,5 +1,6 @@
 #include "otafs/fs_callback.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +27,10 @@ fs_count(fuse_req_t request, enum operation operation)
 uint64_t
 fs_open_as(fuse_req_t request, const struct handle *handle)
 {
-	uint64_t run = relay_run(fs_mount_of(request)->fs->relay);
+	uint64_t run = relay_run(fs_mount_of(request)->fs->relay), address = (uintptr_t)handle;
 
-	return run << RELAY_RUN_SHIFT | (uintptr_t)handle;
+	assert(address >> RELAY_RUN_SHIFT == 0);
+	return run << RELAY_RUN_SHIFT | address;
 }
 
 struct handle *

@@ -65,6 +65,7 @@ fs_catch_up(fuse_req_t request, fuse_ino_t parent, const char *name)
 	lookup->parent = parent;
 	snprintf(lookup->name, sizeof(lookup->name), "%s", name);
 	r = batch_add(fs_mount_of(request)->fs->lookups, &lookup->job, &err);
-	if (r < 0)
+	/* The process after this one is asked again, or the mounts end. */
+	if (r < 0 && r != -ESHUTDOWN)
 		done(&lookup->job, r, &err);
 }

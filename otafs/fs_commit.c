@@ -135,6 +135,9 @@ hand_in(struct reading *reading)
 	if (r == 0 &&
 	    (r = batch_add(fs_mount_of(reading->request)->fs->transactions, &reading->job, &err)) == 0)
 		return;
+	/* The process is ending: the one after it is asked again, or the mounts end. */
+	if (r == -ESHUTDOWN)
+		return;
 	settle(reading, r, &err);
 }
 

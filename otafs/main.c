@@ -42,6 +42,8 @@
 #define FILES_MAX 4096
 /** How long a web server may take from a file that is not there to www/alive. */
 #define ALIVE_AFTER_MS 20
+/** Who has changed something before the end has answered by then. */
+#define ANSWERED_AFTER_MS 20
 /** Pieces of 100 devices, of those that follow a package, in each second after a publication. */
 #define BEGUN_IN_A_ROW 10
 /** Pieces of some devices, of all that an update is open of, in each second after an end that was not clean. */
@@ -332,8 +334,8 @@ serve(const struct config *config, const struct mounts *mounts, pid_t parent, st
 	    relay_run(mounts->relay));
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);
-	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the
-	 * process. */
+	/* Who has the lock finishes, and answers meanwhile; who comes later is answered by the process after
+	 * this one, or gets the kernel's error when the mounts end. */
 	core_lock(&core);
 	orders_close(&core);
 	expiry_close(&core);
@@ -341,6 +343,7 @@ serve(const struct config *config, const struct mounts *mounts, pid_t parent, st
 	fleet_close(&core);
 	flight_close(&core);
 	core_end(&core);
+	usleep(ANSWERED_AFTER_MS * 1000);
 	return r;
 }
 

@@ -23,6 +23,9 @@
 #define HANDED_ON "OTAFS_HANDED_ON"
 /** Options of one command line. */
 #define ARGUMENTS_MAX 64
+/** A child that is to end for another program is looked at so often, so far apart, and then killed. */
+#define PATIENCE_LOOKS 1000
+#define PATIENCE_US 10000
 /** Pause before the child after one that was killed soon, for each of those in a row. */
 #define SOON_PAUSE_US 100000
 
@@ -150,6 +153,20 @@ stop_child(struct parent *parent)
 	parent->child = 0;
 }
 
+/* The same while others wait: what a killed one leaves undone, the one after it does. */
+static void
+stop_child_soon(struct parent *parent)
+{
+	kill(parent->child, SIGTERM);
+	for (int i = 0; i < PATIENCE_LOOKS && parent->child; i++)
+		if (waitpid(parent->child, &parent->status, WNOHANG) == 0)
+			usleep(PATIENCE_US);
+		else
+			parent->child = 0;
+	if (parent->child)
+		kill(parent->child, SIGKILL), stop_child(parent);
+}
+
 static void
 hand_on(const struct mounts *mounts)
 {
@@ -183,7 +200,7 @@ become_installed(struct parent *parent)
 		return;
 	}
 	log_line(LOG_NOTICE, "followed by another program file=%s", program);
-	stop_child(parent);
+	stop_child_soon(parent);
 	hand_on(&parent->mounts);
 	parent->is_alone = true;
 }

@@ -10,6 +10,7 @@
 #include "lib/utc.h"
 #include "otafs/expiry.h"
 #include "otafs/package.h"
+#include "otafs/relay.h"
 #include "otafs/sources.h"
 #include "otafs/standing.h"
 
@@ -342,6 +343,8 @@ status_print_metrics(struct core *core, FILE *out, struct err *err)
 	if (r < 0)
 		return r;
 	image_targets(core->image, &targets);
+	print_gauge(out, "otafs_runs", "Processes that have served these mounts, one after the other.",
+	    core->relay ? relay_run(core->relay) : 1);
 	print_gauge(out, "otafs_devices", "Devices known.", counts.devices);
 	if ((r = print_statuses(core, out, err)) < 0)
 		return r;
