@@ -60,7 +60,7 @@ core_open(const struct config *config, struct core *core, struct err *err)
 	if ((r = state_open(config->state, &core->state, err)) < 0 ||
 	    (r = reader_open(config->state, &core->reader, err)) < 0 ||
 	    (r = restore_follow(config, core->state, core->started_at, err)) < 0 ||
-	    (r = pins_init(&core->pins, err)) < 0 ||
+	    (r = pins_init(&core->pins, core->relay ? relay_pins(core->relay) : NULL, err)) < 0 ||
 	    (r = image_open(config->repository, &core->image, err)) < 0)
 		return r;
 	return core_refresh(core, core->started_at, err);

@@ -104,12 +104,37 @@ find_set(const struct image *image, int64_t number)
 	return NULL;
 }
 
+static void
+keep(struct image *image, int64_t number, int fd)
+{
+	struct set *set = &image->sets[image->loaded++ % IMAGE_SETS_MAX];
+
+	close_p(&set->fd);
+	*set = (struct set){ number, fd };
+}
+
+/* Those that are there when the first one is loaded: a device may be in the middle of a visit, if the process
+ * before was killed. */
+static void
+keep_older(struct image *image, int64_t number)
+{
+	for (int64_t n = number - IMAGE_SETS_MAX + 1; n < number; n++) {
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof(name), "%lld", (long long)n);
+		fd = openat(image->published, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			keep(image, n, fd);
+	}
+}
+
 static int
 load(struct image *image, const char *name, struct err *err)
 {
+	int64_t number = strtoll(name, NULL, 10);
 	AUTO(close_p) int fd = openat(image->published, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct targets targets;
-	struct set *set;
 	int r;
 
 	if (fd < 0)
@@ -120,9 +145,9 @@ load(struct image *image, const char *name, struct err *err)
 	}
 	targets_free(&image->targets);
 	image->targets = targets;
-	set = &image->sets[image->loaded++ % IMAGE_SETS_MAX];
-	close_p(&set->fd);
-	*set = (struct set){ strtoll(name, NULL, 10), MOVE_FD(fd) };
+	if (!image->loaded)
+		keep_older(image, number);
+	keep(image, number, MOVE_FD(fd));
 	return IMAGE_CHANGED;
 }
 

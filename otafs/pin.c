@@ -1,6 +1,7 @@
 #include "otafs/pin.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "lib/err.h"
@@ -22,24 +23,33 @@ hash(const char *device, const char *serial)
 }
 
 int
-pins_init(struct pins *pins, struct err *err)
+pins_init(struct pins *pins, struct pin *slots, struct err *err)
 {
-	pins->slots = calloc(PIN_SLOTS, sizeof(*pins->slots));
+	pins->is_borrowed = slots != NULL;
+	pins->slots = slots ? slots : calloc(PIN_SLOTS, sizeof(*pins->slots));
 	return pins->slots ? 0 : err_set(err, ENOMEM, "no memory for pins");
 }
 
 void
 pins_done(struct pins *pins)
 {
-	free(pins->slots);
+	if (!pins->is_borrowed)
+		free(pins->slots);
 	pins->slots = NULL;
 }
 
+/* Whoever is killed while he writes leaves no pin, and not half of another's. */
 static void
 put(struct pins *pins, const char *device, const char *serial, struct pin pin)
 {
-	pin.device = hash(device, serial);
-	pins->slots[pin.device % PIN_SLOTS] = pin;
+	uint64_t key = hash(device, serial);
+	struct pin *slot = &pins->slots[key % PIN_SLOTS];
+
+	slot->device = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	*slot = pin;
+	atomic_signal_fence(memory_order_seq_cst);
+	slot->device = key;
 }
 
 /* NULL: no pin, or an old one. */

@@ -5,7 +5,8 @@
  * that, even while the next set is published, or signed with other keys.  (DESIGN 5.7)
  *
  * A table of fixed size in which a device may push another one out: that one then gets the newest set, which is
- * the same but in the moment of a publication. Nothing of it is worth keeping over a restart.
+ * the same but in the moment of a publication. A process that is killed leaves it to the next (relay.h);
+ * nothing of it is worth keeping for longer.
  */
 #ifndef OTAFS_PIN_H
 #define OTAFS_PIN_H
@@ -28,10 +29,12 @@ struct pin {
 
 struct pins {
 	struct pin *slots;
+	bool is_borrowed;
 };
 
-/** -ENOMEM with words; the caller ends it by pins_done(). */
-int pins_init(struct pins *pins, struct err *err);
+/** @slots: PIN_SLOTS of them, borrowed; NULL: it has its own. -ENOMEM with words; the caller ends it by
+ * pins_done(). */
+int pins_init(struct pins *pins, struct pin *slots, struct err *err);
 void pins_done(struct pins *pins);
 
 /** The device with that name and certificate serial reads publication @set from @now on (seconds that never go

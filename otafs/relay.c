@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "otafs/pin.h"
 
 /** Another one when anything below is of another form. */
 #define FORM "otafs relay 1"
@@ -34,6 +35,7 @@ struct shared {
 	uint32_t run, generation;
 	bool can_resend;
 	struct greeting greetings[2];
+	struct pin pins[PIN_SLOTS];
 	atomic_ullong count;                 /* of all records that were ever written */
 	atomic_ullong used;                  /* of all bytes */
 	atomic_ullong ids[RELAY_THINGS_MAX]; /* 0: that record is none at the moment */
@@ -162,6 +164,12 @@ void
 relay_set_generation(struct relay *relay, uint32_t generation)
 {
 	relay->shared->generation = generation;
+}
+
+struct pin *
+relay_pins(struct relay *relay)
+{
+	return relay->shared->pins;
 }
 
 bool

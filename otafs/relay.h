@@ -33,6 +33,7 @@
 #define RELAY_GREETING_MAX 256
 
 struct relay;
+struct pin;
 
 /** Of a new pair of mounts as in @config. */
 int relay_new(const struct config *config, struct relay **out, struct err *err);
@@ -54,6 +55,9 @@ unsigned relay_run(const struct relay *relay);
 /** The last generation of all below devices/ that somebody may know of (core.h); 0: none. */
 uint32_t relay_generation(const struct relay *relay);
 void relay_set_generation(struct relay *relay, uint32_t generation);
+
+/** Which publication a device reads: PIN_SLOTS of them (pin.h), borrowed. */
+struct pin *relay_pins(struct relay *relay);
 
 /** Whether the kernel sends again what a process has taken and not answered: without that nobody can go on.
  * (FUSE_NOTIFY_RESEND, Linux 6.9) */

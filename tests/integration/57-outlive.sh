@@ -32,7 +32,7 @@ run=1
 # next: waits for the process after the last one
 next() {
 	run=$((run + 1))
-	wait_for 20 serves $run
+	wait_for 20 serves "$run"
 }
 # hammer_on PORT: until there is a file $T/stop
 hammer_on() {

@@ -13,7 +13,7 @@ setup(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	return pins_init(&pins, &err);
+	return pins_init(&pins, NULL, &err);
 }
 
 static int
