@@ -1,7 +1,9 @@
 #include "otafs/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,10 @@
 
 /** FUSE_NOTIFY_RESEND of Linux 6.9, which headers may be older than. */
 #define NOTIFY_RESEND 7
+/** Longer than any request of the www view, where nothing is written; the kernel wants 8 KiB at least. */
+#define REQUEST_BYTES_MAX (1024 * 1024 + 8192)
+/** Requests that are let go at once: a web server has fewer threads. */
+#define HELD_MAX 4096
 /** Threads of each mount: one waits for the signer or the disk, others go on. */
 #define THREADS_MAX 8
 
@@ -198,6 +204,60 @@ ask_again(struct mount *mount)
 
 	if (write(fuse_session_fd(mount->session), &resend, sizeof(resend)) == (ssize_t)sizeof(resend))
 		relay_set_can_resend(mount->fs->relay);
+}
+
+/* ---- a process that cannot end */
+
+struct held {
+	uint64_t requests[HELD_MAX];
+	size_t count;
+};
+
+/* The kernel holds a folder while a name in it is looked up, or it is read. */
+static void
+add_held(struct held *held, const struct fuse_in_header *request)
+{
+	if (request->opcode == FUSE_LOOKUP || request->opcode == FUSE_READDIR)
+		held->requests[held->count++] = request->unique;
+}
+
+/* Whatever poll() says, who has asked may have taken it back meanwhile. */
+static void
+read_held(int fd, char *buffer, struct held *held)
+{
+	struct pollfd asked = { .fd = fd, .events = POLLIN };
+	int flags = fcntl(fd, F_GETFL);
+
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	while (held->count < HELD_MAX && poll(&asked, 1, 0) > 0 &&
+	       read(fd, buffer, REQUEST_BYTES_MAX) >= (ssize_t)sizeof(struct fuse_in_header))
+		add_held(held, (const struct fuse_in_header *)buffer);
+	fcntl(fd, F_SETFL, flags);
+}
+
+static void
+refuse_stale(int fd, uint64_t request)
+{
+	struct fuse_out_header stale = { .len = sizeof(stale), .error = -ESTALE, .unique = request };
+
+	if (write(fd, &stale, sizeof(stale)) < 0)
+		return; /* who has asked is gone */
+}
+
+/* All are read before the first is answered: he looks again, and is not to be told twice. */
+void
+fs_let_go(struct fs *fs)
+{
+	AUTO(free_p) char *buffer = malloc(REQUEST_BYTES_MAX);
+	int fd = fuse_session_fd(fs->www.session);
+	struct held held = { .count = 0 };
+
+	if (!buffer)
+		return;
+	ask_again(&fs->www);
+	read_held(fd, buffer, &held);
+	for (size_t i = 0; i < held.count; i++)
+		refuse_stale(fd, held.requests[i]);
 }
 
 /* ---- serving */

@@ -25,6 +25,14 @@ int fs_adopt(const int fds[2], struct relay *relay, struct fs **out, struct err 
 /** What another program needs to go on with the mounts. */
 void fs_descriptors(const struct fs *fs, int fds[2]);
 
+/**
+ * Lets go whoever holds a folder of the www view while he waits for an answer: he is told that his path is
+ * stale, and looks it up again from its beginning. For the parent, when a killed process does not end: one of
+ * its threads makes the kernel forget a name and waits for the folder of that, where nothing can interrupt it,
+ * and the process that would answer comes after. What else was asked is asked again of that one.
+ */
+void fs_let_go(struct fs *fs);
+
 /** Unmounts what fs_mount() mounted. */
 void fs_unmount(const struct config *config);
 

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,14 +26,23 @@
 #define HANDED_ON "OTAFS_HANDED_ON"
 /** Options of one command line. */
 #define ARGUMENTS_MAX 64
-/** A child that is to end for another program is looked at so often, so far apart, and then killed. */
-#define PATIENCE_LOOKS 1000
-#define PATIENCE_US 10000
+/** A child that is to end is killed after that; systemd has less patience with all of them. */
+#define PATIENCE_MS 10000
+/** One that ends is looked at so often, so far apart, before others are told to let go, and again. */
+#define ENDING_LOOKS 40
+#define ENDING_US 5000
 /** Pause before the child after one that was killed soon, for each of those in a row. */
 #define SOON_PAUSE_US 100000
 
 typedef int (*serve_fn)(
     const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err);
+
+/* What begin_life() and its thread say to one another. */
+struct life {
+	int fd;
+	bool is_apart;
+	sem_t is_begun;
+};
 
 struct parent {
 	const struct config *config;
@@ -38,6 +50,7 @@ struct parent {
 	serve_fn serve;
 	int signals;
 	pid_t child; /* 0: it has ended, with status */
+	int life;    /* the end of a pipe, of which a thread of the child has the other one */
 	int status;
 	bool is_told_to_end;
 	bool is_alone; /* no other program has come after the child that has ended for it */
@@ -116,6 +129,78 @@ mount_all(const struct config *config, struct mounts *mounts, struct err *err)
 	return mount_anew(config, mounts, err);
 }
 
+/* ---- the end of a child */
+
+/* Nobody else ends with it, so it ends at once, whatever the other threads hang in. It has no other file. */
+static void *
+live(void *argument)
+{
+	struct life *life = argument;
+	unsigned fd = (unsigned)life->fd;
+
+	if (unshare(CLONE_FILES) == 0 && (fd == 0 || close_range(0, fd - 1, 0) == 0) &&
+	    close_range(fd + 1, ~0U, 0) == 0)
+		life->is_apart = true;
+	sem_post(&life->is_begun);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* From here on the parent hears when this process ends, or is killed and cannot end. */
+static int
+begin_life(int fd, struct err *err)
+{
+	static struct life life;
+	pthread_t thread;
+
+	life.fd = fd;
+	sem_init(&life.is_begun, 0, 0);
+	if (pthread_create(&thread, NULL, live, &life) != 0)
+		return err_set(err, EAGAIN, "no thread");
+	while (sem_wait(&life.is_begun) < 0)
+		;
+	close(fd);
+	return life.is_apart ? 0 : err_set(err, EPERM, "a thread cannot have files of its own");
+}
+
+/* The child is ending. A thread of it may wait for a folder whose holder waits for the next child. */
+static void
+reap(struct parent *parent)
+{
+	for (int looks = 1; waitpid(parent->child, &parent->status, WNOHANG) == 0; looks++) {
+		if (looks % ENDING_LOOKS == 0) {
+			log_line(LOG_NOTICE,
+			    "lookups begin anew reason=\"the process that is ending hangs in one\"");
+			fs_let_go(parent->mounts.fs);
+		}
+		usleep(ENDING_US);
+	}
+	close_p(&parent->life);
+	parent->life = -1;
+	parent->child = 0;
+}
+
+/* Whether it is, within @ms or before a signal comes; -1: until then. */
+static bool
+is_ending(const struct parent *parent, int ms)
+{
+	struct pollfd fds[] = { { .fd = parent->life },
+		{ .fd = ms < 0 ? parent->signals : -1, .events = POLLIN } };
+
+	return poll(fds, 2, ms) > 0 && fds[0].revents;
+}
+
+/* For another program it ends while others wait: what a killed one leaves undone, the one after it does. */
+static void
+stop_child(struct parent *parent, int ms)
+{
+	kill(parent->child, SIGTERM);
+	if (!is_ending(parent, ms))
+		kill(parent->child, SIGKILL);
+	reap(parent);
+}
+
 /* ---- another program */
 
 static void
@@ -143,28 +228,6 @@ is_sound(void)
 	if (pid == 0)
 		run_check();
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static void
-stop_child(struct parent *parent)
-{
-	kill(parent->child, SIGTERM);
-	waitpid(parent->child, &parent->status, 0);
-	parent->child = 0;
-}
-
-/* The same while others wait: what a killed one leaves undone, the one after it does. */
-static void
-stop_child_soon(struct parent *parent)
-{
-	kill(parent->child, SIGTERM);
-	for (int i = 0; i < PATIENCE_LOOKS && parent->child; i++)
-		if (waitpid(parent->child, &parent->status, WNOHANG) == 0)
-			usleep(PATIENCE_US);
-		else
-			parent->child = 0;
-	if (parent->child)
-		kill(parent->child, SIGKILL), stop_child(parent);
 }
 
 static void
@@ -200,31 +263,42 @@ become_installed(struct parent *parent)
 		return;
 	}
 	log_line(LOG_NOTICE, "followed by another program file=%s", program);
-	stop_child_soon(parent);
+	stop_child(parent, PATIENCE_MS);
 	hand_on(&parent->mounts);
 	parent->is_alone = true;
 }
 
 /* ---- children */
 
+static void
+be_child(const struct parent *parent, pid_t parent_id, const int ends[2], struct err *err)
+{
+	int r;
+
+	close(parent->signals);
+	close(ends[0]);
+	r = begin_life(ends[1], err);
+	if (r == 0)
+		r = parent->serve(parent->config, &parent->mounts, parent_id, err);
+	if (r < 0)
+		program_fail(err);
+	_exit(r < 0);
+}
+
 static int
 start_child(struct parent *parent, struct err *err)
 {
 	pid_t self = getpid();
+	int ends[2];
 
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, "pipe");
+	parent->life = ends[0];
 	parent->child = fork();
-	if (parent->child < 0)
-		return err_set(err, EAGAIN, "fork: %s", strerror(errno));
-	if (parent->child == 0) {
-		int r;
-
-		close(parent->signals);
-		r = parent->serve(parent->config, &parent->mounts, self, err);
-		if (r < 0)
-			program_fail(err);
-		_exit(r < 0);
-	}
-	return 0;
+	if (parent->child == 0)
+		be_child(parent, self, ends, err);
+	close(ends[1]);
+	return parent->child < 0 ? err_sys(err, "fork") : 0;
 }
 
 static void
@@ -236,9 +310,9 @@ follow_signal(struct parent *parent)
 		return;
 	if (told.ssi_signo == SIGHUP)
 		become_installed(parent);
-	else if (told.ssi_signo != SIGCHLD) {
+	else {
 		parent->is_told_to_end = true;
-		stop_child(parent);
+		stop_child(parent, PATIENCE_MS);
 	}
 }
 
@@ -246,12 +320,11 @@ follow_signal(struct parent *parent)
 static void
 watch(struct parent *parent)
 {
-	struct pollfd fd = { .fd = parent->signals, .events = POLLIN };
-
-	while (parent->child && waitpid(parent->child, &parent->status, WNOHANG) == 0)
-		if (poll(&fd, 1, -1) > 0)
+	while (parent->child)
+		if (is_ending(parent, -1))
+			reap(parent);
+		else
 			follow_signal(parent);
-	parent->child = 0;
 }
 
 /* Whether a child that was killed after @seconds is to be followed; counts those that were killed soon. */
@@ -298,22 +371,6 @@ keep_serving(struct parent *parent, struct err *err)
 	return 0;
 }
 
-static int
-watch_signals(int *out, struct err *err)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return err_sys(err, "signals");
-	*out = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return *out < 0 ? err_sys(err, "signalfd") : 0;
-}
-
 int
 parent_run(const struct config *config, int (*prepare)(const struct config *config, struct err *err),
     serve_fn serve, struct err *err)
@@ -321,7 +378,7 @@ parent_run(const struct config *config, int (*prepare)(const struct config *conf
 	struct parent parent = { .config = config, .serve = serve };
 	int r;
 
-	if ((r = watch_signals(&parent.signals, err)) < 0 || (r = prepare(config, err)) < 0 ||
+	if ((r = program_signals(&parent.signals, err)) < 0 || (r = prepare(config, err)) < 0 ||
 	    (r = mount_all(config, &parent.mounts, err)) < 0)
 		return r;
 	r = keep_serving(&parent, err);
