@@ -31,8 +31,6 @@
 /** One that ends is looked at so often, so far apart, before others are told to let go, and again. */
 #define ENDING_LOOKS 40
 #define ENDING_US 5000
-/** Pause before the child after one that was killed soon, for each of those in a row. */
-#define SOON_PAUSE_US 100000
 
 typedef int (*serve_fn)(
     const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err);
@@ -327,15 +325,14 @@ watch(struct parent *parent)
 			follow_signal(parent);
 }
 
-/* Whether a child that was killed after @seconds is to be followed; counts those that were killed soon. */
+/* Whether a child that was killed after @seconds is to be followed; counts those that came too fast. */
 static bool
-is_worth_another(time_t seconds, unsigned *soon)
+is_worth_another(time_t seconds, time_t *kills)
 {
-	*soon = seconds < PARENT_SOON_SECONDS ? *soon + 1 : 0;
-	if (*soon >= PARENT_SOON_MAX)
-		return false;
-	usleep(*soon > 1 ? (*soon - 1) * SOON_PAUSE_US : 0);
-	return true;
+	time_t forgiven = seconds / PARENT_KILL_SECONDS;
+
+	*kills -= forgiven < *kills ? forgiven : *kills;
+	return ++*kills < PARENT_KILLS_MAX;
 }
 
 static time_t
@@ -351,7 +348,7 @@ clock_seconds(void)
 static int
 keep_serving(struct parent *parent, struct err *err)
 {
-	unsigned soon = 0;
+	time_t kills = 0;
 	bool is_killed;
 	time_t begin;
 	int r;
@@ -367,7 +364,7 @@ keep_serving(struct parent *parent, struct err *err)
 			log_line(LOG_ERR, "otafs was killed signal=%d", WTERMSIG(parent->status));
 	} while (parent->is_alone ||
 		 (is_killed && !parent->is_told_to_end && relay_can_resend(parent->mounts.relay) &&
-		     is_worth_another(clock_seconds() - begin, &soon)));
+		     is_worth_another(clock_seconds() - begin, &kills)));
 	return 0;
 }
 

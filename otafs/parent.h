@@ -27,9 +27,10 @@ struct mounts {
 	bool has_shelf; /**< links lead there (mount.h) */
 };
 
-/** Children that are killed so soon after the start, so often in a row: another one would be, too. */
-#define PARENT_SOON_SECONDS 10
-#define PARENT_SOON_MAX 8
+/** One in so many seconds may be killed for ever; of those that are killed faster so many, since a request that
+ * kills is asked again of the next one. */
+#define PARENT_KILL_SECONDS 2
+#define PARENT_KILLS_MAX 16
 
 /** Notes the arguments of main(), and which file the program is, for SIGHUP. */
 void parent_remember(char **argv);

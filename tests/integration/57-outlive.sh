@@ -37,7 +37,7 @@ next() {
 # hammer_on PORT: until there is a file $T/stop
 hammer_on() {
 	while ! [ -e "$T/stop" ]; do
-		"$OTA_HAMMER" -r 2000 "$m" "$T/pki" "$1" one 1.0 2>&1 || echo "hammer failed"
+		"$OTA_HAMMER" -r 2000 "$m" "$T/pki" "$1" one 1.0 2>&1 || { echo "hammer failed" && break; }
 	done >"$T/hammer.out"
 }
 # report_on ID: events, each with an id of its own
@@ -77,9 +77,10 @@ end() {
 }
 kill_often() {
 	for i in $(seq "$KILLS"); do
-		kill -KILL "$(worker)"
-		next || return 1
+		victim=$(worker) && kill -KILL "$victim" && next || return 1
 		sleep "0.$((i * 37 % 90))"
+		# So many are borne for as long as one likes.
+		[ "$KILLS" -lt 10 ] || sleep 1
 	done
 }
 upgrade_often() {
@@ -94,7 +95,7 @@ hammered() {
 }
 # only STATUS FILE: no other in its last column
 only() {
-	[ -s "$2" ] && ! grep -v " $1\$" "$2"
+	[ -s "$2" ] && ! grep -m 3 -v " $1\$" "$2"
 }
 is_kept() {
 	for id in car1 car2; do
@@ -105,7 +106,7 @@ is_kept() {
 }
 # missing roots are 404
 read_well() {
-	! grep -v -e ' 200$' -e '^/repo/2.root.json 404$' "$T/reads"
+	! grep -m 3 -v -e ' 200$' -e '^/repo/2.root.json 404$' "$T/reads"
 }
 
 reported=0
