@@ -121,8 +121,14 @@ enter(struct reading *reading, fuse_ino_t id, struct err *err)
 		return HANDLE_WAITS;
 	}
 	r = find(reading, id, err);
+	if (r == 0)
+		r = node_look(&reading->node, err);
 	fs_done(reading->request);
-	return r < 0 ? r : handle_hand_in(handle, reading->offset);
+	if (r == 0)
+		r = handle_hand_in(handle, reading->offset);
+	if (r < 0)
+		node_finish(&reading->node);
+	return r;
 }
 
 static void
