@@ -129,7 +129,7 @@ on_ioctl(fuse_req_t request, fuse_ino_t id, unsigned command, void *argument, st
 
 	(void)argument, (void)flags;
 	fs_count(request, OPERATION_IOCTL);
-	if (handle->is_series && command == EXCHANGE(bytes))
+	if (handle->is_series && bytes > 0 && command == EXCHANGE(bytes))
 		r = write_series(handle, data, bytes, 0);
 	if (r < 0)
 		fs_fail(request, r);

@@ -85,7 +85,11 @@ ok "a name that the tree does not have is not handed in" says "No such file" per
 		syswrite $f, "$line\n[]"; sysseek $f, 0, 0;
 		defined sysread $f, my $answer, 4096 and die "$line: $answer\n";
 		$!{ENOENT} or die "$line: $!\n"; sysseek $f, 0, 0;
+		my $text = "$line\n[]"; # lib/exchange.h
+		ioctl $f, 3 << 30 | length($text) << 16 | ord("o") << 8 | 1, $text and die "$line: $text\n";
+		$!{ENOENT} or die "$line: $!\n";
 	}
+	-t $f || !$!{ENOTTY} and die "$!\n";
 	print "No such file\n"' "$T/mount/gate/.series/test"
 ok "what is not handed in is not there" is "$(events car0 count)" 0
 stop otafs
