@@ -18,11 +18,12 @@ wait_in_line(struct turns *turns)
 	struct turn turn = { .next = NULL };
 
 	sem_init(&turn.has_come, 0, 0);
+	/* It is out of the line before this returns. */
 	if (turns->last)
 		turns->last->next = &turn;
 	else
-		turns->first = &turn;
-	turns->last = &turn;
+		turns->first = &turn; // cppcheck-suppress autoVariables
+	turns->last = &turn;          // cppcheck-suppress autoVariables
 	pthread_mutex_unlock(&turns->mutex);
 	while (sem_wait(&turn.has_come) < 0 && errno == EINTR)
 		;
