@@ -308,9 +308,10 @@ start_mount(struct mount *mount, struct err *err)
 
 	if (r < 0)
 		return r;
+	/* Before anything is taken: nothing is to be done twice. */
+	ask_again(mount);
 	if (pthread_create(&thread, NULL, serve, mount) != 0)
 		return err_set(err, EAGAIN, "no threads for the mounts");
-	ask_again(mount);
 	return 0;
 }
 

@@ -95,17 +95,18 @@ fs_on_init(void *context, struct fuse_conn_info *connection)
 void
 fs_on_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+	struct mount *mount = fs_mount_of(request);
 	struct fuse_entry_param entry = { 0 };
 	char path[NODE_PATH_MAX];
-	int r = fs_join(fs_mount_of(request), parent, name, path);
+	int r = fs_join(mount, parent, name, path);
 
 	fs_count(request, OPERATION_LOOKUP);
 	if (r == 0)
 		r = fs_look_up(request, path, &entry);
 	if (r < 0)
 		fs_fail(request, r);
-	else if (fuse_reply_entry(request, &entry) == -ENOENT)
-		fs_forget_id(fs_mount_of(request), entry.ino, 1); /* interrupted: the kernel did not take it */
+	else if (fuse_reply_entry(request, &entry) == -ENOENT) /* which has freed the request */
+		fs_forget_id(mount, entry.ino, 1);             /* interrupted: the kernel did not take it */
 }
 
 void

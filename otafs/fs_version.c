@@ -201,12 +201,14 @@ void
 fs_reply_version(
     fuse_req_t request, fuse_ino_t parent, const char *name, int r, const struct fuse_entry_param *entry)
 {
+	struct mount *mount = fs_mount_of(request);
+
 	if (r == FS_BEHIND)
 		fs_catch_up(request, parent, name);
 	else if (r < 0)
 		fs_fail(request, r);
-	else if (fuse_reply_entry(request, entry) == -ENOENT)
-		fs_forget_id(fs_mount_of(request), entry->ino, 1); /* interrupted: the kernel did not take it */
+	else if (fuse_reply_entry(request, entry) == -ENOENT) /* which has freed the request */
+		fs_forget_id(mount, entry->ino, 1);           /* interrupted: the kernel did not take it */
 }
 
 /* A device that is told that there is no next root reads targets with the keys of this one. */

@@ -95,7 +95,7 @@ write_assign(const struct hammer *hammer, size_t number, const char *text, struc
 }
 
 static int
-read_file(const char *path, char *text, size_t room, struct err *err)
+read_once_more(const char *path, char *text, size_t room, struct err *err)
 {
 	AUTO(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
@@ -104,6 +104,18 @@ read_file(const char *path, char *text, size_t room, struct err *err)
 		return err_sys(err, "%s", path);
 	text[n] = '\0';
 	return (int)n;
+}
+
+/* Where otafs was killed between the open and the read, it is opened anew. */
+static int
+read_file(const char *path, char *text, size_t room, struct err *err)
+{
+	int r;
+
+	do
+		r = read_once_more(path, text, room, err);
+	while (r == -ESTALE);
+	return r;
 }
 
 /* The version that the device has now. */
@@ -130,9 +142,7 @@ make_change(struct hammer *hammer, size_t number, const char *text, struct err *
 	int r;
 
 	while ((r = write_assign(hammer, number, text, err)) == -ESTALE) {
-		do
-			r = look(hammer, number, &now, err);
-		while (r == -ESTALE);
+		r = look(hammer, number, &now, err);
 		if (r < 0 || now > version)
 			return r;
 	}
