@@ -4,9 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +17,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "otafs/life.h"
 #include "otafs/mount.h"
 
 /** What the program after this one goes on with: the descriptors of both mounts and of the relay. */
@@ -34,13 +32,6 @@
 
 typedef int (*serve_fn)(
     const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err);
-
-/* What begin_life() and its thread say to one another. */
-struct life {
-	int fd;
-	bool is_apart;
-	sem_t is_begun;
-};
 
 struct parent {
 	const struct config *config;
@@ -128,39 +119,6 @@ mount_all(const struct config *config, struct mounts *mounts, struct err *err)
 }
 
 /* ---- the end of a child */
-
-/* Nobody else ends with it, so it ends at once, whatever the other threads hang in. It has no other file. */
-static void *
-live(void *argument)
-{
-	struct life *life = argument;
-	unsigned fd = (unsigned)life->fd;
-
-	if (unshare(CLONE_FILES) == 0 && (fd == 0 || close_range(0, fd - 1, 0) == 0) &&
-	    close_range(fd + 1, ~0U, 0) == 0)
-		life->is_apart = true;
-	sem_post(&life->is_begun);
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/* From here on the parent hears when this process ends, or is killed and cannot end. */
-static int
-begin_life(int fd, struct err *err)
-{
-	static struct life life;
-	pthread_t thread;
-
-	life.fd = fd;
-	sem_init(&life.is_begun, 0, 0);
-	if (pthread_create(&thread, NULL, live, &life) != 0)
-		return err_set(err, EAGAIN, "no thread");
-	while (sem_wait(&life.is_begun) < 0)
-		;
-	close(fd);
-	return life.is_apart ? 0 : err_set(err, EPERM, "a thread cannot have files of its own");
-}
 
 /* The child is ending. A thread of it may wait for a folder whose holder waits for the next child. */
 static void
@@ -275,7 +233,7 @@ be_child(const struct parent *parent, pid_t parent_id, const int ends[2], struct
 
 	close(parent->signals);
 	close(ends[0]);
-	r = begin_life(ends[1], err);
+	r = life_begin(ends[1], err);
 	if (r == 0)
 		r = parent->serve(parent->config, &parent->mounts, parent_id, err);
 	if (r < 0)
