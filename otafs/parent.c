@@ -287,9 +287,7 @@ watch(struct parent *parent)
 static bool
 is_worth_another(time_t seconds, time_t *kills)
 {
-	time_t forgiven = seconds / PARENT_KILL_SECONDS;
-
-	*kills -= forgiven < *kills ? forgiven : *kills;
+	*kills -= seconds < *kills ? seconds : *kills;
 	return ++*kills < PARENT_KILLS_MAX;
 }
 

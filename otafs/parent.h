@@ -27,9 +27,8 @@ struct mounts {
 	bool has_shelf; /**< links lead there (mount.h) */
 };
 
-/** One in so many seconds may be killed for ever; of those that are killed faster so many, since a request that
- * kills is asked again of the next one. */
-#define PARENT_KILL_SECONDS 2
+/** One in a second may be killed for ever; of those that are killed faster so many, since a request that kills
+ * is asked again of the next one. */
 #define PARENT_KILLS_MAX 16
 
 /** Notes the arguments of main(), and which file the program is, for SIGHUP. */
