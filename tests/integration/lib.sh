@@ -12,6 +12,8 @@ OTA_LOAD=${OTA_LOAD:-$OTA_BIN/../tests/ota-load}
 OTA_HAMMER=${OTA_HAMMER:-$OTA_BIN/../tests/ota-hammer}
 OTA_POLL=${OTA_POLL:-$OTA_BIN/../tests/ota-poll}
 SLOW_SYNC=${SLOW_SYNC:-$OTA_BIN/../tests/slow-sync.so}
+# ota-sign, but that a passphrase costs nothing: for tests in which many are told.
+QUICK_SIGN=${QUICK_SIGN:-$OTA_BIN/../tests/ota-sign}
 export OTA_BIN OTA_DEVICE
 
 [ "$(id -u)" = 0 ] || {
