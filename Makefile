@@ -171,7 +171,7 @@ tests_env = ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp OTA_BIN=$(CURDIR
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --merge -e '' $(unit_tests)
-	$(tests_env) prove -j3 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
+	$(tests_env) prove -j4 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
 	$(tests_env) prove --timer $(alone)
 
 soak: packages
