@@ -325,13 +325,14 @@ serve(const struct config *config, const struct mounts *mounts, pid_t parent, st
 	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
-	expiry_look(&core, utc_now());
+	expiry_begin(&core, utc_now());
 	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s run=%u", config->mount, config->www,
 	    relay_run(mounts->relay));
+	expiry_look(&core, utc_now());
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);
 	/* Who has the lock finishes, and answers meanwhile; who comes later is answered by the process after
