@@ -22,7 +22,7 @@
 
 #include "lib/role.h"
 
-/** Generations end with the process, and come once for each change of all devices. */
+/** Generations end with the mounts, and come once for each change of all devices and each process. */
 #define INODE_GENERATION_MAX ((1 << 27) - 1)
 
 enum inode_kind {
