@@ -101,6 +101,7 @@ quick_sign := $(B)/tests/ota-sign
 load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
+old_kernel := $(B)/tests/old-kernel.so
 
 all: $(programs)
 
@@ -115,7 +116,7 @@ $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
 # A passphrase costs it nothing: for tests.
 $(quick_sign):        $(B)/ceremony/main.o $(B)/tests/sign/cost.o $(ceremony_a) $(sign_a) $(lib_a)
-load_parts := $(filter-out %/slow_sync.o,$(call parts,tests/load))
+load_parts := $(filter-out %/slow_sync.o %/old_kernel.o,$(call parts,tests/load))
 $(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
 $(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
 $(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
@@ -135,6 +136,8 @@ $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls):
 
 # Preloaded into programs of any variant.
 $(slow_sync): tests/load/slow_sync.c
+$(old_kernel): tests/load/old_kernel.c
+$(slow_sync) $(old_kernel):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
 
@@ -161,7 +164,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(old_kernel) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages

@@ -5,6 +5,8 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
+OLD_KERNEL=${OLD_KERNEL:-$OTA_BIN/../tests/old-kernel.so}
+
 SERVERS=${SERVERS:-lighttpd}
 KILLS=${KILLS:-5}
 UPGRADES=${UPGRADES:-2}
@@ -151,4 +153,21 @@ ok "one that is killed again and again is given up" many_kills
 ok "with dead mounts, which are errors" says "not connected" cat "$m/README"
 rm -f "$T/otafs.pid"
 ok "otafs starts again" start_otafs
+
+# ---- a kernel that cannot send a request again
+stop otafs
+: >"$T/otafs.log"
+start otafs env LD_PRELOAD="$OLD_KERNEL" "$OTA_BIN/otafs" -c "$conf"
+needs 10 test -e "$T/web/www/alive"
+kill -HUP "$(cat "$T/otafs.pid")"
+ok "before Linux 6.9 no other program takes over" wait_for 5 file_with "$T/otafs.log" 'not followed by another program.*Linux 6.9'
+ok "and the same one goes on" cat "$m/README"
+ends_with_its_child() {
+	kill -KILL "$(worker)"
+	wait "$(cat "$T/otafs.pid")"
+	is $? 1
+}
+ok "there a killed process ends its parent" ends_with_its_child
+ok "and nobody waits for an answer" says "not connected" timeout 5 cat "$m/README"
+ok "the next start replaces the dead mounts" start_otafs
 finish
