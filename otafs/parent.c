@@ -26,8 +26,11 @@
 #define ARGUMENTS_MAX 64
 /** A child that is to end is killed after that; systemd has less patience with all of them. */
 #define PATIENCE_MS 10000
-/** One that ends is looked at so often, so far apart, before others are told to let go, and again. */
+/** One that ends is looked at so often, so far apart, before others are told to let go; and so often before
+ * they are told again: nobody is to be told twice on the way through one path, and it may be the disk that it
+ * hangs in. */
 #define ENDING_LOOKS 40
+#define ENDING_LOOKS_AGAIN 1000
 #define ENDING_US 5000
 
 typedef int (*serve_fn)(
@@ -125,7 +128,7 @@ static void
 reap(struct parent *parent)
 {
 	for (int looks = 1; waitpid(parent->child, &parent->status, WNOHANG) == 0; looks++) {
-		if (looks % ENDING_LOOKS == 0) {
+		if (looks % ENDING_LOOKS_AGAIN == ENDING_LOOKS) {
 			log_line(LOG_NOTICE,
 			    "lookups begin anew reason=\"the process that is ending hangs in one\"");
 			fs_let_go(parent->mounts.fs);
