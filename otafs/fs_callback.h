@@ -68,7 +68,7 @@ void fs_count(fuse_req_t request, enum operation operation);
 int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
 
 /** Takes the core's lock and finds a node for the user who asks; whatever it returns, the caller releases the
- * lock by fs_done(). */
+ * lock by fs_done(). Before one that tells of all devices, what is noted of them is stored. */
 int fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err);
 
 /** The same by its id, which the kernel knows from a lookup. */

@@ -326,6 +326,9 @@ note(struct settling *s, int64_t polls, struct err *err)
 
 	if (!s->is_changed)
 		return state_manifest_noted(state, id, polls, counter, s->told->digest, s->now, err);
+	/* With what the primary itself told it is stored already. */
+	if (counter <= s->ecus[0].report_counter)
+		counter = -1;
 	if ((r = state_manifest_taken(state, id, s->device->primary_ecu, counter, s->told->digest, err)) < 0 ||
 	    (r = state_manifest_noted(state, id, polls, -1, "", s->now, err)) < 0)
 		return r;
@@ -380,19 +383,15 @@ manifest_take(struct core *core, const struct device *device, void *work, struct
 	const struct work *ready = work;
 	AUTO(free_p) struct ecu *ecus = NULL;
 	AUTO(free_p) struct assignment *open = NULL;
-	struct device now = { 0 };
-	struct settling s = { .core = core, .device = &now, .told = ready->told, .now = utc_now() };
+	struct settling s = { .core = core, .device = device, .told = ready->told, .now = utc_now() };
 	int r;
 
-	if ((r = state_device(core->state, device->id, &now, err)) != 0)
-		return r < 0 ? r : reply_refuse(reply, 403, "device_unknown", "the device was deleted");
 	if ((r = state_ecus(core->state, device->id, &ecus, &s.ecu_count, err)) < 0 ||
-	    (r = state_assignments(core->state, device->id, &open, &s.open_count, err)) < 0 ||
-	    (r = state_begin(core->state, err)) < 0)
+	    (r = state_assignments(core->state, device->id, &open, &s.open_count, err)) < 0)
 		return r;
 	s.ecus = ecus;
 	s.open = open;
-	return state_end(core->state, take_work(&s, ready, reply, err), err);
+	return take_work(&s, ready, reply, err);
 }
 
 int
@@ -404,7 +403,8 @@ manifest_commit(struct core *core, const struct device *device, const char *body
 
 	if (r)
 		return r < 0 ? r : 0;
-	r = manifest_take(core, device, work, reply, err);
+	if ((r = state_begin(core->state, err)) == 0)
+		r = state_end(core->state, manifest_take(core, device, work, reply, err), err);
 	manifest_finish(work);
 	return r;
 }

@@ -25,8 +25,8 @@ int manifest_prepare(struct core *core, const struct device *device, const char 
     void **work, struct reply *reply, struct err *err);
 
 /**
- * Takes over what it says (settle.h, docs/STATES.md), durably unless it is called within a transaction. When
- * keys were exchanged since it was prepared, signatures are verified again.
+ * Takes over what it says (settle.h, docs/STATES.md), within a transaction; @device is what is stored of it
+ * now. When keys were exchanged since it was prepared, signatures are verified again.
  *
  * Refused with 409 replayed_manifest when the primary's report_counter is not above the highest that was taken,
  * once for each such state in history and why; the very body that was taken last is answered with 200 again.
@@ -35,7 +35,7 @@ int
 manifest_take(struct core *core, const struct device *device, void *work, struct reply *reply, struct err *err);
 void manifest_finish(void *work);
 
-/** All three at once. */
+/** All three at once, durably unless it is called within a transaction. */
 int manifest_commit(struct core *core, const struct device *device, const char *body, size_t bytes,
     struct reply *reply, struct err *err);
 

@@ -144,6 +144,10 @@ int node_list(const struct node *node, enum view view, node_list_fn each, void *
 /** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
 int node_write(struct node *node, const char *text, size_t bytes, struct err *err);
 
+/** Whether it tells of all devices, and so what is only noted of them is to be stored before (flight_flush()).
+ */
+bool node_is_of_all(const struct node *node);
+
 /** Whether a NODE_TRANSACTION is one transaction after another (handle.h), and has no commit of its own. */
 bool node_is_series(const struct node *node);
 

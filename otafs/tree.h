@@ -32,6 +32,7 @@ enum row_flags {
 	ROW_OWN = 64,   /**< through as/, is for everybody who gets in: the row looks at who it is */
 	ROW_SERIES =
 	    128, /**< a transaction after another in one open file: ota-gate's, that need no new open each */
+	ROW_ALL = 256, /**< full view: tells of all devices, so what is only noted of them is stored before */
 };
 
 struct row {
