@@ -54,12 +54,15 @@ look car1
 look car2
 
 # ---- backup
+install -d -o 64103 "$T/repository/manifests"
+echo "{}" >"$T/repository/manifests/x"
 ok "makes a backup while everything runs" backup create -c "$conf" --objects "$bak/1"
 ok "that is whole" backup verify "$bak/1"
 ok "with keys, roots and the ledger" test -s "$bak/1/keys/image/1.root.json" -a -s "$bak/1/keys/ledger.json"
 ok "with the settings and the certificates" test -s "$bak/1/settings$conf" -a -s "$bak/1/settings$T/pki/server.key"
 ok "with the CAs of administrators and of the server, the next one too" test -s "$bak/1/settings$T/pki/admin-ca.key" \
 	-a -s "$bak/1/settings$T/pki/server-ca-next.key" -a -s "$bak/1/settings$T/pki/issuers.pem"
+ok "with what builders handed in beside a commit" is "$(cat "$bak/1/manifests/x")" "{}"
 ok "with the issuing CA" test -s "$bak/1/keys/issuer/chain.pem" -a -n "$(ls "$bak/1/keys/issuer/"*.key)"
 ok "with the objects" test -n "$(find "$bak/1/objects/ostree" -name '*.commit')"
 ok "that nobody else can read" is "$(find "$bak/1" \( -type f -o -type d \) -perm /077)" ""
@@ -239,6 +242,7 @@ ok "whose issuing CA issues" sh -c "cat >$T/issued.pem && openssl verify -no_che
 END
 ok "whose device goes on" device car2 poll
 ok "and gets an object of the backup" is "$(fetch car2 "/treehub/objects/$(cd "$T/repository/ostree/objects" && echo */*.commit | cut -d ' ' -f 1)")" 200
+ok "and a manifest of it" is "$(cat "$T/repository/manifests/x")" "{}"
 ok "whose modes are those of a new repository" is "$(cd "$T/repository" && stat -c %a . ostree ostree/objects binaries | tr '\n' ' ')" "2751 2755 2755 2755 "
 look car2
 publish app 4
