@@ -87,7 +87,7 @@ lock() {
 	tar -C "$1" -cf - . | crypt --symmetric --cipher-algo AES256 --s2k-mode 3 --s2k-digest-algo SHA512 --s2k-count 65011712 \
 		--compress-algo none --output "$2/sealed.gpg" || die "$2/sealed.gpg: $(tail -n 1 "$work/gpg.said")"
 	unlock "$2"
-	check "$opened"
+	cmp -s "$1/manifest" "$opened/manifest" || die "$2/sealed.gpg: is not what was written"
 }
 # unlock DIR: what is in DIR/sealed.gpg is the backup $opened
 unlock() {

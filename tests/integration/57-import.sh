@@ -90,6 +90,10 @@ ok "or not signed" refuses "signed by the root before: .*0 of 1" import convert 
 broken "jq -c '.signed.targets={}' image/targets.json >x; mv x image/targets.json"
 ok "or targets that are not" refuses "targets.json: is not signed by the keys of root 2" import convert "$T/broken" "$T/none"
 
+broken "rm -r image director && cp -r '$top/tests/vectors/repo' image && cp -r '$top/tests/vectors/director' director"
+ok "takes what OTA-CE writes, long expired, with a delegation" import convert "$T/broken" "$T/none"
+ok "of which nothing is lost" cmp "$top/tests/vectors/repo/delegations/supplier01.json" "$T/none/published/current/delegations/supplier01.json"
+
 # ---- the new one: another machine, as far as keys and state go
 for program in web gate otafs watcher signd; do stop $program; done
 rm -rf "$T/keys" "$T/state" "$T/repository" "$T/fleet" "$T/spool"
