@@ -102,6 +102,9 @@ void fs_close(fuse_req_t request, struct fuse_file_info *info);
 /** Answers a read of a transaction, later if need be; the first one from the start hands it in. */
 void fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle);
 
+/** The same of a series into which one was written by lib/exchange.h, whose buffer has @size bytes. */
+void fs_exchange(fuse_req_t request, fuse_ino_t id, size_t size, struct handle *handle);
+
 /* ---- fs_apart.c */
 
 int fs_apart_start(struct apart **out, struct err *err);

@@ -134,29 +134,34 @@ check_parts(const struct device *device, const struct ecus *ecus, const struct t
 	return 0;
 }
 
-static int
-prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
-    struct reply *reply, struct err *err)
+int
+manifest_look(struct core *core, const struct device *device, void **work, struct err *err)
 {
 	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
 	int r;
 
 	if (!new)
 		return err_set(err, ENOMEM, "no memory for a manifest");
-	reply->status = 200;
-	if ((r = told_read(body, bytes, &new->told, err)) < 0)
-		return refuse_form(r, reply, err);
-	core_lock(core);
-	r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err);
-	core_unlock(core);
-	if (r < 0 || (r = check_whole(device, &new->ecus, new->told, reply, err)) != 0)
-		return r;
-	if ((r = told_parse(new->told, err)) < 0)
-		return refuse_form(r, reply, err);
-	if ((r = check_parts(device, &new->ecus, new->told, reply, err)) != 0)
+	if ((r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err)) < 0)
 		return r;
 	*work = MOVE(new);
 	return 0;
+}
+
+static int
+prepare(const struct device *device, const char *body, size_t bytes, struct work *work, struct reply *reply,
+    struct err *err)
+{
+	int r;
+
+	reply->status = 200;
+	if ((r = told_read(body, bytes, &work->told, err)) < 0)
+		return refuse_form(r, reply, err);
+	if ((r = check_whole(device, &work->ecus, work->told, reply, err)) != 0)
+		return r;
+	if ((r = told_parse(work->told, err)) < 0)
+		return refuse_form(r, reply, err);
+	return check_parts(device, &work->ecus, work->told, reply, err);
 }
 
 /* -- polls -- */
@@ -239,10 +244,10 @@ note_unreadable(struct core *core, const char *device, const struct reply *reply
 }
 
 int
-manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
+manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void *work,
     struct reply *reply, struct err *err)
 {
-	int r = prepare(core, device, body, bytes, work, reply, err), noted;
+	int r = prepare(device, body, bytes, work, reply, err), noted;
 
 	if (r <= 0)
 		return r;
@@ -399,12 +404,12 @@ manifest_commit(struct core *core, const struct device *device, const char *body
     struct reply *reply, struct err *err)
 {
 	void *work = NULL;
-	int r = manifest_prepare(core, device, body, bytes, &work, reply, err);
+	int r = manifest_look(core, device, &work, err);
 
-	if (r)
-		return r < 0 ? r : 0;
-	if ((r = state_begin(core->state, err)) == 0)
+	if (r == 0)
+		r = manifest_prepare(core, device, body, bytes, work, reply, err);
+	if (r == 0 && (r = state_begin(core->state, err)) == 0)
 		r = state_end(core->state, manifest_take(core, device, work, reply, err), err);
 	manifest_finish(work);
-	return r;
+	return r < 0 ? r : 0;
 }

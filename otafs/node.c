@@ -268,6 +268,12 @@ node_write(struct node *node, const char *text, size_t bytes, struct err *err)
 }
 
 int
+node_look(struct node *node, struct err *err)
+{
+	return node->row->look ? node->row->look(node, &node->work, err) : 0;
+}
+
+int
 node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
 	return node->row->prepare ? node->row->prepare(node, body, bytes, &node->work, reply, err) : 0;

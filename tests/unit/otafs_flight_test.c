@@ -6,6 +6,7 @@
 #include "otafs/node.h"
 #include "otafs/order.h"
 #include "otafs/reply.h"
+#include "otafs/rule.h"
 #include "otafs/standing.h"
 #include "otafs/withdrawn.h"
 #include "state/reads.h"
@@ -268,6 +269,21 @@ is_stored_again_after_it_was_taken_back(void **state)
 	assert_int_equal(told(f), 1);
 }
 
+static void
+is_stored_before_a_rule_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(rule_freep) struct rule *rule = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(rule_parse("status is InFlight", &rule, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(rule_matches(&f->core, rule, "car7", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(rule_matches(&f->core, rule, "car7", &err), 1);
+	assert_int_equal(told(f), 1);
+}
+
 /* Whoever ends it. */
 static void
 is_told_before_the_update_ends_by_itself_or_an_order(void **state)
@@ -414,6 +430,7 @@ main(void)
 		TEST(is_stored_when_many_are_noted),
 		TEST(is_stored_before_all_are_told_of),
 		TEST(is_stored_again_after_it_was_taken_back),
+		TEST(is_stored_before_a_rule_is_asked),
 		TEST(is_told_before_the_update_ends_by_itself_or_an_order),
 		TEST(begins_anew_with_the_next_update),
 		TEST(keeps_what_is_open_apart_over_a_clean_end),

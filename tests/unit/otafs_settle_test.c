@@ -535,7 +535,8 @@ verifies_again_when_keys_were_exchanged_meanwhile(void **state)
 	struct err err = { 0 };
 	void *work = NULL;
 
-	assert_int_equal(manifest_prepare(&f->core, &f->device, text, strlen(text), &work, &reply, &err), 0);
+	assert_int_equal(manifest_look(&f->core, &f->device, &work, &err), 0);
+	assert_int_equal(manifest_prepare(&f->core, &f->device, text, strlen(text), work, &reply, &err), 0);
 	json_object_set_new(first, "clientKey", public_key_json(key_pair_public(f->keys[SEC_1])));
 	assert_int_equal(fixture_enroll(f, ecus, &ignored, &err), 0);
 	assert_int_equal(manifest_take(&f->core, &f->device, work, &reply, &err), 0);
