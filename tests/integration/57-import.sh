@@ -10,7 +10,7 @@ backup() { "$top/scripts/ota-backup" "$@"; }
 ota() { "$OTA_BIN/ota-sign" "$@"; }
 # answers PATH: where the answer to GET PATH is put
 answers() { echo "$T/rest/$(printf '%s' "$1" | tr / @)"; }
-holder() { ota "$@" --keys "$T/holder" --passphrase-file "$T/word"; }
+holder() { "$QUICK_SIGN" "$@" --keys "$T/holder" --passphrase-file "$T/word"; }
 # take_over REPOSITORY KEY: as docs/OPERATIONS.md has it
 take_over() {
 	ota root begin "$1" -c "$conf" --online --rotate root --rotate targets --rotate snapshot --rotate timestamp "$T/draft-$1" &&

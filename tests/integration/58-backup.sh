@@ -10,7 +10,7 @@ export TMPDIR
 mkdir "$TMPDIR"
 
 # Each step of a restore that changes something is a program; of so many one is killed at. In make soak it is each.
-every=${BACKUP_EVERY:-12}
+every=${BACKUP_EVERY:-19}
 
 settings "device_port = 8443"
 install -d -o 64102 "$T/state" "$T/fleet"
