@@ -242,7 +242,7 @@ install: all
 	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
-	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh scripts/shared.sh $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh scripts/shared.sh scripts/backup.sh $(DESTDIR)$(DATADIR)
 	for s in $(servers); do $(INSTALL) -m 644 gateway/$$s/* $(DESTDIR)$(DATADIR)/$$s || exit 1; done
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/ota-sign $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard docs/*.1)))

@@ -241,8 +241,9 @@ check_step(const json_t *before, int version_before, const json_t *root, int ver
 static int
 run_verify(int argc, char **argv, struct err *err)
 {
-	static const char *const names[] = { NULL };
+	static const char *const names[] = { "expired", NULL };
 	AUTO(json_decref_p) json_t *before = NULL;
+	int64_t now;
 	int r, version = 0, version_before = 0, first = 0;
 	struct arguments arguments;
 
@@ -252,9 +253,10 @@ run_verify(int argc, char **argv, struct err *err)
 		bool is_last = i + 1 == arguments.word_count;
 		AUTO(json_decref_p) json_t *root = NULL;
 
-		/* Devices take expired roots on the way, not at its end. */
-		if ((r = read_root(arguments.words[i], is_last ? utc_now() : INT64_MIN, &root, &version, err)) <
-			0 ||
+		/* Devices take expired roots on the way, not at its end; with --expired another is to follow.
+		 */
+		now = is_last && !arguments_text(&arguments, "expired") ? utc_now() : INT64_MIN;
+		if ((r = read_root(arguments.words[i], now, &root, &version, err)) < 0 ||
 		    (r = check_step(before, version_before, root, version, arguments.words[i], err)) < 0)
 			return r;
 		first = first ? first : version;
@@ -275,6 +277,7 @@ const struct command approve_commands[] = {
 	    "shows what a draft changes, asks, and signs it", run_sign },
 	{ "root assemble", "DRAFT OUT.json [--incomplete]", "makes the root of a draft that enough have signed",
 	    run_assemble },
-	{ "root verify", "1.root.json 2.root.json...", "walks a chain of roots as devices do", run_verify },
+	{ "root verify", "[--expired] 1.root.json 2.root.json...", "walks a chain of roots as devices do",
+	    run_verify },
 	{ 0 },
 };

@@ -371,7 +371,7 @@ const struct command online_commands[] = {
 	    "gives root, or image targets, new keys in DIR and deletes those of ota-signd", move_run },
 	{ "root begin",
 	    "[-c FILE] REPOSITORY [--rotate ROLE...] [--add-key ROLE=FILE.pub...] [--remove-key ROLE=ID...]\n"
-	    "      [--threshold ROLE=N...] [--expires DAYS|TIME] DRAFT",
+	    "      [--threshold ROLE=N...] [--expires DAYS|TIME] [--online] DRAFT",
 	    "begins the next root for others to sign; without changes it is renewed", begin_run },
 	{ "root finish", "[-c FILE] DRAFT", "has ota-signd add its signatures to a draft and take it",
 	    finish_run },

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -238,6 +241,84 @@ config_group(const char *name, gid_t *gid, struct err *err)
 		return err_set(err, ENOENT, "group %s: there is no such group", name);
 	*gid = group ? group->gr_gid : (gid_t)number;
 	return 0;
+}
+
+/* -- what can be said of a setting without starting anything -- */
+
+/* "user_" of "user_sign". */
+static bool
+is_kind(const struct setting *setting, const char *kind)
+{
+	return !strncmp(setting->name, kind, strlen(kind));
+}
+
+/* A path by its default; "-" is none. */
+static int
+check_path(const struct setting *setting, const char *value, struct err *err)
+{
+	const struct sockaddr_un *address;
+	const char *end = strstr(setting->name, "_socket");
+
+	if (setting->text[0] != '/')
+		return 0;
+	if (value[0] != '/')
+		return err_set(err, EINVAL, "%s: \"%.64s\" does not begin with a slash", setting->name, value);
+	if (end && strlen(value) >= sizeof(address->sun_path))
+		return err_set(err, ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", setting->name,
+		    sizeof(address->sun_path) - 1);
+	return 0;
+}
+
+static int
+check_name(const struct setting *setting, const char *value, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+	int r = 0;
+
+	if (is_kind(setting, "user_"))
+		r = config_user(value, &uid, &gid, err);
+	else if (is_kind(setting, "group_"))
+		r = config_group(value, &gid, err);
+	return r < 0 ? err_context(err, r, "%s", setting->name) : 0;
+}
+
+/* What one of them gets at is kept from the others by nothing but that. */
+static int
+check_apart(const struct config *config, struct err *err)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} users[] = { { "user_sign", offsetof(struct config, user_sign) },
+		{ "user_otafs", offsetof(struct config, user_otafs) },
+		{ "user_watcher", offsetof(struct config, user_watcher) },
+		{ "user_gate", offsetof(struct config, user_gate) },
+		{ "user_www", offsetof(struct config, user_www) } };
+	enum { COUNT = sizeof(users) / sizeof(users[0]) };
+
+	for (int i = 0; i < COUNT; i++)
+		for (int j = 0; j < i; j++)
+			if (!strcmp(
+				(const char *)config + users[i].offset, (const char *)config + users[j].offset))
+				return err_set(
+				    err, EINVAL, "%s and %s are the same user", users[j].name, users[i].name);
+	return 0;
+}
+
+int
+config_check(const struct config *config, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const char *value = (const char *)config + settings[i].offset;
+
+		if (settings[i].text && ((r = check_path(&settings[i], value, err)) < 0 ||
+					    (r = check_name(&settings[i], value, err)) < 0))
+			return r;
+	}
+	return check_apart(config, err);
 }
 
 int

@@ -107,6 +107,10 @@ struct config {
 /** Fills @config from @path. Returns 0, -EINVAL naming the line, or another -errno. */
 int config_read(const char *path, struct config *config, struct err *err);
 
+/** What only a start would find otherwise: users and groups that there are not, users that are the same, paths
+ * that are none, sockets whose paths are too long. 0, or the first of it with the setting's name. */
+int config_check(const struct config *config, struct err *err);
+
 /** The ids of user @name, a name or a number; a number is its own group unless the user exists. -ENOENT:
  * unknown. */
 int config_user(const char *name, uid_t *uid, gid_t *gid, struct err *err);

@@ -59,8 +59,10 @@ start(int argc, char **argv, const char *summary, struct config *config, struct 
 	if (optind < argc)
 		return err_set(
 		    err, EINVAL, "\"%.64s\" is not expected; --help lists the options", argv[optind]);
-	r = config_read(path, config, err);
-	return r == 0 && is_check ? PROGRAM_DONE : r;
+	if ((r = config_read(path, config, err)) < 0 || !is_check)
+		return r;
+	r = config_check(config, err);
+	return r < 0 ? err_context(err, r, "%s", path) : PROGRAM_DONE;
 }
 
 int

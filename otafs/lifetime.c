@@ -151,6 +151,13 @@ keys_of(const struct sources *sources, enum repository repository, enum role rol
 	return json_object_get(json_object_get(sources->keys[repository], "roles"), role_name(role));
 }
 
+/* Roots and the image repository's targets may be somebody's whose keys are elsewhere. */
+static bool
+may_be_elsewhere(enum repository repository, enum role role)
+{
+	return role == ROLE_ROOT || (role == ROLE_TARGETS && repository == REPOSITORY_IMAGE);
+}
+
 /* What somebody calls who has the keys, and what comes after it. */
 static void
 say_command(struct lifetime *out, const struct sources *sources, enum repository repository, enum role role)
@@ -167,20 +174,16 @@ say_command(struct lifetime *out, const struct sources *sources, enum repository
 		    role_name(role));
 	else if (role == ROLE_ROOT)
 		snprintf(out->command, sizeof(out->command), "ota-sign root begin %s DRAFT", name);
+	else if (!may_be_elsewhere(repository, role)) /* of a server that was taken over */
+		snprintf(out->command, sizeof(out->command),
+		    "ota-sign root begin %s --online --rotate %s DRAFT", name, role_name(role));
 	else
 		snprintf(out->command, sizeof(out->command),
 		    "ota-sign targets renew targets.json && ota-sign targets sign targets.json --key KEY");
 }
 
-/* Roots and the image repository's targets may be somebody's whose keys are elsewhere. */
-static bool
-may_be_elsewhere(enum repository repository, enum role role)
-{
-	return role == ROLE_ROOT || (role == ROLE_TARGETS && repository == REPOSITORY_IMAGE);
-}
-
 static void
-say_who(struct lifetime *out, enum role role)
+say_who(struct lifetime *out, enum repository repository, enum role role)
 {
 	const char *then = role == ROLE_ROOT
 			       ? "; the draft is signed where they are, and comes back through spool/incoming"
@@ -198,6 +201,9 @@ say_who(struct lifetime *out, enum role role)
 	print_keys(out->keys, keys, sizeof(keys));
 	if (out->care == LIFETIME_LOST)
 		snprintf(out->who, sizeof(out->who), "nobody: it takes %s", keys);
+	else if (!may_be_elsewhere(repository, role))
+		snprintf(out->who, sizeof(out->who),
+		    "nobody: ota-signd has not got %s; root keys give it others", keys);
 	else
 		snprintf(out->who, sizeof(out->who), "who has %s%s", keys, then);
 }
@@ -213,7 +219,7 @@ say_care(struct lifetime *out, const struct sources *sources, enum repository re
 	else
 		out->care = may_be_elsewhere(repository, role) ? LIFETIME_PERSON : LIFETIME_ITSELF;
 	out->keys = json_incref(keys);
-	say_who(out, role);
+	say_who(out, repository, role);
 	if (out->care != LIFETIME_ITSELF)
 		say_command(out, sources, repository, role);
 }

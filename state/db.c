@@ -2,14 +2,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 
 /** Statements are found by a hash of their address; there are some hundred. */
 #define BUCKETS 64
@@ -104,6 +109,50 @@ db_free(struct db *db)
 		}
 	sqlite3_close(db->sqlite);
 	free(db);
+}
+
+/* -- a copy -- */
+
+static int
+copy_pages(struct db *db, struct db *to, struct err *err)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to->sqlite, "main", db->sqlite, "main");
+
+	if (!backup)
+		return fail(to, "copy", err);
+	sqlite3_backup_step(backup, -1);
+	return sqlite3_backup_finish(backup) == SQLITE_OK ? 0 : fail(to, "copy", err);
+}
+
+static int
+write_copy(struct db *db, const char *path, struct err *err)
+{
+	AUTO(db_freep) struct db *to = NULL;
+	int r;
+
+	unlink(path); /* of an attempt before */
+	if ((r = open_as(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &to, err)) < 0)
+		return r;
+	r = copy_pages(db, to, err);
+	if (r < 0)
+		unlink(path);
+	return r;
+}
+
+int
+db_copy_beside(struct db *db, const char *suffix, struct err *err)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s%s", sqlite3_db_filename(db->sqlite, "main"), suffix);
+	if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= PATH_MAX)
+		return err_set(err, ENAMETOOLONG, "%.64s...: name too long", path);
+	if ((r = write_copy(db, fresh, err)) < 0)
+		return err_context(err, r, "%s", fresh);
+	if (rename(fresh, path) < 0)
+		return err_sys(err, "%s", path);
+	return file_sync_folder(AT_FDCWD, dirname(path), err);
 }
 
 int

@@ -31,6 +31,10 @@ int db_open(const char *path, struct db **out, struct err *err);
 int db_open_reader(const char *path, struct db **out, struct err *err);
 void db_free(struct db *db);
 
+/** Writes what is committed to a file beside the database, its path and @suffix, in place of an older one; it
+ * is on disk and whole when this returns 0. -ENOSPC: the disk is full. */
+int db_copy_beside(struct db *db, const char *suffix, struct err *err);
+
 /** Runs several statements without parameters: what a schema is made of. */
 int db_script(struct db *db, const char *text, struct err *err);
 

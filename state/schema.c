@@ -1,6 +1,10 @@
 #include "state/schema.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "lib/log.h"
 
 static const char *const steps[] = {
 	/* 1 */
@@ -186,6 +190,32 @@ take_step(struct db *db, int number, struct err *err)
 	return r < 0 ? err_context(err, r, "step %d of the schema", number) : 0;
 }
 
+static int
+refuse_newer(int version, struct err *err)
+{
+	return err_set(err, ENOTSUP,
+	    "database: has schema %d, this otafs knows up to %d: install the newer otafs again, or go back to "
+	    "the "
+	    "copy " SCHEMA_COPY "%d or an older one, see docs/OPERATIONS.md, Upgrade",
+	    version, STEPS, STEPS);
+}
+
+/* What the release before can go back to. */
+static int
+keep_copy(struct db *db, int version, struct err *err)
+{
+	char suffix[32];
+	int r;
+
+	if (version == 0 || version == STEPS)
+		return 0;
+	snprintf(suffix, sizeof(suffix), SCHEMA_COPY "%d", version);
+	if ((r = db_copy_beside(db, suffix, err)) < 0)
+		return err_context(err, r, "copy before the upgrade from schema %d to %d", version, STEPS);
+	log_line(LOG_NOTICE, "schema from=%d to=%d copy=%s", version, STEPS, suffix);
+	return 0;
+}
+
 int
 schema_migrate(struct db *db, struct err *err)
 {
@@ -195,8 +225,9 @@ schema_migrate(struct db *db, struct err *err)
 	    (r = read_version(db, &version, err)) < 0)
 		return r;
 	if (version > STEPS)
-		return err_set(
-		    err, ENOTSUP, "database: has schema %d, this otafs knows up to %d", version, STEPS);
+		return refuse_newer(version, err);
+	if ((r = keep_copy(db, version, err)) < 0)
+		return r;
 	for (; version < STEPS; version++)
 		if ((r = take_step(db, version + 1, err)) < 0)
 			return r;

@@ -4,8 +4,13 @@
 
 #include "state/db.h"
 
-/** Brings the schema up to date, one step after the other; a schema that is newer than this program is
- * -ENOTSUP. */
+/** The database's name goes on so in a copy from before an upgrade, then comes the number of its schema. */
+#define SCHEMA_COPY ".schema-"
+
+/**
+ * Brings the schema up to date, one step after the other; before the first, a copy is kept beside the database.
+ * A schema that is newer than this program is -ENOTSUP, with what to do.
+ */
 int schema_migrate(struct db *db, struct err *err);
 
 #endif

@@ -34,6 +34,9 @@ assign() {
 : >"$T/wrong"
 keys=$T/keys
 bak=$T/bak
+TMPDIR=$T/tmp
+export TMPDIR
+mkdir "$TMPDIR"
 
 settings "spool_quiet_seconds = 1"
 clock_fake wall
@@ -51,12 +54,15 @@ look car1
 look car2
 
 # ---- backup
+install -d -o 64103 "$T/repository/manifests"
+echo "{}" >"$T/repository/manifests/x"
 ok "makes a backup while everything runs" backup create -c "$conf" --objects "$bak/1"
 ok "that is whole" backup verify "$bak/1"
 ok "with keys, roots and the ledger" test -s "$bak/1/keys/image/1.root.json" -a -s "$bak/1/keys/ledger.json"
 ok "with the settings and the certificates" test -s "$bak/1/settings$conf" -a -s "$bak/1/settings$T/pki/server.key"
 ok "with the CAs of administrators and of the server, the next one too" test -s "$bak/1/settings$T/pki/admin-ca.key" \
 	-a -s "$bak/1/settings$T/pki/server-ca-next.key" -a -s "$bak/1/settings$T/pki/issuers.pem"
+ok "with what builders handed in beside a commit" is "$(cat "$bak/1/manifests/x")" "{}"
 ok "with the issuing CA" test -s "$bak/1/keys/issuer/chain.pem" -a -n "$(ls "$bak/1/keys/issuer/"*.key)"
 ok "with the objects" test -n "$(find "$bak/1/objects/ostree" -name '*.commit')"
 ok "that nobody else can read" is "$(find "$bak/1" \( -type f -o -type d \) -perm /077)" ""
@@ -203,17 +209,31 @@ ok "no version was lower, none had other bytes" nothing_wrong
 # ---- on an empty machine
 stop_all
 clock_set 0
-ok "makes a backup with everything stopped" backup create -c "$conf" --objects --keys-to "$bak/keys4" "$bak/4"
+echo "correct horse battery" >"$T/word"
+echo "wrong horse battery" >"$T/wrong-word"
+ok "takes no passphrase that others can read" refuses "chmod 600" backup create -c "$conf" --passphrase-file "$T/word" "$bak/4"
+chmod 600 "$T/word" "$T/wrong-word"
+ok "makes a backup with everything stopped, under a passphrase" backup create -c "$conf" --objects --passphrase-file "$T/word" --keys-to "$bak/keys4" "$bak/4"
+ok "in which nothing but objects can be read" is "$(find "$bak/4" "$bak/keys4" -type f ! -path '*/objects/*' -printf '%f\n' | sort -u | tr '\n' ' ')" \
+	"about links manifest sealed.gpg "
+ok "nor found" not grep -qrF -e "$(cat "$keys/director/"root-*.key)" -e "qemux86-64/app" "$bak/keys4" "$bak/4/sealed.gpg"
+ok "without the word it is known to be whole" says "is whole; what is encrypted was not looked into" backup verify "$bak/4"
+ok "with it what is in it, too" sh -c "'$top/scripts/ota-backup' verify --passphrase-file $T/word $bak/4 && '$top/scripts/ota-backup' verify --passphrase-file $T/word $bak/keys4"
+ok "with another nothing" refuses "the passphrase is wrong" backup verify --passphrase-file "$T/wrong-word" "$bak/4"
+changed "cp $bak/4/sealed.gpg . && printf x | dd of=sealed.gpg bs=1 seek=3000 conv=notrunc 2>/dev/null"
+ok "nor with a byte that is another" refuses "or the file damaged" backup verify --passphrase-file "$T/word" "$bak/bad"
+ok "and nothing is left in clear" is "$(ls -A "$TMPDIR")" ""
 rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki" "$T/spool"
-ok "says where the keys have to be named" refuses "no keys" backup restore -c "$conf" "$bak/4"
-cp -a "$bak/4" "$bak/6"
+ok "says that the word is needed" refuses "is encrypted: --passphrase-file" backup restore -c "$conf" "$bak/4"
+ok "and where the keys have to be named" refuses "no keys" backup restore -c "$conf" --passphrase-file "$T/word" "$bak/4"
+cp -a "$bak/2" "$bak/6"
 echo "755 root root 0 0 $T/planted" >>"$bak/6/owners"
 echo evil >"$bak/6/settings$T/planted"
 (cd "$bak/6" && find . -type f ! -name manifest -exec sha256sum {} + | sort -k2 >"$T/manifest" && cp "$T/manifest" manifest)
-ok "leaves what the settings do not name" says "planted is none of the files" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/6"
+ok "leaves what the settings do not name" says "planted is none of the files" backup restore -c "$conf" --keys-from "$bak/keys" "$bak/6"
 ok "where it was" test ! -e "$T/planted"
 rm -rf "$T/state" "$keys" "$T/repository" "$T/fleet" "$T/pki"
-ok "restores to an empty machine" backup restore -c "$conf" --keys-from "$bak/keys4" "$bak/4"
+ok "restores to an empty machine" backup restore -c "$conf" --passphrase-file "$T/word" --keys-from "$bak/keys4" "$bak/4"
 clock_set $((300 * 86400))
 start_again
 openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/new.key"
@@ -222,6 +242,7 @@ ok "whose issuing CA issues" sh -c "cat >$T/issued.pem && openssl verify -no_che
 END
 ok "whose device goes on" device car2 poll
 ok "and gets an object of the backup" is "$(fetch car2 "/treehub/objects/$(cd "$T/repository/ostree/objects" && echo */*.commit | cut -d ' ' -f 1)")" 200
+ok "and a manifest of it" is "$(cat "$T/repository/manifests/x")" "{}"
 ok "whose modes are those of a new repository" is "$(cd "$T/repository" && stat -c %a . ostree ostree/objects binaries | tr '\n' ' ')" "2751 2755 2755 2755 "
 look car2
 publish app 4

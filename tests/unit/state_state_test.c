@@ -1,4 +1,4 @@
-/* The database itself: its schema, transactions, and what outlives a restart. */
+/* The database itself: transactions, and what outlives a restart. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -8,11 +8,9 @@
 #include <sqlite3.h>
 
 #include "lib/cleanup.h"
-#include "state/assignment.h"
 #include "state/certificate.h"
 #include "state/device.h"
 #include "state/history.h"
-#include "state/order.h"
 #include "state/seen.h"
 #include "state/state.h"
 #include "tests/unit/fault.h"
@@ -254,132 +252,6 @@ knows_which_certificates_expire_next(void **unused)
 	state_free(state);
 }
 
-static void
-refuses_a_newer_schema_and_touches_nothing(void **unused)
-{
-	struct err err = { 0 };
-	struct state *state = opened();
-	int fds;
-
-	(void)unused;
-	state_free(state);
-	execute("INSERT INTO schema (version) VALUES (1000)");
-	fds = fault_open_fds();
-	assert_int_equal(state_open(path, &state, &err), -ENOTSUP);
-	assert_reason(err, "has schema 1000, this otafs knows up to ");
-	assert_reason(err, path);
-	assert_int_equal(fault_open_fds(), fds);
-}
-
-/* A database of the release before. */
-static void
-load(const char *name)
-{
-	AUTO(fclose_p) FILE *file = fopen(name, "r");
-	char text[16384] = "";
-
-	assert_non_null(file);
-	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
-	assert_true(feof(file));
-	execute(text);
-}
-
-static void
-is_status(struct state *state, const char *id, const char *status)
-{
-	struct device device;
-	struct err err = { 0 };
-
-	assert_int_equal(state_device(state, id, &device, &err), 0);
-	assert_string_equal(device.status, status);
-}
-
-/* Devices first, certificates on their own: each table counts from 1. */
-static void
-are_numbered(struct state *state)
-{
-	char id[NAME_DEVICE_MAX + 1], serial[NAME_SERIAL_MAX + 1];
-	struct device device;
-	struct err err = { 0 };
-
-	for (int i = 1; i <= 5; i++) {
-		assert_int_equal(state_device_numbered(state, i, id, &err), 0);
-		assert_int_equal(state_device(state, id, &device, &err), 0);
-		assert_int_equal(device.number, i);
-	}
-	assert_int_equal(state_device_numbered(state, 6, id, &err), STATE_NONE);
-	assert_int_equal(state_device_add(state, "new", 10, &err), 0);
-	assert_int_equal(state_certificate_add(state, "new", "0A", 10, &err), 0);
-	assert_int_equal(state_device(state, "new", &device, &err), 0);
-	assert_int_equal(state_certificate_numbered(state, device.number + 1, id, serial, &err), 0);
-	assert_string_equal(id, "new");
-	assert_string_equal(serial, "0A");
-}
-
-static void
-takes_over_the_database_of_the_release_before(void **unused)
-{
-	struct assignment *open;
-	struct state *state;
-	struct err err = { 0 };
-	size_t count;
-
-	(void)unused;
-	load("tests/vectors/state-7.sql");
-	state = opened();
-	is_status(state, "never", "NotSeen");
-	is_status(state, "unregistered", "NotRegistered");
-	is_status(state, "pending", "InFlight"); /* the device may have read of it */
-	is_status(state, "failed", "Error");
-	is_status(state, "fine", "UpToDate");
-	assert_int_equal(state_assignments(state, "pending", &open, &count, &err), 0);
-	assert_int_equal(count, 1);
-	assert_int_equal(open[0].in_flight_at, 8);
-	free(open);
-	are_numbered(state);
-	state_free(state);
-}
-
-static int
-count_receipt(const char *device, enum receipt_result result, const char *text, void *count)
-{
-	(void)device;
-	(void)result;
-	(void)text;
-	++*(int *)count;
-	return 0;
-}
-
-/* Who had not had his part yet is in no receipt, and no device is asked for it again. */
-static void
-ends_an_order_of_the_release_before(void **unused)
-{
-	struct group_order order;
-	struct device device;
-	struct state *state;
-	struct err err = { 0 };
-	int receipts = 0;
-
-	(void)unused;
-	load("tests/vectors/state-9.sql");
-	state = opened();
-	is_status(state, "pending", "UpdatePending");
-	assert_int_equal(state_order_open(state, "eu", &order, &err), STATE_NONE);
-	assert_int_equal(state_order_last(state, "us", &order, &err), STATE_NONE);
-	assert_int_equal(state_order_last(state, "as", &order, &err), 0);
-	assert_int_equal(order.phase, ORDER_FINISHED);
-	assert_int_equal(state_order_last(state, "eu", &order, &err), 0);
-	assert_int_equal(order.phase, ORDER_STOPPED);
-	assert_true(order.finished_at == 0 && order.taken == 1 && order.refused == 1);
-	assert_int_equal(state_receipts(state, order.number, "", 10, count_receipt, &receipts, &err), 0);
-	assert_int_equal(receipts, 2);
-	assert_int_equal(state_order_add(state, &order, &err), 0);
-	assert_int_equal(order.number, 5);
-	assert_int_equal(state_device(state, "fine", &device, &err), 0);
-	assert_true(device.ordered < order.number);
-	state_free(state);
-}
-
 /* What the kernel remembers by a number is of nobody else, ever. */
 static void
 gives_a_number_once(void **unused)
@@ -439,9 +311,6 @@ main(void)
 		TEST(takes_a_transaction_back_as_a_whole),
 		TEST(takes_back_an_inner_transaction_alone),
 		TEST(knows_which_certificates_expire_next),
-		TEST(refuses_a_newer_schema_and_touches_nothing),
-		TEST(takes_over_the_database_of_the_release_before),
-		TEST(ends_an_order_of_the_release_before),
 		TEST(names_a_file_that_is_no_database),
 	};
 
