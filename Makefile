@@ -5,7 +5,8 @@
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
-#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
+#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); then programs that die, disks
+#                               that fail and power cuts at each SOAK_EACH-th call of each durable step
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
@@ -31,6 +32,7 @@ CFLAGS     ?= -O2 -g
 FUZZ_SECONDS ?= 20
 SOAK_ROUNDS  ?= 200
 SOAK_DAYS    ?= 400
+SOAK_EACH    ?= 3
 
 B := build/$(VARIANT)
 # One short line a step; V=1 shows the commands.
@@ -97,6 +99,7 @@ test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
+faults    := $(B)/tests/disk-faults.so
 
 all: $(programs)
 
@@ -130,6 +133,9 @@ $(programs) $(device) $(test_sign) $(load) $(polls):
 $(slow_sync): tests/load/slow_sync.c
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
+$(faults): $(wildcard tests/disk/*.[ch])
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -shared -fPIC -o $@ $(filter %.c,$^) -ldl
 
 define archive
 $(B)/$(1).a: $(call parts,$(1))
@@ -138,7 +144,7 @@ endef
 $(foreach f,$(folders) tests/device,$(eval $(call archive,$(f))))
 
 # By name, so that none counts as intermediate: make would not miss those.
-objects := $(patsubst %.c,$(B)/%.o,$(wildcard $(folders:%=%/*.c) tests/*/*.c))
+objects := $(patsubst %.c,$(B)/%.o,$(filter-out tests/disk/%,$(wildcard $(folders:%=%/*.c) tests/*/*.c)))
 $(objects): $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
@@ -154,7 +160,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(faults) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -170,9 +176,10 @@ check: packages
 	$(tests_env) prove --timer $(alone)
 
 soak: packages
-	$(MAKE) all $(device) VARIANT=$(VARIANT)
+	$(MAKE) all $(device) $(load) $(faults) VARIANT=$(VARIANT)
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
-	    SOAK_DAYS=$(SOAK_DAYS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh
+	    SOAK_DAYS=$(SOAK_DAYS) EACH=$(SOAK_EACH) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh \
+	    tests/integration/57-each-call.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
