@@ -6,7 +6,7 @@
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
 #                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); then programs that die, disks
-#                               that fail and power cuts at each SOAK_EACH-th call of each durable step
+#                               that fail and power cuts at each SOAK_EACH-th call of each durable step, and tests/soak
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
@@ -133,9 +133,11 @@ $(programs) $(device) $(test_sign) $(load) $(polls):
 $(slow_sync): tests/load/slow_sync.c
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
+# Sanitizers have their own malloc.
 $(faults): $(wildcard tests/disk/*.[ch])
 	@mkdir -p $(@D)
-	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -shared -fPIC -o $@ $(filter %.c,$^) -ldl
+	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -shared -fPIC -o $@ \
+	    $(filter-out $(if $(filter asan tsan,$(VARIANT)),%/memory.c),$(filter %.c,$^)) -ldl
 
 define archive
 $(B)/$(1).a: $(call parts,$(1))
@@ -179,7 +181,7 @@ soak: packages
 	$(MAKE) all $(device) $(load) $(faults) VARIANT=$(VARIANT)
 	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
 	    SOAK_DAYS=$(SOAK_DAYS) EACH=$(SOAK_EACH) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh \
-	    tests/integration/57-each-call.sh
+	    tests/integration/57-each-call.sh $(wildcard tests/soak/*.sh)
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)
