@@ -154,7 +154,7 @@ $(objects): $(B)/%.o: %.c
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
 archives   := $(ceremony_a) $(otafs_a) $(state_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
-wrapped    := malloc calloc realloc strdup openat64 write fsync fdatasync renameat renameat2
+wrapped    := malloc calloc realloc strdup openat64 write fsync fdatasync ftruncate64 renameat renameat2
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \
