@@ -29,7 +29,7 @@ static struct verdict
 judge(bool is_under)
 {
 	struct fault_control *control = fault_control();
-	struct verdict verdict = { .is_under = control && is_under };
+	struct verdict verdict = { .is_under = control && !control->is_memory && is_under };
 	int left, how;
 
 	if (!verdict.is_under)

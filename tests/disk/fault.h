@@ -27,8 +27,9 @@
 struct fault_control {
 	int32_t how; /**< 0: counts only */
 	int32_t left;
-	int32_t sequence; /**< of shadow.c */
-	int32_t lies;     /**< what is synced is noted as if it were not */
+	int32_t sequence;  /**< of shadow.c */
+	int32_t lies;      /**< what is synced is noted as if it were not */
+	int32_t is_memory; /**< malloc, calloc and realloc are counted instead, and the last one is refused */
 };
 
 /** This process's, or NULL: nothing is to happen. */

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Each durable step, and a program that dies, a disk that is full or fails, and a power cut, at each call that changes the disk in turn: what
-# was acknowledged is there, nothing is half-done, versions never go back, and the step can be done again. EACH=1 takes every call (make
-# soak), EACH=N each Nth; otherwise there is a sample.
+# Each durable step, with a program that dies, a disk that is full or fails, and a power cut at each call in turn that changes the disk, and
+# with memory refused at each that asks for some: what was acknowledged is there, nothing is half-done, versions never go back, and the step
+# can be done again. EACH=1 takes every call (make soak), EACH=N each Nth; otherwise there is a sample.
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
 EACH=${EACH:-0}
 STEPS=${STEPS:-start manifest assign publish binary retire rotate gc}
-WAYS=${WAYS:-kill tear power names full failing}
+WAYS=${WAYS:-kill tear power names full failing memory}
 
 # The programs see a disk of their own: tests/disk/fault.h.
 case $(ldd "$OTA_BIN/otafs") in *libasan*) export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" ;; esac
@@ -26,15 +26,16 @@ chmod 755 "$T"/bin/*
 sign=$OTA_BIN/ota-sign
 OTA_BIN=$T/bin
 
-# arm HOW CALLS [LIES]
+# arm HOW CALLS [LIES [MEMORY]]
 arm() {
 	rm -rf "$shadow"
 	mkdir -m 777 "$shadow" "$shadow/data" "$shadow/names" "$shadow/saved"
-	perl -e 'open my $f, "+>", $ARGV[0] or die; print $f pack("l4", @ARGV[1, 2], 0, $ARGV[3])' "$T/control.new" "$1" "$2" "${3:-0}"
+	perl -e 'open my $f, "+>", $ARGV[0] or die; print $f pack("l5", @ARGV[1, 2], 0, @ARGV[3, 4])' \
+		"$T/control.new" "$1" "$2" "${3:-0}" "${4:-0}"
 	dd if="$T/control.new" of="$T/control" conv=notrunc status=none
 }
 # fired: the call was reached
-fired() { perl -e 'open my $f, "<", $ARGV[0] or die; read $f, my $c, 16; exit((unpack "l4", $c)[1] > 0)' "$T/control"; }
+fired() { perl -e 'open my $f, "<", $ARGV[0] or die; read $f, my $c, 20; exit((unpack "l5", $c)[1] > 0)' "$T/control"; }
 is_up() { [ -e "$T/$1.pid" ] && kill -0 "$(cat "$T/$1.pid")" 2>/dev/null; }
 # again NAME: started, unless it is up
 again() {
@@ -43,6 +44,7 @@ again() {
 	"start_$1"
 }
 all_again() { for program in signd watcher otafs; do again "$program"; done; }
+all_up() { is_up signd && is_up watcher && is_up otafs; }
 all_killed() { for program in watcher otafs signd; do stop "$program" KILL; done; }
 
 # ---- what holds at all times
@@ -160,15 +162,17 @@ once() { # once STEP WAY CALL
 	tear) how=-2 ;;
 	full) how=1028 ;; # from then on
 	failing) how=5 ;;
+	memory) how=12 ;;
 	esac
 	"prepare_$1" "$number" >"$T/step.log" 2>&1 || return 1
-	arm "$how" "$3" "${4:-0}"
+	arm "$how" "$3" "${4:-0}" "$([ "$2" != memory ] || echo 1)"
 	acknowledged=
 	"do_$1" "$number" >>"$T/step.log" 2>&1 && acknowledged=1
 	reached=
 	fired && reached=1
 	[ "$how" -gt 0 ] || goes_out "$2"
 	arm 0 0
+	[ "$2" != memory ] || all_up || return 1
 	all_again >>"$T/step.log" 2>&1 || return 1
 	recovers "$1" || return 1
 	echo "$1 $2 call $3:${reached:+ reached}${acknowledged:+ acknowledged}" >>"$T/told"
@@ -225,7 +229,7 @@ sample() {
 
 settings "spool_quiet_seconds = 0" "spool_incomplete_seconds = 1" "keep_versions = 3" "gc_seconds = 0" "gc_grace_seconds = 0" \
 	"deltas_mb = 0"
-perl -e 'print "\0" x 16' >"$T/control"
+perl -e 'print "\0" x 20' >"$T/control"
 arm 0 0
 number=0
 start_signd
