@@ -5,8 +5,9 @@
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
-#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); then programs that die, disks
-#                               that fail and power cuts at each SOAK_EACH-th call of each durable step, and tests/soak
+#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); ten thousand devices at once;
+#                               programs that die, disks that fail and power cuts at each SOAK_EACH-th call of each durable step;
+#                               and tests/soak/, GETs beside a writer among it
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
@@ -96,6 +97,7 @@ device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admin-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
+quick_sign := $(B)/tests/ota-sign
 load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
@@ -112,6 +114,8 @@ $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
+# A passphrase costs it nothing: for tests.
+$(quick_sign):        $(B)/ceremony/main.o $(B)/tests/sign/cost.o $(ceremony_a) $(sign_a) $(lib_a)
 load_parts := $(filter-out %/slow_sync.o,$(call parts,tests/load))
 $(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
 $(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
@@ -124,8 +128,9 @@ $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
+$(quick_sign):        link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(load) $(polls):     link_pkgs := $(pkgs_tests/load) $(pkgs_sign) $(pkgs_lib)
-$(programs) $(device) $(test_sign) $(load) $(polls):
+$(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
 
@@ -162,7 +167,8 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(faults) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(faults) \
+    $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -174,14 +180,14 @@ tests_env = ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp OTA_BIN=$(CURDIR
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --merge -e '' $(unit_tests)
-	$(tests_env) prove -j3 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
+	$(tests_env) prove -j4 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
 	$(tests_env) prove --timer $(alone)
 
 soak: packages
-	$(MAKE) all $(device) $(load) $(faults) VARIANT=$(VARIANT)
-	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
-	    SOAK_DAYS=$(SOAK_DAYS) EACH=$(SOAK_EACH) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh \
-	    tests/integration/57-each-call.sh $(wildcard tests/soak/*.sh)
+	$(MAKE) tests-built VARIANT=$(VARIANT)
+	$(tests_env) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_DAYS=$(SOAK_DAYS) MANIFESTS=10000 EACH=$(SOAK_EACH) prove --timer -v \
+	    tests/integration/63-stress.sh tests/integration/48-year.sh tests/integration/32-manifests.sh \
+	    tests/integration/57-each-call.sh tests/soak/*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -205,7 +205,7 @@ write_notes(struct core *core)
 {
 	bool is_due;
 
-	flight_flush(core);
+	flight_make_room(core);
 	for (int i = 0; i < CAUGHT_UP_IN_A_ROW && catch_up(core); i++)
 		core_breathe();
 	core_lock(core);
@@ -330,12 +330,13 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
-	expiry_look(&core, utc_now());
+	expiry_begin(&core, utc_now());
 	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
+	expiry_look(&core, utc_now());
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);
 	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the
