@@ -219,7 +219,6 @@ sample() {
 		manifest names $never
 		assign kill 9
 		publish names 40
-		publish full 20
 		publish names $never
 		retire tear 5
 		rotate power 20
