@@ -7,6 +7,7 @@
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
 #                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); ten thousand devices at once;
 #                               otafs killed, and replaced, SOAK_KILLS times under each web server (100: a quarter of an hour);
+#                               programs that die, disks that fail and power cuts at each SOAK_EACH-th call of each durable step;
 #                               and tests/soak/, GETs beside a writer among it
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
@@ -34,6 +35,7 @@ FUZZ_SECONDS ?= 20
 SOAK_ROUNDS  ?= 200
 SOAK_DAYS    ?= 400
 SOAK_KILLS   ?= 100
+SOAK_EACH    ?= 3
 
 B := build/$(VARIANT)
 # One short line a step; V=1 shows the commands.
@@ -102,6 +104,7 @@ load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
 old_kernel := $(B)/tests/old-kernel.so
+faults    := $(B)/tests/disk-faults.so
 
 all: $(programs)
 
@@ -140,6 +143,11 @@ $(old_kernel): tests/load/old_kernel.c
 $(slow_sync) $(old_kernel):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
+# Sanitizers have their own malloc.
+$(faults): $(wildcard tests/disk/*.[ch])
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -shared -fPIC -o $@ \
+	    $(filter-out $(if $(filter asan tsan,$(VARIANT)),%/memory.c),$(filter %.c,$^)) -ldl
 
 define archive
 $(B)/$(1).a: $(call parts,$(1))
@@ -148,7 +156,7 @@ endef
 $(foreach f,$(folders) tests/device,$(eval $(call archive,$(f))))
 
 # By name, so that none counts as intermediate: make would not miss those.
-objects := $(patsubst %.c,$(B)/%.o,$(wildcard $(folders:%=%/*.c) tests/*/*.c))
+objects := $(patsubst %.c,$(B)/%.o,$(filter-out tests/disk/%,$(wildcard $(folders:%=%/*.c) tests/*/*.c)))
 $(objects): $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(pkg_flags) -c -o $@ $<
@@ -156,7 +164,7 @@ $(objects): $(B)/%.o: %.c
 # tests/unit/FOLDER_MODULE_test.c; the linker's --wrap lets tests/unit/fault.c fail any call.
 archives   := $(ceremony_a) $(otafs_a) $(state_a) $(watcher_a) $(store_a) $(gateway_a) $(device_a) $(sign_a) $(lib_a)
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
-wrapped    := malloc calloc realloc strdup openat64 write fsync fdatasync renameat renameat2
+wrapped    := malloc calloc realloc strdup openat64 write fsync fdatasync ftruncate64 renameat renameat2
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) $(wrapped:%=-Wl,--wrap=%) -o $@ \
@@ -164,7 +172,8 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(old_kernel) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(old_kernel) $(faults) \
+    $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -181,9 +190,9 @@ check: packages
 
 soak: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
-	$(tests_env) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_DAYS=$(SOAK_DAYS) MANIFESTS=10000 SERVERS="lighttpd nginx apache" KILLS=$(SOAK_KILLS) \
-	    UPGRADES=$(SOAK_KILLS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh tests/integration/32-manifests.sh \
-	    tests/integration/57-outlive.sh tests/soak/*.sh
+	$(tests_env) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_DAYS=$(SOAK_DAYS) MANIFESTS=10000 EACH=$(SOAK_EACH) SERVERS="lighttpd nginx apache" \
+	    KILLS=$(SOAK_KILLS) UPGRADES=$(SOAK_KILLS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh \
+	    tests/integration/32-manifests.sh tests/integration/57-outlive.sh tests/integration/57-each-call.sh tests/soak/*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

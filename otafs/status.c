@@ -232,10 +232,17 @@ static json_t *
 find_problems(struct core *core, const char *signer)
 {
 	json_t *list = json_array();
+	const char *trouble = state_trouble(core->state);
 	char text[ERR_TEXT_MAX + 64];
+	struct err err;
 
-	if (*signer) {
-		snprintf(text, sizeof(text), "no metadata can be signed: %s", signer);
+	if (*signer || client_trouble(core->signer, &err) || client_trouble(core->issuer, &err)) {
+		snprintf(text, sizeof(text), "nothing can be signed: %s", *signer ? signer : err.text);
+		json_array_append_new(list, json_string(text));
+	}
+	if (trouble) {
+		snprintf(
+		    text, sizeof(text), "what devices and administrators change cannot be kept: %s", trouble);
 		json_array_append_new(list, json_string(text));
 	}
 	if (core->roots.count == 0)

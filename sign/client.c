@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,9 @@ struct client {
 	pthread_mutex_t lock; /* of the line: one request at a time */
 	struct line line;
 	struct gather *gather; /* and what is signed for the director */
+	pthread_mutex_t trouble_lock;
+	struct err trouble; /* of the last that was to be signed, code 0: none */
+	atomic_bool is_troubled;
 };
 
 struct client *
@@ -29,6 +33,7 @@ client_new(const char *path)
 		return NULL;
 	}
 	pthread_mutex_init(&client->lock, NULL);
+	pthread_mutex_init(&client->trouble_lock, NULL);
 	line_end_init(&client->end, path);
 	line_init(&client->line, &client->end);
 	return client;
@@ -41,6 +46,7 @@ client_free(struct client *client)
 		return;
 	gather_free(client->gather);
 	line_done(&client->line);
+	pthread_mutex_destroy(&client->trouble_lock);
 	pthread_mutex_destroy(&client->lock);
 	free(client);
 }
@@ -78,21 +84,61 @@ call(struct client *client, json_t *request, char **payload, size_t *bytes, stru
 	return r;
 }
 
+/* Not the document's fault. */
+static bool
+is_of_signer(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO || r == -EMFILE || r == -ENFILE;
+}
+
+/* @r and @err are of something that was to be signed. */
+static int
+remember(struct client *client, int r, const struct err *err)
+{
+	bool is_trouble = is_of_signer(r);
+
+	if (!is_trouble && (r < 0 || !atomic_load(&client->is_troubled)))
+		return r;
+	pthread_mutex_lock(&client->trouble_lock);
+	atomic_store(&client->is_troubled, is_trouble);
+	if (is_trouble)
+		client->trouble = *err;
+	pthread_mutex_unlock(&client->trouble_lock);
+	return r;
+}
+
+bool
+client_trouble(struct client *client, struct err *why)
+{
+	bool is_troubled;
+
+	pthread_mutex_lock(&client->trouble_lock);
+	is_troubled = atomic_load(&client->is_troubled);
+	if (is_troubled)
+		*why = client->trouble;
+	pthread_mutex_unlock(&client->trouble_lock);
+	return is_troubled;
+}
+
 int
 client_sign(struct client *client, enum repository repository, enum role role, const json_t *signed_part,
     char **envelope, size_t *bytes, struct err *err)
 {
-	return call(client,
-	    json_pack("{s:s,s:s,s:s,s:O}", "operation", "sign", "repository", repository_name(repository),
-		"role", role_name(role), "signed", signed_part),
-	    envelope, bytes, err);
+	return remember(client,
+	    call(client,
+		json_pack("{s:s,s:s,s:s,s:O}", "operation", "sign", "repository", repository_name(repository),
+		    "role", role_name(role), "signed", signed_part),
+		envelope, bytes, err),
+	    err);
 }
 
 int
 client_sign_text(struct client *client, enum role role, const struct client_basis *basis, const char *text,
     size_t bytes, char **envelope, size_t *envelope_bytes, struct err *err)
 {
-	return gather_sign(client->gather, role, basis, text, bytes, envelope, envelope_bytes, err);
+	int r = gather_sign(client->gather, role, basis, text, bytes, envelope, envelope_bytes, err);
+
+	return remember(client, r, err);
 }
 
 int
@@ -234,10 +280,12 @@ int
 client_issue(struct client *client, const char *name, const char *public_pem, int64_t days, char **chain,
     size_t *bytes, struct err *err)
 {
-	return call_for_chain(client,
+	int r = call_for_chain(client,
 	    json_pack("{s:s,s:s,s:s,s:I}", "operation", "issue", "name", name, "public", public_pem, "days",
 		(json_int_t)days),
 	    chain, bytes, err);
+
+	return remember(client, r, err);
 }
 
 int

@@ -68,6 +68,10 @@ int client_sign_text(struct client *client, enum role role, const struct client_
  */
 int client_show(struct client *client, const char *name, const json_t *file, struct err *err);
 
+/** Whether the last signature or certificate was refused for what is wrong at the signer itself, its disk say;
+ * @why then has the words. */
+bool client_trouble(struct client *client, struct err *why);
+
 /** For the administrator: the clock is right now, after one that was ahead. */
 int client_set_clock(struct client *client, struct err *err);
 

@@ -186,15 +186,26 @@ next_file(struct journal *journal, int64_t now, const char *why, struct err *err
 
 /* -- adding -- */
 
+/* The next file goes on from the last line that was told, so none may stand behind it that could not be taken
+ * back when it failed. */
+static int
+leave_doubtful(struct journal *journal, int64_t now, struct err *err)
+{
+	char why[128];
+
+	if (ftruncate(journal->fd, journal->bytes) < 0)
+		return refuse_unlogged(journal, errno, err);
+	fdatasync(journal->fd); /* as far as the disk lets it: this is why there is a next file */
+	snprintf(why, sizeof(why), "%d.log: may end in lines that are not on disk", journal->file);
+	return next_file(journal, now, why, err);
+}
+
 /* The file that the next line goes to. */
 static int
 make_room(struct journal *journal, int64_t now, struct err *err)
 {
-	char why[128];
-
-	snprintf(why, sizeof(why), "%d.log: may end in lines that are not on disk", journal->file);
 	if (journal->is_doubtful)
-		return next_file(journal, now, why, err);
+		return leave_doubtful(journal, now, err);
 	if (journal->bytes + CHAIN_LINE_MAX > journal->limits.file_bytes)
 		return next_file(journal, now, NULL, err);
 	return 0;

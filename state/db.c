@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,28 @@ struct db {
 	bool may_be_behind; /* the outermost need not wait for the disk */
 	bool is_behind;     /* that is how SQLite commits now */
 	int64_t rollbacks;
+	struct err trouble;      /* with the disk, last; code 0: none since a commit that wrote */
+	int64_t trouble_changes; /* db_changes() then */
 };
 
-static int
-fail(const struct db *db, const char *what, struct err *err)
+static bool
+is_of_disk(int code)
 {
-	int full = sqlite3_errcode(db->sqlite) == SQLITE_FULL;
+	code &= 0xff; /* of an extended one */
+	return code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_READONLY || code == SQLITE_CORRUPT;
+}
 
-	return err_set(err, full ? ENOSPC : EIO, "database: %s: %s", what, sqlite3_errmsg(db->sqlite));
+static int
+fail(struct db *db, const char *what, struct err *err)
+{
+	int code = sqlite3_errcode(db->sqlite);
+
+	err_set(err, code == SQLITE_FULL ? ENOSPC : EIO, "database: %s: %s", what, sqlite3_errmsg(db->sqlite));
+	if (is_of_disk(code)) {
+		db->trouble = *err;
+		db->trouble_changes = db_changes(db);
+	}
+	return -err->code;
 }
 
 /* -- opening -- */
@@ -379,8 +394,11 @@ end(struct db *db, int r, struct err *err)
 
 	if (r >= 0) {
 		kept = db_change(db, db->depth ? RELEASE : COMMIT, err, "");
-		if (kept >= 0)
+		if (kept >= 0) {
+			if (db->trouble.code && !db->depth && db_changes(db) > db->trouble_changes)
+				db->trouble.code = 0;
 			return r;
+		}
 		r = kept;
 	}
 	take_back(db);
@@ -396,6 +414,12 @@ db_end(struct db *db, int r, struct err *err)
 	if (db->depth == 0)
 		db->may_be_behind = false;
 	return r;
+}
+
+const char *
+db_trouble(const struct db *db)
+{
+	return db->trouble.code ? db->trouble.text : NULL;
 }
 
 int64_t

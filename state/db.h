@@ -49,6 +49,9 @@ int db_end(struct db *db, int r, struct err *err);
  * has it too. Within another transaction it is a part of that. */
 int db_begin_behind(struct db *db, struct err *err);
 
+/** What the disk had against the database, of which nothing could be written since; NULL: nothing. */
+const char *db_trouble(const struct db *db);
+
 /** How many transactions were taken back, nested ones too: what was remembered of the database may be wrong
  * then. */
 int64_t db_rollbacks(const struct db *db);

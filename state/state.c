@@ -61,6 +61,12 @@ state_end(struct state *state, int r, struct err *err)
 	return db_end(state->db, r, err);
 }
 
+const char *
+state_trouble(const struct state *state)
+{
+	return db_trouble(state->db);
+}
+
 int64_t
 state_changes(const struct state *state)
 {

@@ -35,6 +35,9 @@ int state_end(struct state *state, int r, struct err *err);
 /** The same for what may be lost with the power: it does not wait for the disk. */
 int state_begin_behind(struct state *state, struct err *err);
 
+/** What the disk had against the last change, since which none could be kept; NULL: nothing. */
+const char *state_trouble(const struct state *state);
+
 /** How many rows were inserted, changed or deleted since it was opened, also those that were taken back: what
  * is not counted has written nothing. */
 int64_t state_changes(const struct state *state);

@@ -48,10 +48,10 @@ make_folders(struct ingest *ingest, const char *path, struct err *err)
 
 		*slash = '\0';
 		above = g_path_get_dirname(folder);
-		if (mkdirat(ingest->dir, folder, 0775) == 0)
-			r = file_sync_folder(ingest->dir, above, err);
-		else if (errno != EEXIST)
+		if (mkdirat(ingest->dir, folder, 0775) < 0 && errno != EEXIST)
 			r = err_sys(err, "%s", folder);
+		else /* also one that is there: who made it may not have come so far */
+			r = file_sync_folder(ingest->dir, above, err);
 		*slash = '/';
 	}
 	return r;

@@ -232,6 +232,6 @@ stop signd
 mv "$T/targets.key" "$targets"
 
 # ---- the signer is away
-ok "health says that nothing can be signed" has "$T/mount/status/health.json" '"no metadata can be signed: '
+ok "health says that nothing can be signed" has "$T/mount/status/health.json" '"nothing can be signed: '
 ok "the list is there" is "$(entry "image timestamp" .state)" fine
 finish

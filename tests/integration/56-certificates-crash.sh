@@ -144,14 +144,22 @@ full() {
 	wait_for 10 sh -c "tail -n 3 '$T/load/log.enroll' | grep -c '^503' | grep -qx 3" &&
 		wait_for 10 sh -c "tail -n 2 '$T/load/log.renew' | grep -c '^503' | grep -qx 2"
 }
+# health PATTERN: the sentence is among the problems
+health() { jq -r '.problems[]' "$T/mount/status/health.json" | grep -Eq "$1"; }
 for folder in state keys; do
+	case $folder in
+	state) problem='^what devices and administrators change cannot be kept: database: .* is full' ;;
+	keys) problem='^nothing can be signed: .*No space' ;;
+	esac
 	used=$(cat "$T/mount/enroll/tokens/token/used")
 	loads "$folder" "$last"
 	again
 	ok "$folder: a full disk is told" full $folder
 	ok "the one that asks is not there" not test -e "$devices/$(tail -n 1 "$T/load/log.enroll" | cut -d' ' -f2)"
+	ok "health says so" health "$problem"
 	rm "$T/$folder/filler"
 	ok "with room again they are let in" again
+	ok "and health does not say it any more" not health "$problem"
 	end_loads
 	ok "each that was answered is known, and is the only one" all_known
 	ok "nobody else was let in" nobody_else

@@ -9,13 +9,21 @@
 
 static int left = -1; /* calls until the fault; -1: none is planned */
 static int reached;
+static int is_for_good;
 static int trouble = EIO;
 
 void
 fault_after(int calls)
 {
 	left = calls;
-	reached = 0;
+	reached = is_for_good = 0;
+}
+
+void
+fault_from(int calls)
+{
+	fault_after(calls);
+	is_for_good = 1;
 }
 
 void
@@ -48,6 +56,8 @@ fails(int code)
 {
 	if (left < 0 || left-- > 0)
 		return 0;
+	if (is_for_good)
+		left = 0;
 	reached = 1;
 	errno = code;
 	return 1;
@@ -68,6 +78,7 @@ WRAP(char *, ENOMEM, NULL, strdup, (const char *text), (text))
 WRAP(ssize_t, trouble, -1, write, (int fd, const void *data, size_t n), (fd, data, n))
 WRAP(int, trouble, -1, fsync, (int fd), (fd))
 WRAP(int, trouble, -1, fdatasync, (int fd), (fd))
+WRAP(int, trouble, -1, ftruncate64, (int fd, off_t bytes), (fd, bytes))
 WRAP(int, trouble, -1, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 
 WRAP(int, trouble, -1, renameat2, (int from, const char *old, int to, const char *new, unsigned flags),

@@ -364,6 +364,24 @@ has_nothing_half_whatever_fails(void **state)
 }
 
 static void
+chains_after_a_disk_that_took_nothing_for_a_while(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	int done = 0;
+
+	open_journal(f, &plenty);
+	for (int i = 0; i < 40; i++) {
+		/* Not to sync, and not to take the line back either. */
+		fault_from(i % 8);
+		done += add_at(f, 2 * i + 1, NOW, true, &err) == 0;
+		fault_stop();
+		done += add_at(f, 2 * i + 2, NOW, true, &err) == 0;
+	}
+	assert_int_equal(read_all(f, &err), done);
+}
+
+static void
 opens_again_whatever_failed_at_first(void **state)
 {
 	struct fixture *f = *state;
@@ -419,6 +437,7 @@ main(void)
 		TEST(begins_new_files_and_throws_the_oldest_away),
 		TEST(refuses_a_clock_before_the_newest_signature),
 		TEST(has_nothing_half_whatever_fails),
+		TEST(chains_after_a_disk_that_took_nothing_for_a_while),
 		TEST(opens_again_whatever_failed_at_first),
 		TEST(begins_again_after_a_file_without_a_whole_line),
 	};

@@ -9,6 +9,7 @@
 
 #include "lib/cleanup.h"
 #include "state/certificate.h"
+#include "state/db.h"
 #include "state/device.h"
 #include "state/history.h"
 #include "state/seen.h"
@@ -300,6 +301,39 @@ names_a_file_that_is_no_database(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static int
+add_a_page(struct db *db, struct err *err)
+{
+	static const char sql[] = "INSERT INTO large(bytes) VALUES(zeroblob(4096))";
+	int r = db_begin(db, err);
+
+	return r < 0 ? r : db_end(db, db_change(db, sql, err, ""), err);
+}
+
+static void
+tells_of_a_full_disk_until_it_takes_something(void **unused)
+{
+	struct err err = { 0 };
+	struct db *db;
+	int r = 0;
+
+	(void)unused;
+	assert_int_equal(db_open(path, &db, &err), 0);
+	assert_int_equal(db_script(db, "CREATE TABLE large(bytes); PRAGMA max_page_count=20", &err), 0);
+	assert_null(db_trouble(db));
+	for (int i = 0; r >= 0 && i < 40; i++)
+		r = add_a_page(db, &err);
+	assert_int_equal(r, -ENOSPC);
+	assert_non_null(strstr(db_trouble(db), "is full"));
+	assert_int_equal(db_begin(db, &err), 0);
+	assert_int_equal(db_end(db, 0, &err), 0);
+	assert_non_null(db_trouble(db)); /* nothing was written */
+	assert_int_equal(db_script(db, "PRAGMA max_page_count=1000", &err), 0);
+	assert_return_code(add_a_page(db, &err), 0);
+	assert_null(db_trouble(db));
+	db_free(db);
+}
+
 int
 main(void)
 {
@@ -312,6 +346,7 @@ main(void)
 		TEST(takes_back_an_inner_transaction_alone),
 		TEST(knows_which_certificates_expire_next),
 		TEST(names_a_file_that_is_no_database),
+		TEST(tells_of_a_full_disk_until_it_takes_something),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
