@@ -37,10 +37,11 @@ B := build/$(VARIANT)
 say = $(if $(V),,@echo '  $(1)'; )
 
 flags_release := -Werror
-flags_asan    := -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-flags_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
-flags_cov     := -O0 --coverage
-flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Sanitizers and coverage look at more than a sandbox leaves.
+flags_asan    := -DSANDBOX_OFF -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan    := -DSANDBOX_OFF -O1 -fsanitize=thread -fno-omit-frame-pointer
+flags_cov     := -DSANDBOX_OFF -O0 --coverage
+flags_fuzz    := -DSANDBOX_OFF -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
@@ -97,6 +98,7 @@ test_sign := $(B)/tests/ota-test-sign
 load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
+hostile   := $(B)/tests/hostile.so
 
 all: $(programs)
 
@@ -128,6 +130,8 @@ $(programs) $(device) $(test_sign) $(load) $(polls):
 
 # Preloaded into programs of any variant.
 $(slow_sync): tests/load/slow_sync.c
+$(hostile): tests/hostile/hostile.c
+$(slow_sync) $(hostile):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
 
@@ -154,7 +158,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(hostile) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
