@@ -344,7 +344,7 @@ calls_filter(bool runs, struct err *err)
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 		SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
 		return 0;
-	return errno == ENOSYS || errno == EINVAL ? CALLS_NO_FILTER : err_sys(err, "seccomp");
+	return errno == ENOSYS || errno == EINVAL || errno == EPERM ? CALLS_NO_FILTER : err_sys(err, "seccomp");
 }
 
 #else

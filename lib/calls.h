@@ -12,7 +12,7 @@
 
 #include "lib/err.h"
 
-/** The kernel, or this processor's part of calls.c, has no filter. */
+/** There is no filter for this processor, or in this kernel, or somebody above forbids it. */
 #define CALLS_NO_FILTER 1
 
 /**

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 HOSTILE=${HOSTILE:-$OTA_BIN/../tests/hostile.so}
 
-settings
+settings "spool_quiet_seconds = 1"
 # Each file in a folder with its like, as in /etc and /srv: a rule is about a folder.
 mkdir -p "$T/m/mount" "$T/etc"
 sed -i -e "s|^mount = .*|mount = $T/m/mount|" -e "s#= $T/\(build\.\|admin\.h\|build-\)#= $T/etc/\1#" \
