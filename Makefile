@@ -13,8 +13,10 @@
 #   make curves                 docs/curves.svg: cost over the number of devices and of objects, up to a million of each (some minutes)
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
+#   make deb                    build/deb/otafs_*.deb, from the files that are committed
+#   make deb-check              installs, runs, upgrades, removes and purges that in a Debian of its own (tests/package.sh)
 #
-# demo, check, soak, lint, bench, curves and fuzz install the Debian packages they need when run as root.
+# deb, demo, check, soak, lint, bench, curves and fuzz install the Debian packages they need when run as root.
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -45,7 +47,7 @@ flags_fuzz    := -DSANDBOX_OFF -O1 -fsanitize=fuzzer-no-link,address,undefined -
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
-outer := check soak demo lint bench curves fuzz clean uninstall packages
+outer := check soak demo lint bench curves fuzz deb deb-check clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
@@ -223,6 +225,7 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 planners := capacity measure-host
 # Web servers that ota-gateway knows.
 servers := $(patsubst gateway/%/server.sh,%,$(wildcard gateway/*/server.sh))
+units := $(wildcard systemd/*.service systemd/*.socket systemd/*.target)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
 	    $(TMPFILESDIR) $(addprefix $(DATADIR)/,$(servers)))
@@ -232,7 +235,8 @@ install: all
 	$(INSTALL) -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
+	for u in $(units); do sed 's|/usr/local/sbin/|$(SBINDIR)/|' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} && \
+	    chmod 644 $(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh scripts/shared.sh $(DESTDIR)$(DATADIR)
@@ -242,13 +246,25 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)) $(planners:%=ota-%))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
-	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)))
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(units)))
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/otafs.conf $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	rm -rf $(DESTDIR)$(DATADIR)
+
+# From a copy: debhelper writes into the folder of its package.
+deb:
+	scripts/install-packages debhelper dpkg-dev lintian
+	rm -rf build/deb && mkdir -p build/deb/otafs
+	git archive HEAD | tar -x -C build/deb/otafs
+	cd build/deb/otafs && dpkg-buildpackage -us -uc -b
+	lintian --fail-on error,warning build/deb/otafs_*.changes
+
+deb-check: deb
+	scripts/install-packages debootstrap
+	tests/package.sh $$(ls build/deb/otafs_*.deb) build/deb/root
 
 clean:
 	rm -rf build
 
-.PHONY: all check soak demo packages tests-built bench curves benches fuzz fuzzers lint install uninstall clean
+.PHONY: all check soak demo packages tests-built bench curves benches fuzz fuzzers lint install uninstall deb deb-check clean
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
