@@ -97,6 +97,7 @@ device_a  := $(B)/tests/device.a
 programs  := $(addprefix $(B)/bin/,otafs ota-watcher ota-signd ota-gate ota-admin-gate ota-fsck ota-sign)
 device    := $(B)/tests/ota-device
 test_sign := $(B)/tests/ota-test-sign
+quick_sign := $(B)/tests/ota-sign
 load      := $(B)/tests/ota-load
 polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
@@ -113,6 +114,8 @@ $(B)/bin/ota-fsck:    $(B)/store/main.o $(store_a) $(sign_a) $(lib_a)
 $(B)/bin/ota-sign:    $(B)/ceremony/main.o $(ceremony_a) $(sign_a) $(lib_a)
 $(device):            $(B)/tests/device/main.o $(device_a) $(sign_a) $(lib_a)
 $(test_sign):         $(B)/tests/sign/main.o $(sign_a) $(lib_a)
+# A passphrase costs it nothing: for tests.
+$(quick_sign):        $(B)/ceremony/main.o $(B)/tests/sign/cost.o $(ceremony_a) $(sign_a) $(lib_a)
 load_parts := $(filter-out %/slow_sync.o,$(call parts,tests/load))
 $(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
 $(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
@@ -125,8 +128,9 @@ $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)
 $(test_sign):         link_pkgs := $(pkgs_sign) $(pkgs_lib)
+$(quick_sign):        link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(load) $(polls):     link_pkgs := $(pkgs_tests/load) $(pkgs_sign) $(pkgs_lib)
-$(programs) $(device) $(test_sign) $(load) $(polls):
+$(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -pthread $(flags_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(call libs,$(link_pkgs)) $(LDLIBS)
 
@@ -160,7 +164,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(load) $(polls) $(slow_sync) $(hostile) $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(hostile) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages

@@ -163,8 +163,8 @@ pool_add(struct pool *pool, struct job *job)
 {
 	pthread_mutex_lock(&pool->lock);
 	put(&pool->waiting, job);
-	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
+	pthread_cond_signal(&pool->work); /* who wakes finds the lock free */
 }
 
 bool

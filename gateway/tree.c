@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/config.h"
+#include "lib/exchange.h"
 
 /** Nearly every answer is shorter. The kernel takes hold of all of the memory into which it is to read. */
 #define SHORT_BYTES 4096
@@ -79,21 +81,6 @@ write_all(struct tree *tree, const char *path, const char *body, size_t bytes)
 	return (size_t)(n + more) < head + bytes ? -EIO : 0;
 }
 
-/* A tree that was away meanwhile has to be opened anew; nothing was handed in yet. */
-static int
-begin(struct tree *tree, const char *path, const char *body, size_t bytes)
-{
-	bool is_old = tree->fd >= 0;
-	int r = is_old ? 0 : enter(tree);
-
-	if (r == 0)
-		r = write_all(tree, path, body, bytes);
-	if (r == 0 || !is_old || r == -EFBIG || r == -ENOBUFS)
-		return r;
-	leave(tree);
-	return begin(tree, path, body, bytes);
-}
-
 /* No paths for strangers. */
 static int
 refuse_hand_in(struct refusal *refusal, int r)
@@ -108,30 +95,59 @@ refuse_hand_in(struct refusal *refusal, int r)
 	return refuse(refusal, "503 Service Unavailable", "not_available");
 }
 
-/* The first read is the commit; as many bytes as there is room for are too many. */
+/* What of the answer comes behind the first @n bytes. It is committed: whatever goes wrong now, it must not be
+ * handed in again. */
 static ssize_t
-read_answer(struct tree *tree)
+read_on(struct tree *tree, ssize_t n)
 {
-	ssize_t n = pread(tree->fd, tree->reply, SHORT_BYTES, 0), more;
+	ssize_t more = pread(tree->fd, tree->reply + n, (size_t)(TREE_REPLY_MAX - n), n);
 
-	if (n < SHORT_BYTES)
-		return n;
-	more = pread(tree->fd, tree->reply + n, (size_t)(TREE_REPLY_MAX - n), n);
-	return more < 0 ? more : n + more;
+	return more < 0 ? -EIO : n + more;
 }
 
-static int
-commit(struct tree *tree, struct refusal *refusal)
+/* The first read is the commit. */
+static ssize_t
+write_and_read(struct tree *tree, const char *path, const char *body, size_t bytes)
 {
-	ssize_t n = read_answer(tree);
-	int code = errno;
+	int r = write_all(tree, path, body, bytes);
+	ssize_t n = r < 0 ? r : pread(tree->fd, tree->reply, SHORT_BYTES, 0);
 
-	if (n < 0 && code == ENOENT)
+	if (r == 0 && n < 0)
+		return -errno;
+	return n < SHORT_BYTES ? n : read_on(tree, n);
+}
+
+static ssize_t
+exchange(struct tree *tree, const char *path, const char *body, size_t bytes)
+{
+	ssize_t head = snprintf(tree->reply, LINE_SIZE, "%s\n", path), room = head + (ssize_t)bytes, n;
+
+	if (bytes)
+		memcpy(tree->reply + head, body, bytes);
+	n = ioctl(tree->fd, EXCHANGE((size_t)room), tree->reply);
+	if (n < 0)
+		return -errno;
+	return n <= room ? n : read_on(tree, room);
+}
+
+/* How many bytes the answer has, or -errno. -ENOTCONN: the tree was not asked, since that one is away. */
+static ssize_t
+ask(struct tree *tree, const char *path, const char *body, size_t bytes)
+{
+	if (tree->fd < 0)
+		return -ENOTCONN;
+	return bytes <= EXCHANGE_BYTES_MAX - LINE_SIZE ? exchange(tree, path, body, bytes)
+						       : write_and_read(tree, path, body, bytes);
+}
+
+/* As many bytes as there is room for are too many. */
+static int
+look_at(struct tree *tree, ssize_t n, struct refusal *refusal)
+{
+	if (n == -ENOENT)
 		return TREE_UNKNOWN;
-	if (n < 0) {
-		leave(tree);
-		return refuse_hand_in(refusal, -code);
-	}
+	if (n < 0)
+		return refuse_hand_in(refusal, (int)n);
 	tree->bytes = (size_t)n;
 	if (n < 8 || strncmp(tree->reply, "Status: ", 8))
 		return refuse_with(
@@ -146,14 +162,20 @@ int
 tree_hand_in(struct tree *tree, const char *path, const char *body, size_t bytes, const char **answer,
     struct refusal *refusal)
 {
+	ssize_t n;
 	int r;
 
 	if (!tree->reply && !(tree->reply = malloc(TREE_REPLY_MAX)))
 		return refuse_with(refusal, "503 Service Unavailable", "not_available", "no memory");
-	if ((r = begin(tree, path, body, bytes)) < 0)
-		return refuse_hand_in(refusal, r);
+	n = ask(tree, path, body, bytes);
+	if (n == -ENOTCONN) {
+		leave(tree);
+		if ((r = enter(tree)) < 0)
+			return refuse_hand_in(refusal, r);
+		n = ask(tree, path, body, bytes);
+	}
 	*answer = tree->reply;
-	return commit(tree, refusal);
+	return look_at(tree, n, refusal);
 }
 
 char *

@@ -1,7 +1,7 @@
 /**
  * A thread's way into the tree: a series of its own (docs/otafs.8, gate/.series/), which stays open, so that a
- * request is a write and a read of it. What the tree lacks is looked for again with each request, so it may
- * come and go.
+ * request is one call of it (lib/exchange.h), or a write and reads if it is a long one. What the tree lacks is
+ * looked for again with each request, so it may come and go.
  */
 #ifndef GATEWAY_TREE_H
 #define GATEWAY_TREE_H

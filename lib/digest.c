@@ -48,21 +48,35 @@ feed(EVP_MD_CTX *context, int fd, int64_t *bytes)
 	}
 }
 
-int
-digest_sha256_fd(int fd, char hex[static DIGEST_HEX_SIZE], int64_t *bytes)
+/* @hex holds two digits for each byte of @kind, and the 0. */
+static int
+digest_fd(int fd, const EVP_MD *kind, char *hex, int64_t *bytes)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	unsigned char hash[DIGEST_SHA256_BYTES];
-	int r = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned int size = 0;
+	int r = context && EVP_DigestInit_ex(context, kind, NULL) == 1 ? 0 : -ENOMEM;
 
 	if (r == 0)
 		r = feed(context, fd, bytes);
-	if (r == 0 && EVP_DigestFinal_ex(context, hash, NULL) != 1)
+	if (r == 0 && EVP_DigestFinal_ex(context, hash, &size) != 1)
 		r = -ENOMEM;
 	EVP_MD_CTX_free(context);
 	if (r == 0)
-		digest_hex(hash, sizeof(hash), hex);
+		digest_hex(hash, size, hex);
 	return r;
+}
+
+int
+digest_sha256_fd(int fd, char hex[static DIGEST_HEX_SIZE], int64_t *bytes)
+{
+	return digest_fd(fd, EVP_sha256(), hex, bytes);
+}
+
+int
+digest_sha512_fd(int fd, char hex[static DIGEST_SHA512_HEX_SIZE], int64_t *bytes)
+{
+	return digest_fd(fd, EVP_sha512(), hex, bytes);
 }
 
 int

@@ -14,7 +14,7 @@ depth_of(const char *text, size_t bytes, size_t *values)
 
 	*values = 1;
 	for (size_t i = 0; i < bytes; i++) {
-		*values += !is_text && strchr(",[{", text[i]) && text[i];
+		*values += !is_text && (text[i] == ',' || text[i] == '[' || text[i] == '{');
 		if (is_text && text[i] == '\\')
 			i++;
 		else if (text[i] == '"')

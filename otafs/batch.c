@@ -138,9 +138,10 @@ batch_add(struct batch *batch, struct batch_job *job, struct err *err)
 		job->err = (struct err){ 0 };
 		*batch->last = job;
 		batch->last = &job->next;
-		pthread_cond_signal(&batch->has_come);
 	}
 	pthread_mutex_unlock(&batch->lock);
+	if (!is_ending)
+		pthread_cond_signal(&batch->has_come); /* who wakes finds the lock free */
 	return is_ending ? err_set(err, ESHUTDOWN, "otafs is ending") : 0;
 }
 

@@ -87,7 +87,8 @@ store_some(struct core *core)
 	if (count == 0 || (r = state_begin_behind(core->state, &err)) < 0)
 		return false;
 	for (int i = 0; r == 0 && i < count; i++)
-		r = store(core, state_reads_device(core->state, i), &err);
+		if (state_read_is_due(core->state, state_reads_device(core->state, i)))
+			r = store(core, state_reads_device(core->state, i), &err);
 	r = state_end(core->state, r, &err);
 	log_failure(core, r, &err);
 	if (r == 0)
@@ -108,6 +109,18 @@ flight_flush(struct core *core)
 		if (!is_more)
 			return;
 	}
+}
+
+void
+flight_make_room(struct core *core)
+{
+	bool are_many;
+
+	core_lock(core);
+	are_many = state_reads_are_many(core->state);
+	core_unlock(core);
+	if (are_many)
+		flight_flush(core);
 }
 
 static int

@@ -7,8 +7,9 @@
  * view does not count.
  *
  * Reading writes nothing: it is noted in memory (state/reads.h), where every decision about the device finds
- * it. It is stored, with its line of the history and the status that follows, when somebody comes to the device
- * in the full view, before a query, and else within a second.
+ * it. It is stored, with its line of the history and the status that follows, with what the device hands in
+ * next, when somebody comes to the device in the full view, before an answer about many devices (a query,
+ * events/all, counts), at the end, and when the notes become many.
  */
 #ifndef OTAFS_FLIGHT_H
 #define OTAFS_FLIGHT_H
@@ -29,6 +30,8 @@ void flight_store(struct core *core, const char *device);
 /** Stores what is noted of all, to be called without the core's lock, which it takes for some milliseconds at a
  * time. */
 void flight_flush(struct core *core);
+/** The same when the notes have become many. */
+void flight_make_room(struct core *core);
 
 /**
  * After an end that was not clean: stores that what was open then is in flight, of some devices, to be called

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "otafs/flight.h"
 #include "otafs/fs.h"
+#include "state/reads.h"
 
 struct mount *
 fs_mount_of(fuse_req_t request)
@@ -50,13 +52,30 @@ fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH
 	return n < NODE_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* With the lock, which is released for moments. */
+static int
+find(fuse_req_t request, const char *path, struct node *node, struct err *err)
+{
+	struct mount *mount = fs_mount_of(request);
+	struct core *core = mount->fs->core;
+	uid_t uid = fuse_req_ctx(request)->uid;
+	int r = node_find(core, mount->view, path, uid, node, err);
+
+	if (r < 0 || !node_is_of_all(node) || state_reads(core->state) == 0)
+		return r;
+	core_unlock(core);
+	flight_flush(core);
+	core_lock(core);
+	return node_find(core, mount->view, path, uid, node, err);
+}
+
 int
 fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err)
 {
 	struct mount *mount = fs_mount_of(request);
 
 	core_lock(mount->fs->core);
-	return node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
+	return find(request, path, node, err);
 }
 
 /* With the lock held. */
@@ -84,7 +103,7 @@ fs_find_in(fuse_req_t request, fuse_ino_t parent, const char *name, struct node 
 	core_lock(mount->fs->core);
 	*node->path = '\0';
 	r = write_path(mount, parent, name, path, err);
-	return r < 0 ? r : node_find(mount->fs->core, mount->view, path, fuse_req_ctx(request)->uid, node, err);
+	return r < 0 ? r : find(request, path, node, err);
 }
 
 int

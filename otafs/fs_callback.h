@@ -68,7 +68,7 @@ void fs_count(fuse_req_t request, enum operation operation);
 int fs_join(const struct inode *parent, const char *name, char path[static NODE_PATH_MAX]);
 
 /** Takes the core's lock and finds a node for the user who asks; whatever it returns, the caller releases the
- * lock by fs_done(). */
+ * lock by fs_done(). Before one that tells of all devices, what is noted of them is stored. */
 int fs_find(fuse_req_t request, const char *path, struct node *node, struct err *err);
 
 /** The same by its id, which the kernel knows from a lookup. */
@@ -101,6 +101,9 @@ void fs_close(fuse_req_t request, struct fuse_file_info *info);
 
 /** Answers a read of a transaction, later if need be; the first one from the start hands it in. */
 void fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle);
+
+/** The same of a series into which one was written by lib/exchange.h, whose buffer has @size bytes. */
+void fs_exchange(fuse_req_t request, fuse_ino_t id, size_t size, struct handle *handle);
 
 /* ---- fs_apart.c */
 

@@ -1,5 +1,5 @@
-/* Transactions: handed in by a read, prepared in its thread, committed with others, answered when that is on
- * disk. */
+/* Transactions: handed in by a read or an exchange, prepared in its thread, committed with others, answered
+ * when that is on disk. */
 #include "otafs/fs_callback.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@ struct reading {
 	fuse_req_t request;
 	size_t size;
 	off_t offset;
+	bool is_exchange; /* and wants to be told how long the answer is */
 	struct handle *handle;
 	struct node node;
 	bool is_found; /* the node, at the time of the commit */
@@ -29,6 +30,9 @@ reply_to(struct reading *reading, int r)
 
 	if (r < 0)
 		fs_fail(reading->request, r);
+	else if (reading->is_exchange)
+		fuse_reply_ioctl(reading->request, (int)handle->bytes, handle->data,
+		    handle->bytes < reading->size ? handle->bytes : reading->size);
 	else
 		fs_reply_from_memory(
 		    reading->request, handle->data, handle->bytes, reading->size, reading->offset);
@@ -117,8 +121,14 @@ enter(struct reading *reading, fuse_ino_t id, struct err *err)
 		return HANDLE_WAITS;
 	}
 	r = find(reading, id, err);
+	if (r == 0)
+		r = node_look(&reading->node, err);
 	fs_done(reading->request);
-	return r < 0 ? r : handle_hand_in(handle, reading->offset);
+	if (r == 0)
+		r = handle_hand_in(handle, reading->offset);
+	if (r < 0)
+		node_finish(&reading->node);
+	return r;
 }
 
 static void
@@ -138,8 +148,8 @@ hand_in(struct reading *reading)
 	settle(reading, r, &err);
 }
 
-void
-fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle)
+static void
+begin(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, bool is_exchange, struct handle *handle)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
 	struct err err = { 0 };
@@ -153,6 +163,7 @@ fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 	reading->request = request;
 	reading->size = size;
 	reading->offset = offset;
+	reading->is_exchange = is_exchange;
 	reading->handle = handle;
 	pthread_mutex_lock(&handle->lock);
 	r = enter(reading, id, &err);
@@ -161,4 +172,16 @@ fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset
 	pthread_mutex_unlock(&handle->lock);
 	if (r == 0)
 		hand_in(reading);
+}
+
+void
+fs_read_transaction(fuse_req_t request, fuse_ino_t id, size_t size, off_t offset, struct handle *handle)
+{
+	begin(request, id, size, offset, false, handle);
+}
+
+void
+fs_exchange(fuse_req_t request, fuse_ino_t id, size_t size, struct handle *handle)
+{
+	begin(request, id, size, 0, true, handle);
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "lib/exchange.h"
+
 static void
 on_open(fuse_req_t request, fuse_ino_t id, struct fuse_file_info *info)
 {
@@ -115,6 +117,24 @@ on_write(
 		fs_fail(request, r);
 	else
 		fuse_reply_write(request, size);
+}
+
+/* A series' write and read in one: see lib/exchange.h. */
+static void
+on_ioctl(fuse_req_t request, fuse_ino_t id, unsigned command, void *argument, struct fuse_file_info *info,
+    unsigned flags, const void *data, size_t bytes, size_t room)
+{
+	struct handle *handle = fs_handle_of(info);
+	int r = -ENOTTY;
+
+	(void)argument, (void)flags;
+	fs_count(request, OPERATION_IOCTL);
+	if (handle->is_series && bytes > 0 && command == EXCHANGE(bytes))
+		r = write_series(handle, data, bytes, 0);
+	if (r < 0)
+		fs_fail(request, r);
+	else
+		fs_exchange(request, id, room, handle);
 }
 
 static bool
@@ -320,6 +340,7 @@ const struct fuse_lowlevel_ops fs_full_operations = {
 	.open = on_open,
 	.read = on_read,
 	.write = on_write,
+	.ioctl = on_ioctl,
 	.flush = on_flush,
 	.release = on_release,
 	.fsync = on_fsync,

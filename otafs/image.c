@@ -297,19 +297,19 @@ image_file(const struct image *image, int64_t set, const char *name, struct err 
 #define BINARY_PATH_SIZE (DIGEST_HEX_SIZE + 64)
 
 static int
-name_binary(const char *sha256, const char *suffix, char out[static BINARY_PATH_SIZE], struct err *err)
+name_binary(const char *sha256, char out[static BINARY_PATH_SIZE], struct err *err)
 {
 	if (!digest_is_sha256_hex(sha256))
 		return err_set(err, ENOENT, "no sha256");
-	snprintf(out, BINARY_PATH_SIZE, "binaries/%.2s/%s%s", sha256, sha256 + 2, suffix);
+	snprintf(out, BINARY_PATH_SIZE, "binaries/%.2s/%s", sha256, sha256 + 2);
 	return 0;
 }
 
 int
-image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err)
+image_binary(const struct image *image, const char *sha256, struct err *err)
 {
 	char path[BINARY_PATH_SIZE];
-	int fd = name_binary(sha256, suffix, path, err);
+	int fd = name_binary(sha256, path, err);
 
 	if (fd < 0)
 		return fd;
@@ -339,7 +339,7 @@ int
 image_binary_path(const struct image *image, const char *sha256, char *out, size_t room, struct err *err)
 {
 	char path[BINARY_PATH_SIZE];
-	int r = name_binary(sha256, "", path, err);
+	int r = name_binary(sha256, path, err);
 
 	if (r == 0 && faccessat(image->repository, path, F_OK, 0) < 0)
 		return err_sys(err, "%s", path);

@@ -80,8 +80,8 @@ int image_file(const struct image *image, int64_t set, const char *name, struct 
  */
 int image_read_file(const struct image *image, const char *name, char **text, size_t *bytes, struct err *err);
 
-/** Opens the bytes of a binary target, by its sha256, or what stands beside them under @suffix; -ENOENT. */
-int image_binary(const struct image *image, const char *sha256, const char *suffix, struct err *err);
+/** Opens the bytes of a binary target, by its sha256; -ENOENT. The caller closes the descriptor. */
+int image_binary(const struct image *image, const char *sha256, struct err *err);
 
 /** From now on links lead to @path, where the repository is to be seen as well. -ENOMEM */
 int image_set_shelf(struct image *image, const char *path, struct err *err);

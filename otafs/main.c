@@ -208,7 +208,7 @@ write_notes(struct core *core)
 {
 	bool is_due;
 
-	flight_flush(core);
+	flight_make_room(core);
 	for (int i = 0; i < CAUGHT_UP_IN_A_ROW && catch_up(core); i++)
 		core_breathe();
 	core_lock(core);

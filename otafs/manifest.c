@@ -134,29 +134,34 @@ check_parts(const struct device *device, const struct ecus *ecus, const struct t
 	return 0;
 }
 
-static int
-prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
-    struct reply *reply, struct err *err)
+int
+manifest_look(struct core *core, const struct device *device, void **work, struct err *err)
 {
 	AUTO(work_freep) struct work *new = calloc(1, sizeof(*new));
 	int r;
 
 	if (!new)
 		return err_set(err, ENOMEM, "no memory for a manifest");
-	reply->status = 200;
-	if ((r = told_read(body, bytes, &new->told, err)) < 0)
-		return refuse_form(r, reply, err);
-	core_lock(core);
-	r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err);
-	core_unlock(core);
-	if (r < 0 || (r = check_whole(device, &new->ecus, new->told, reply, err)) != 0)
-		return r;
-	if ((r = told_parse(new->told, err)) < 0)
-		return refuse_form(r, reply, err);
-	if ((r = check_parts(device, &new->ecus, new->told, reply, err)) != 0)
+	if ((r = state_ecus(core->state, device->id, &new->ecus.list, &new->ecus.count, err)) < 0)
 		return r;
 	*work = MOVE(new);
 	return 0;
+}
+
+static int
+prepare(const struct device *device, const char *body, size_t bytes, struct work *work, struct reply *reply,
+    struct err *err)
+{
+	int r;
+
+	reply->status = 200;
+	if ((r = told_read(body, bytes, &work->told, err)) < 0)
+		return refuse_form(r, reply, err);
+	if ((r = check_whole(device, &work->ecus, work->told, reply, err)) != 0)
+		return r;
+	if ((r = told_parse(work->told, err)) < 0)
+		return refuse_form(r, reply, err);
+	return check_parts(device, &work->ecus, work->told, reply, err);
 }
 
 /* -- polls -- */
@@ -239,10 +244,10 @@ note_unreadable(struct core *core, const char *device, const struct reply *reply
 }
 
 int
-manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void **work,
+manifest_prepare(struct core *core, const struct device *device, const char *body, size_t bytes, void *work,
     struct reply *reply, struct err *err)
 {
-	int r = prepare(core, device, body, bytes, work, reply, err), noted;
+	int r = prepare(device, body, bytes, work, reply, err), noted;
 
 	if (r <= 0)
 		return r;
@@ -326,6 +331,9 @@ note(struct settling *s, int64_t polls, struct err *err)
 
 	if (!s->is_changed)
 		return state_manifest_noted(state, id, polls, counter, s->told->digest, s->now, err);
+	/* With what the primary itself told it is stored already. */
+	if (counter <= s->ecus[0].report_counter)
+		counter = -1;
 	if ((r = state_manifest_taken(state, id, s->device->primary_ecu, counter, s->told->digest, err)) < 0 ||
 	    (r = state_manifest_noted(state, id, polls, -1, "", s->now, err)) < 0)
 		return r;
@@ -380,19 +388,15 @@ manifest_take(struct core *core, const struct device *device, void *work, struct
 	const struct work *ready = work;
 	AUTO(free_p) struct ecu *ecus = NULL;
 	AUTO(free_p) struct assignment *open = NULL;
-	struct device now = { 0 };
-	struct settling s = { .core = core, .device = &now, .told = ready->told, .now = utc_now() };
+	struct settling s = { .core = core, .device = device, .told = ready->told, .now = utc_now() };
 	int r;
 
-	if ((r = state_device(core->state, device->id, &now, err)) != 0)
-		return r < 0 ? r : reply_refuse(reply, 403, "device_unknown", "the device was deleted");
 	if ((r = state_ecus(core->state, device->id, &ecus, &s.ecu_count, err)) < 0 ||
-	    (r = state_assignments(core->state, device->id, &open, &s.open_count, err)) < 0 ||
-	    (r = state_begin(core->state, err)) < 0)
+	    (r = state_assignments(core->state, device->id, &open, &s.open_count, err)) < 0)
 		return r;
 	s.ecus = ecus;
 	s.open = open;
-	return state_end(core->state, take_work(&s, ready, reply, err), err);
+	return take_work(&s, ready, reply, err);
 }
 
 int
@@ -400,11 +404,12 @@ manifest_commit(struct core *core, const struct device *device, const char *body
     struct reply *reply, struct err *err)
 {
 	void *work = NULL;
-	int r = manifest_prepare(core, device, body, bytes, &work, reply, err);
+	int r = manifest_look(core, device, &work, err);
 
-	if (r)
-		return r < 0 ? r : 0;
-	r = manifest_take(core, device, work, reply, err);
+	if (r == 0)
+		r = manifest_prepare(core, device, body, bytes, work, reply, err);
+	if (r == 0 && (r = state_begin(core->state, err)) == 0)
+		r = state_end(core->state, manifest_take(core, device, work, reply, err), err);
 	manifest_finish(work);
-	return r;
+	return r < 0 ? r : 0;
 }

@@ -134,7 +134,8 @@ check_needs(struct node *node, enum view view, struct err *err)
 	size_t count;
 	int r = 0;
 
-	if (view == VIEW_FULL && (row->needs & NEEDS_DEVICE))
+	/* What is handed in has that with its commit. */
+	if (view == VIEW_FULL && (row->needs & NEEDS_DEVICE) && row->kind != NODE_TRANSACTION)
 		flight_store(node->core, node->args[0]);
 	if (row->needs & NEEDS_CERTIFICATE)
 		r = state_speaker(
@@ -205,6 +206,12 @@ node_inode(const struct node *node)
 }
 
 bool
+node_is_of_all(const struct node *node)
+{
+	return node->row->flags & ROW_ALL;
+}
+
+bool
 node_is_series(const struct node *node)
 {
 	return node->row->flags & ROW_SERIES;
@@ -261,6 +268,12 @@ node_write(struct node *node, const char *text, size_t bytes, struct err *err)
 }
 
 int
+node_look(struct node *node, struct err *err)
+{
+	return node->row->look ? node->row->look(node, &node->work, err) : 0;
+}
+
+int
 node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
 	return node->row->prepare ? node->row->prepare(node, body, bytes, &node->work, reply, err) : 0;
@@ -269,8 +282,11 @@ node_prepare(struct node *node, const char *body, size_t bytes, struct reply *re
 int
 node_commit(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err)
 {
-	int r = touch(node, err);
+	int r;
 
+	if (node->row->needs & NEEDS_DEVICE)
+		flight_store(node->core, node->args[0]);
+	r = touch(node, err);
 	/* Who hands something in has the certificate's key: also who asks for the next one, which must not take
 	 * the place of this one as if it had never been used. */
 	if (r == 0 && (node->row->needs & NEEDS_CERTIFICATE))

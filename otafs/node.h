@@ -144,6 +144,10 @@ int node_list(const struct node *node, enum view view, node_list_fn each, void *
 /** One write to a NODE_CONTROL. A refusal is kept for the top's why, and for devices/ID/why of its device. */
 int node_write(struct node *node, const char *text, size_t bytes, struct err *err);
 
+/** Whether it tells of all devices, and so what is only noted of them is to be stored before (flight_flush()).
+ */
+bool node_is_of_all(const struct node *node);
+
 /** Whether a NODE_TRANSACTION is one transaction after another (handle.h), and has no commit of its own. */
 bool node_is_series(const struct node *node);
 
@@ -154,9 +158,11 @@ size_t node_room(const struct node *node);
  * A NODE_TRANSACTION: it is prepared without the core's lock, so that several are at once; then found again and
  * committed with it, within a transaction of the state; and answered after that is on disk.
  *
- * node_prepare() sets @node->work, to be handed to the commit in its own node, and to be released by
- * node_finish() in the end. 1: @reply is the answer already, and nothing is to be committed.
+ * node_look(), with the lock of the first finding, and node_prepare() set @node->work, to be handed to the
+ * commit in its own node, and to be released by node_finish() in the end, whatever they return. 1: @reply is
+ * the answer already, and nothing is to be committed.
  */
+int node_look(struct node *node, struct err *err);
 int node_prepare(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
 int node_commit(struct node *node, const char *body, size_t bytes, struct reply *reply, struct err *err);
 void node_finish(struct node *node);

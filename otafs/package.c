@@ -4,19 +4,17 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/digest.h"
 #include "lib/json.h"
 #include "lib/utc.h"
 #include "otafs/text.h"
 
 const char *const package_files[] = { "comment", "created", "custom", "delegation", "deltas", "devices",
-	"format", "hardware-ids", "hash", "length", "sha512", "target", "uri", NULL };
+	"format", "hardware-ids", "hash", "length", "target", "uri", NULL };
 
 /* Members of "custom" that have a file of their own, or a meaning for devices alone. */
 static const char *const known[] = { "comment", "createdAt", "hardwareIds", "name", "targetFormat", "updatedAt",
 	"uri", "version" };
-
-/** Lines of text in a file; a sha512 has 128 digits. */
-#define SHA512_BYTES_MAX 256
 
 static int
 print_hardware(const struct target *target, FILE *out)
@@ -45,16 +43,32 @@ print_custom(const struct target *target, FILE *out, struct err *err)
 	return 0;
 }
 
+/* Opens its bytes; -ENOENT when there are none here. */
 static int
-print_sha512(struct core *core, const struct target *target, FILE *out, struct err *err)
+open_bytes(struct core *core, const char *package, const char *version, struct err *err)
 {
-	AUTO(close_p) int fd = image_binary(core->image, target->sha256, ".sha512", err);
-	char text[SHA512_BYTES_MAX];
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+	const struct target *target;
+	int fd = -ENOENT;
+
+	core_lock(core);
+	if (image_find(core->image, package, version, &target) == 0)
+		fd = image_binary(core->image, target->sha256, err);
+	core_unlock(core);
+	return fd;
+}
+
+int
+package_print_sha512(struct core *core, const char *package, const char *version, FILE *out, struct err *err)
+{
+	AUTO(close_p) int fd = open_bytes(core, package, version, err);
+	char hex[DIGEST_SHA512_HEX_SIZE];
+	int64_t bytes;
+	int r;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	return n < 0 ? err_sys(err, "%s.sha512", target->sha256) : fwrite(text, 1, (size_t)n, out) != (size_t)n;
+	r = digest_sha512_fd(fd, hex, &bytes);
+	return r < 0 ? err_set(err, -r, "%s %s: cannot be read", package, version) : text_line(hex, out);
 }
 
 /* ---- deltas */
@@ -158,8 +172,6 @@ package_print(struct core *core, const struct target *target, const char *file, 
 		return target->delegation ? text_line(target->delegation, out) : 0;
 	if (!strcmp(file, "custom"))
 		return print_custom(target, out, err);
-	if (!strcmp(file, "sha512"))
-		return print_sha512(core, target, out, err);
 	if (!strcmp(file, "deltas")) {
 		print_deltas(core, target, out);
 		return 0;

@@ -9,6 +9,7 @@ static const char *const names[OPERATION_COUNT] = {
 	[OPERATION_OPEN] = "open",
 	[OPERATION_READ] = "read",
 	[OPERATION_WRITE] = "write",
+	[OPERATION_IOCTL] = "ioctl",
 	[OPERATION_FLUSH] = "flush",
 	[OPERATION_RELEASE] = "release",
 	[OPERATION_FSYNC] = "fsync",

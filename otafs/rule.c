@@ -57,8 +57,12 @@ int
 rule_holds(struct core *core, const struct bound *bound, const char *device, struct err *err)
 {
 	AUTO(found_done) struct found found = { .id = "" };
-	int r = state_found(core->state, device, term_needs(bound, NULL), &found, err);
+	unsigned needs = term_needs(bound, NULL);
+	int r;
 
+	if (needs & FOUND_ROW)
+		flight_store(core, device); /* the status is one column of it */
+	r = state_found(core->state, device, needs, &found, err);
 	return r == 0 ? term_holds(bound, NULL, &found) : r < 0 ? r : 0;
 }
 

@@ -5,18 +5,18 @@
 #include "otafs/follow.h"
 #include "otafs/settle.h"
 
+static bool
+runs_another(const struct ecu *ecu, const struct told_ecu *told)
+{
+	return strcmp(ecu->installed, told->file) != 0 || strcmp(ecu->installed_sha256, told->sha256) != 0;
+}
+
 static int
 take_installed(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
 {
-	int r;
-
-	if (!strcmp(ecu->installed, told->file) && !strcmp(ecu->installed_sha256, told->sha256))
-		return 0;
 	snprintf(ecu->installed, sizeof(ecu->installed), "%s", told->file);
 	snprintf(ecu->installed_sha256, sizeof(ecu->installed_sha256), "%s", told->sha256);
 	ecu->installed_at = s->now;
-	if ((r = state_ecu_installed(s->core->state, s->device->id, ecu, err)) != 0)
-		return r < 0 ? r : 0;
 	follow_note(s->core, s->device->id);
 	return settle_tell(s,
 	    (struct happening){ .what = "runs", .ecu = ecu->serial, .target = told->file, .is_chatter = true },
@@ -88,17 +88,18 @@ take_absence(struct settling *s, struct ecu *ecu, bool is_absent, struct err *er
 static int
 take_ecu(struct settling *s, struct ecu *ecu, const struct told_ecu *told, struct err *err)
 {
-	bool was_changed = s->is_changed;
+	bool was_changed = s->is_changed, is_other = runs_another(ecu, told);
 	int r;
 
 	s->is_changed = false;
-	if ((r = take_installed(s, ecu, told, err)) < 0 || (r = take_attacks(s, ecu, told, err)) < 0 ||
-	    (r = take_absence(s, ecu, false, err)) < 0)
+	if ((is_other && (r = take_installed(s, ecu, told, err)) < 0) ||
+	    (r = take_attacks(s, ecu, told, err)) < 0 || (r = take_absence(s, ecu, false, err)) < 0)
 		return r;
 	if (s->is_changed) {
 		if (told->counter > ecu->report_counter)
 			ecu->report_counter = told->counter;
-		r = state_ecu_told(s->core->state, s->device->id, ecu, err);
+		r = is_other ? state_ecu_installed(s->core->state, s->device->id, ecu, err)
+			     : state_ecu_told(s->core->state, s->device->id, ecu, err);
 	}
 	s->is_changed |= was_changed;
 	return r < 0 ? r : 0;

@@ -32,6 +32,7 @@ enum row_flags {
 	ROW_OWN = 64,   /**< through as/, is for everybody who gets in: the row looks at who it is */
 	ROW_SERIES =
 	    128, /**< a transaction after another in one open file: ota-gate's, that need no new open each */
+	ROW_ALL = 256, /**< full view: tells of all devices, so what is only noted of them is stored before */
 };
 
 struct row {
@@ -82,9 +83,12 @@ struct row {
 	int (*unlink)(const struct node *node, struct err *err);
 	int (*rename)(const struct node *node, const char *name, struct err *err);
 
-	/* NODE_TRANSACTION: what can be done before commit and without the core's lock, taking it for moments:
-	 * parsing, signatures. *@work goes to commit in the node, and to finish afterwards. 1: @reply is the
-	 * answer already. */
+	/* NODE_TRANSACTION: what prepare needs to know of the core, with the lock, which is had once for this
+	 * and for finding the node. */
+	int (*look)(const struct node *node, void **work, struct err *err);
+	/* What can be done before commit and without the core's lock, taking it for moments: parsing,
+	 * signatures. *@work, which look() may have set, goes to commit in the node, and to finish afterwards.
+	 * 1: @reply is the answer already. */
 	int (*prepare)(const struct node *node, const char *body, size_t bytes, void **work,
 	    struct reply *reply, struct err *err);
 	void (*finish)(void *work);

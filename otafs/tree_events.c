@@ -19,7 +19,7 @@ read_log(const struct node *node, int64_t offset, char *out, size_t room, struct
 static const struct row rows[] = {
 	FOLDER("events", VIEW_FULL, NEEDS_NOTHING),
 	ROW("events/all", VIEW_FULL, NODE_LOG, 0640, GROUP_ADMIN, NEEDS_NOTHING, .size = size_of_log,
-	    .read_at = read_log),
+	    .read_at = read_log, .flags = ROW_ALL),
 };
 /* clang-format on */
 

@@ -8,10 +8,16 @@
 #include "otafs/token.h"
 
 static int
+look_for_manifest(const struct node *node, void **work, struct err *err)
+{
+	return manifest_look(node->core, &node->device, work, err);
+}
+
+static int
 prepare_manifest(
     const struct node *node, const char *body, size_t bytes, void **work, struct reply *reply, struct err *err)
 {
-	return manifest_prepare(node->core, &node->device, body, bytes, work, reply, err);
+	return manifest_prepare(node->core, &node->device, body, bytes, *work, reply, err);
 }
 
 static int
@@ -131,7 +137,8 @@ static const struct row rows[] = {
 	    .room = NODE_PATH_MAX + REPORT_BYTES_MAX),
 	GATE_FOLDER("gate/*", exists_name),
 	GATE_FOLDER("gate/*/*", exists_pair),
-	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .prepare = prepare_manifest,
+	TRANSACTION("manifest", commit_manifest, MANIFEST_BYTES_MAX, .look = look_for_manifest,
+	    .prepare = prepare_manifest,
 	    .finish = manifest_finish),
 	TRANSACTION("ecus", commit_ecus, ENROLL_BYTES_MAX, .prepare = prepare_ecus, .finish = enroll_finish),
 	TRANSACTION("events", commit_events, REPORT_EVENTS_BYTES_MAX, .prepare = prepare_events, .finish = report_finish),

@@ -68,6 +68,14 @@ print_package(const struct node *node, FILE *out, struct err *err)
 	return package_print(node->core, node->target, node->args[2], out, err);
 }
 
+/* Apart, since a large file takes its seconds. */
+static int
+stream_sha512(const struct node *node, char cursor[static NODE_CURSOR_MAX], FILE *out, struct err *err)
+{
+	(void)cursor;
+	return package_print_sha512(node->core, node->args[0], node->args[1], out, err);
+}
+
 static int
 print_retire(const struct node *node, FILE *out, struct err *err)
 {
@@ -94,6 +102,7 @@ static const struct row rows[] = {
 	OPEN_FOLDER("packages/*", NEEDS_PACKAGE, .list = list_versions),
 	OPEN_FOLDER("packages/*/*", NEEDS_TARGET, .list = list_package_files, .remove = remove_target),
 	CONTROL("packages/*/*/retire", NEEDS_TARGET, print_retire, write_retire, RETIRE_BYTES_MAX, .flags = ROW_SHOWN),
+	STREAM("packages/*/*/sha512", NEEDS_TARGET, stream_sha512, .flags = ROW_SHOWN | ROW_APART),
 	TEXT("packages/*/*/*", NEEDS_TARGET, print_package, .flags = ROW_SHOWN, .exists = exists_package_file),
 };
 /* clang-format on */

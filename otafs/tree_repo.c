@@ -199,7 +199,7 @@ static int
 open_binary(const struct node *node, struct err *err)
 {
 	if (node->target)
-		return image_binary(node->core->image, node->target->sha256, "", err);
+		return image_binary(node->core->image, node->target->sha256, err);
 	return image_file(node->core->image, image_number(node->core->image), ".", err);
 }
 

@@ -157,7 +157,7 @@ check_bytes(const struct core *core, const struct target *target, struct err *er
 			   ? 0
 			   : err_set(err, EINVAL, "%s: its commit %.16s... is not in treehub", target->file,
 				 target->sha256);
-	if ((fd = image_binary(core->image, target->sha256, "", err)) >= 0)
+	if ((fd = image_binary(core->image, target->sha256, err)) >= 0)
 		return 0;
 	return err_set(err, EINVAL, "%s: its bytes are not here, and it has no address of its own: push them",
 	    target->file);

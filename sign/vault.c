@@ -18,8 +18,6 @@
 #define HEAD_MAX 256
 #define KIND_MAX 16
 
-const struct vault_cost vault_cost = { .passes = 3, .memory_bytes = 256 * 1024 * 1024 };
-
 /* The first three lines. */
 struct head {
 	char kind[KIND_MAX + 1];

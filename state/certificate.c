@@ -1,5 +1,7 @@
 #include "state/certificate.h"
 
+#include <string.h>
+
 #include "lib/cleanup.h"
 #include "state/inside.h"
 
@@ -19,12 +21,13 @@ static const char CERTIFICATES_UNUSED[] =
 static const char CERTIFICATE_ROW[] =
     "SELECT added_at, expires_at, used_at, ends_at, source, number FROM certificate"
     " WHERE device = ?1 AND serial = ?2";
-static const char SPEAKER[] =
-    "SELECT " STATE_DEVICE_COLUMNS ", certificate.added_at, certificate.expires_at, certificate.used_at,"
-    " certificate.ends_at, certificate.source, certificate.number"
-    " FROM certificate JOIN device ON device.id = certificate.device"
-    " WHERE certificate.device = ?1 AND certificate.serial = ?2";
-static const char CERTIFICATE_NUMBERED[] = "SELECT device, serial FROM certificate WHERE number = ?1";
+#define SPEAKERS                                                                                               \
+	"SELECT " STATE_DEVICE_COLUMNS ", certificate.added_at, certificate.expires_at, certificate.used_at,"  \
+	" certificate.ends_at, certificate.source, certificate.number, certificate.serial"                     \
+	" FROM certificate JOIN device ON device.id = certificate.device"
+#define SERIAL_COLUMN (STATE_DEVICE_COLUMN_COUNT + 6)
+static const char SPEAKER[] = SPEAKERS " WHERE certificate.device = ?1 AND certificate.serial = ?2";
+static const char SPEAKER_NUMBERED[] = SPEAKERS " WHERE certificate.number = ?1";
 static const char CERTIFICATE_SOURCES[] = "SELECT source FROM certificate WHERE device = ?1";
 static const char CERTIFICATE_USED[] =
     "UPDATE certificate SET used_at = ?3 WHERE device = ?1 AND serial = ?2 AND used_at = 0";
@@ -166,14 +169,42 @@ state_certificate_row(
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;
 }
 
+/* What was found by its number is asked for by its name next, with the same lock: nothing was written since. */
+static bool
+is_last(const struct state *state, const char *id, const char *serial)
+{
+	const struct state_speaker *last = &state->last;
+
+	return last->changes == db_changes(state->db) && last->rollbacks == db_rollbacks(state->db) &&
+	       !strcmp(last->serial, serial) && !strcmp(last->device.id, id);
+}
+
+static void
+remember(struct state *state, struct rows *rows)
+{
+	struct state_speaker *last = &state->last;
+
+	last->changes = db_changes(state->db);
+	last->rollbacks = db_rollbacks(state->db);
+	state_read_device(state, rows, &last->device);
+	read_row(rows, STATE_DEVICE_COLUMN_COUNT, &last->certificate);
+	db_copy(rows, SERIAL_COLUMN, last->serial, sizeof(last->serial));
+}
+
 int
 state_speaker(struct state *state, const char *id, const char *serial, struct device *device,
     struct certificate_row *certificate, struct err *err)
 {
 	struct rows *rows;
-	int r = db_query(state->db, SPEAKER, &rows, err, "ss", id, serial);
+	int r;
 
-	if (r < 0)
+	if (is_last(state, id, serial)) {
+		*device = state->last.device;
+		state_overlay_device(state, device);
+		*certificate = state->last.certificate;
+		return 0;
+	}
+	if ((r = db_query(state->db, SPEAKER, &rows, err, "ss", id, serial)) < 0)
 		return r;
 	r = db_next(rows, err);
 	if (r > 0) {
@@ -189,13 +220,14 @@ state_certificate_numbered(struct state *state, int64_t number, char device[stat
     char serial[static NAME_SERIAL_MAX + 1], struct err *err)
 {
 	struct rows *rows;
-	int r = db_query(state->db, CERTIFICATE_NUMBERED, &rows, err, "i", number);
+	int r = db_query(state->db, SPEAKER_NUMBERED, &rows, err, "i", number);
 
 	if (r < 0)
 		return r;
 	if ((r = db_next(rows, err)) > 0) {
-		db_copy(rows, 0, device, NAME_DEVICE_MAX + 1);
-		db_copy(rows, 1, serial, NAME_SERIAL_MAX + 1);
+		remember(state, rows);
+		memcpy(device, state->last.device.id, NAME_DEVICE_MAX + 1);
+		memcpy(serial, state->last.serial, NAME_SERIAL_MAX + 1);
 	}
 	db_done(rows);
 	return r > 0 ? 0 : r < 0 ? r : STATE_NONE;

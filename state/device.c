@@ -78,10 +78,13 @@ state_device_remove(struct state *state, const char *id, struct err *err)
 	return state_answer(db_change(state->db, DEVICE_REMOVE, err, "s", id), STATE_NONE);
 }
 
-/* What was noted since it was stored. */
-static void
-overlay(const struct note *note, struct device *out)
+void
+state_overlay_device(const struct state *state, struct device *out)
 {
+	const struct note *note = notes_find(state, out->id);
+
+	if (!note)
+		return;
 	if (note->seen_at)
 		out->seen_at = note->seen_at;
 	if (note->polls >= 0)
@@ -93,8 +96,6 @@ overlay(const struct note *note, struct device *out)
 void
 state_read_device(struct state *state, struct rows *s, struct device *out)
 {
-	const struct note *note;
-
 	db_copy(s, 0, out->id, sizeof(out->id));
 	out->counter = db_number(s, 1);
 	out->created_at = db_number(s, 2);
@@ -112,9 +113,7 @@ state_read_device(struct state *state, struct rows *s, struct device *out)
 	db_copy(s, 14, out->manifest_digest, sizeof(out->manifest_digest));
 	out->number = db_number(s, 15);
 	out->ordered = db_number(s, 16);
-	note = notes_find(state, out->id);
-	if (note)
-		overlay(note, out);
+	state_overlay_device(state, out);
 }
 
 int

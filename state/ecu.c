@@ -15,9 +15,10 @@ static const char ECU_PUT[] =
     " VALUES (?1, ?2, ?3, ?4, ?5, '', '', 0) ON CONFLICT (device, serial) DO UPDATE SET"
     " position = excluded.position, hardware = excluded.hardware, key = excluded.key";
 static const char ECU_REMOVE[] = "DELETE FROM ecu WHERE device = ?1 AND serial = ?2";
-static const char ECU_INSTALLED[] = "UPDATE ecu SET installed = ?3, installed_sha256 = ?4, installed_at = ?5"
-				    " WHERE device = ?1 AND serial = ?2";
-
+/* One update for both: each is a walk down the tree and, in the log, a page. */
+static const char ECU_INSTALLED[] =
+    "UPDATE ecu SET attacks = ?3, report_counter = ?4, absent_at = ?5, installed = ?6, installed_sha256 = ?7,"
+    " installed_at = ?8 WHERE device = ?1 AND serial = ?2";
 static const char ECU_TOLD[] = "UPDATE ecu SET attacks = ?3, report_counter = ?4, absent_at = ?5"
 			       " WHERE device = ?1 AND serial = ?2";
 
@@ -79,8 +80,9 @@ int
 state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err)
 {
 	state->needs++;
-	return state_answer(db_change(state->db, ECU_INSTALLED, err, "ssssi", device, ecu->serial,
-				ecu->installed, ecu->installed_sha256, ecu->installed_at),
+	return state_answer(
+	    db_change(state->db, ECU_INSTALLED, err, "sssiissi", device, ecu->serial, ecu->attacks,
+		ecu->report_counter, ecu->absent_at, ecu->installed, ecu->installed_sha256, ecu->installed_at),
 	    STATE_NONE);
 }
 

@@ -36,8 +36,9 @@ int state_ecus(struct state *state, const char *device, struct ecu **out, size_t
 int
 state_ecu_put(struct state *state, const char *device, const struct ecu *ecu, int position, struct err *err);
 int state_ecu_remove(struct state *state, const char *device, const char *serial, struct err *err);
-int state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
 /** Stores what it said of attacks, its counter, and absent_at. */
 int state_ecu_told(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
+/** The same, and what it runs. */
+int state_ecu_installed(struct state *state, const char *device, const struct ecu *ecu, struct err *err);
 
 #endif

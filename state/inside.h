@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "state/certificate.h"
 #include "state/db.h"
 #include "state/device.h"
 #include "state/standing.h"
@@ -26,6 +27,14 @@ struct state_epoch {
 	bool is_known;
 };
 
+/** Whom state_certificate_numbered() found last. */
+struct state_speaker {
+	struct device device;
+	struct certificate_row certificate;
+	char serial[NAME_SERIAL_MAX + 1]; /**< "": nobody */
+	int64_t changes, rollbacks;       /**< of the database, when he was found */
+};
+
 struct seen;
 struct reads;
 
@@ -40,6 +49,7 @@ struct state {
 	bool log_end_known;
 	struct state_standings standings;
 	struct state_epoch epoch;
+	struct state_speaker last;
 	struct state_counts counts; /**< see state_count() */
 	int64_t count_ms;           /**< they hold until then, of the clock that nobody sets */
 };
@@ -79,6 +89,8 @@ int state_each_row(struct rows *rows, int (*each)(const char *, const char *, in
 	" device.number, device.ordered"
 #define STATE_DEVICE_COLUMN_COUNT 17
 void state_read_device(struct state *state, struct rows *rows, struct device *out);
+/** Adds what is noted by now. */
+void state_overlay_device(const struct state *state, struct device *out);
 
 /** A device has another status; "": it is new, or gone. */
 void state_standing_moved(struct state *state, const char *was, const char *status);

@@ -111,6 +111,12 @@ state_reads(const struct state *state)
 	return state->reads->notes->count;
 }
 
+bool
+state_reads_are_many(const struct state *state)
+{
+	return state->reads->notes->count > STATE_READS_MAX / 4;
+}
+
 const char *
 state_reads_device(const struct state *state, int index)
 {

@@ -2,9 +2,9 @@
  * What devices may have read of: an assignment is in flight from the moment its document was first handed out.
  *
  * That is noted in memory, where state_assignments() and state_underway() find it at once, and written later
- * for many devices together, without waiting for the disk. So reading writes nothing. After an end that was not
- * clean, when notes may be lost, everything that was open then counts as read: assignments are numbered, and
- * the fleet has the highest number of which that is so.
+ * (otafs/flight.h says when), without waiting for the disk. So reading writes nothing. After an end that was
+ * not clean, when notes may be lost, everything that was open then counts as read: assignments are numbered,
+ * and the fleet has the highest number of which that is so.
  */
 #ifndef STATE_READS_H
 #define STATE_READS_H
@@ -27,8 +27,12 @@ int state_run_end(struct state *state, struct err *err);
  * written. */
 int state_read(struct state *state, const char *device, int64_t number, int64_t now, struct err *err);
 
-/** How many devices are noted, and which: the newest is 0. */
+/** How many devices are noted, and which: the newest is 0. What is stored of one stays noted until it is
+ * dropped.
+ */
 int state_reads(const struct state *state);
+/** Whether so many are noted that some are to be written, while there is room for those of some seconds. */
+bool state_reads_are_many(const struct state *state);
 const char *state_reads_device(const struct state *state, int index);
 /** Forgets the newest @count, which are stored; not within a transaction. */
 void state_reads_drop(struct state *state, int count);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +17,10 @@
 #include "store/crew.h"
 #include "store/lock.h"
 
-/** One read, one write, two hashes. */
+/** One read, one write, one hash. */
 #define PIECE (1024 * 1024)
-/** "binaries/ab/", 62 digits, ".sha512" and its 0. */
+/** "binaries/ab/", 62 digits and its 0. */
 #define PATH_SIZE 96
-#define SHA512_BYTES 64
 
 /* One process has one disk. */
 static struct space *bounds;
@@ -30,13 +28,11 @@ static struct space *bounds;
 struct binary {
 	int repository; /* borrowed */
 	struct space_claim claim;
-	int fd;          /* -1 once it has ended */
-	char name[64];   /* below upload/; empty once it has its own name */
-	bool has_sha512; /* NAME.sha512 lies beside that */
-	EVP_MD_CTX *sha256, *sha512;
+	int fd;        /* -1 once it has ended */
+	char name[64]; /* below upload/; empty once it has its own name */
+	EVP_MD_CTX *sha256;
 	uint64_t length;
-	char hex256[DIGEST_HEX_SIZE]; /* empty until it has ended */
-	char hex512[2 * SHA512_BYTES + 2];
+	char hex[DIGEST_HEX_SIZE]; /* empty until it has ended */
 };
 
 /* -- begin and end -- */
@@ -69,12 +65,10 @@ binary_start(int repository, struct space *space, struct err *err)
 }
 
 static int
-start_hashes(struct binary *binary)
+start_hash(struct binary *binary)
 {
 	binary->sha256 = EVP_MD_CTX_new();
-	binary->sha512 = EVP_MD_CTX_new();
-	return binary->sha256 && binary->sha512 && EVP_DigestInit_ex(binary->sha256, EVP_sha256(), NULL) == 1 &&
-	       EVP_DigestInit_ex(binary->sha512, EVP_sha512(), NULL) == 1;
+	return binary->sha256 && EVP_DigestInit_ex(binary->sha256, EVP_sha256(), NULL) == 1;
 }
 
 int
@@ -89,8 +83,8 @@ binary_new(int repository, uint64_t bytes, struct binary **out, struct err *err)
 		return err_set(err, ENOMEM, "no memory");
 	binary->repository = repository;
 	binary->fd = -1;
-	if (!start_hashes(binary))
-		return err_set(err, ENOMEM, "no memory for hashes");
+	if (!start_hash(binary))
+		return err_set(err, ENOMEM, "no memory for a hash");
 	binary->claim.space = bounds;
 	if ((r = space_claim(&binary->claim, bytes, err)) < 0)
 		return r;
@@ -103,24 +97,11 @@ binary_new(int repository, uint64_t bytes, struct binary **out, struct err *err)
 	return 0;
 }
 
-/* "upload/binary.1.2.sha512" and its 0. */
-static void
-upload_sha512(const struct binary *binary, char path[static PATH_SIZE])
-{
-	snprintf(path, PATH_SIZE, "%s.sha512", binary->name);
-}
-
 static void
 remove_upload(struct binary *binary)
 {
-	char path[PATH_SIZE];
-
-	if (!*binary->name)
-		return;
-	upload_sha512(binary, path);
-	unlinkat(binary->repository, binary->name, 0);
-	if (binary->has_sha512)
-		unlinkat(binary->repository, path, 0);
+	if (*binary->name)
+		unlinkat(binary->repository, binary->name, 0);
 	*binary->name = '\0';
 }
 
@@ -133,7 +114,6 @@ binary_free(struct binary *binary)
 	remove_upload(binary);
 	space_release(&binary->claim);
 	EVP_MD_CTX_free(binary->sha256);
-	EVP_MD_CTX_free(binary->sha512);
 	free(binary);
 }
 
@@ -148,8 +128,7 @@ binary_freep(struct binary **binary)
 static int
 hash(struct binary *binary, const void *data, size_t bytes, struct err *err)
 {
-	if (EVP_DigestUpdate(binary->sha256, data, bytes) != 1 ||
-	    EVP_DigestUpdate(binary->sha512, data, bytes) != 1)
+	if (EVP_DigestUpdate(binary->sha256, data, bytes) != 1)
 		return err_set(err, EIO, "libcrypto cannot hash");
 	binary->length += bytes;
 	return 0;
@@ -255,40 +234,17 @@ binary_copy(struct binary *binary, int fd, struct err *err)
 }
 
 static int
-end_hashes(struct binary *binary, struct err *err)
+end_hash(struct binary *binary, struct err *err)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[DIGEST_SHA256_BYTES];
 
 	if (!binary->sha256)
 		return 0;
-	if (EVP_DigestFinal_ex(binary->sha512, digest, NULL) != 1)
-		return err_set(err, EIO, "libcrypto cannot hash");
-	digest_hex(digest, SHA512_BYTES, binary->hex512);
-	strcat(binary->hex512, "\n");
 	if (EVP_DigestFinal_ex(binary->sha256, digest, NULL) != 1)
 		return err_set(err, EIO, "libcrypto cannot hash");
-	digest_hex(digest, DIGEST_SHA256_BYTES, binary->hex256);
+	digest_hex(digest, sizeof(digest), binary->hex);
 	EVP_MD_CTX_free(MOVE(binary->sha256));
-	EVP_MD_CTX_free(MOVE(binary->sha512));
 	return 0;
-}
-
-static int
-write_sha512(struct binary *binary, struct err *err)
-{
-	AUTO(close_p) int fd = -1;
-	char path[PATH_SIZE];
-	int r;
-
-	upload_sha512(binary, path);
-	fd = openat(binary->repository, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(err, "%s", path);
-	binary->has_sha512 = true;
-	r = file_write_all(fd, binary->hex512, strlen(binary->hex512));
-	if (r < 0)
-		return err_set(err, -r, "%s: %s", path, strerror(-r));
-	return fchmod(fd, 0644) < 0 ? err_sys(err, "%s", path) : 0;
 }
 
 int
@@ -298,7 +254,7 @@ binary_end(struct binary *binary, struct err *err)
 
 	if (binary->fd < 0)
 		return 0;
-	if ((r = end_hashes(binary, err)) < 0 || (r = write_sha512(binary, err)) < 0)
+	if ((r = end_hash(binary, err)) < 0)
 		return r;
 	if (fchmod(binary->fd, 0644) < 0)
 		return err_sys(err, "%s", binary->name);
@@ -315,44 +271,43 @@ binary_length(const struct binary *binary)
 const char *
 binary_sha256(const struct binary *binary)
 {
-	return binary->hex256;
+	return binary->hex;
 }
 
 /* -- names -- */
 
 static void
-path_of(const char *sha256, const char *suffix, char path[static PATH_SIZE])
+path_of(const char *sha256, char path[static PATH_SIZE])
 {
-	snprintf(path, PATH_SIZE, "binaries/%.2s/%.62s%s", sha256, sha256 + 2, suffix);
+	snprintf(path, PATH_SIZE, "binaries/%.2s/%.62s", sha256, sha256 + 2);
 }
 
 /* Renames, and makes the folder when it is not there. */
 static int
-rename_to(const struct binary *binary, const char *from, const char *to, struct err *err)
+rename_to(const struct binary *binary, const char *to, struct err *err)
 {
-	int r = renameat(binary->repository, from, binary->repository, to);
+	int r = renameat(binary->repository, binary->name, binary->repository, to);
 	char folder[16];
 
 	if (r < 0 && errno == ENOENT) {
-		snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
+		snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex);
 		if ((r = make_folder(binary->repository, folder, 0755, err)) < 0)
 			return r;
-		r = renameat(binary->repository, from, binary->repository, to);
+		r = renameat(binary->repository, binary->name, binary->repository, to);
 	}
 	return r < 0 ? err_sys(err, "%s", to) : 0;
 }
 
-/* Gives it its name; the data is on disk already. The hash beside it comes first, so that no binary lacks it.
- */
+/* Gives it its name; the data is on disk already. */
 static int
 place(struct binary *binary, struct err *err)
 {
-	char path[PATH_SIZE], from[PATH_SIZE];
+	char path[PATH_SIZE];
 	int r;
 
 	if (!*binary->name)
 		return 0;
-	r = binary_has(binary->repository, binary->hex256, NULL, err);
+	r = binary_has(binary->repository, binary->hex, NULL, err);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -360,13 +315,8 @@ place(struct binary *binary, struct err *err)
 		space_release(&binary->claim);
 		return 0;
 	}
-	path_of(binary->hex256, ".sha512", path);
-	upload_sha512(binary, from);
-	if (binary->has_sha512 && (r = rename_to(binary, from, path, err)) < 0)
-		return r;
-	binary->has_sha512 = false;
-	path_of(binary->hex256, "", path);
-	if ((r = rename_to(binary, binary->name, path, err)) < 0)
+	path_of(binary->hex, path);
+	if ((r = rename_to(binary, path, err)) < 0)
 		return r;
 	*binary->name = '\0';
 	space_keep(&binary->claim);
@@ -391,19 +341,16 @@ sync_one(int repository, const char *path, struct err *err)
 int
 binary_commit(struct binary *binary, struct err *err)
 {
-	char folder[16], path[PATH_SIZE];
+	char folder[16];
 	int r;
 
 	if (!*binary->name)
 		return 0;
 	if ((r = binary_end(binary, err)) < 0)
 		return r;
-	upload_sha512(binary, path);
-	if ((r = sync_one(binary->repository, binary->name, err)) < 0 ||
-	    (binary->has_sha512 && (r = sync_one(binary->repository, path, err)) < 0) ||
-	    (r = place(binary, err)) < 0)
+	if ((r = sync_one(binary->repository, binary->name, err)) < 0 || (r = place(binary, err)) < 0)
 		return r;
-	snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex256);
+	snprintf(folder, sizeof(folder), "binaries/%.2s", binary->hex);
 	if ((r = file_sync_folder(binary->repository, folder, err)) < 0)
 		return r;
 	return file_sync_folder(binary->repository, "binaries", err);
@@ -444,7 +391,7 @@ binary_open(int repository, const char *sha256, int *fd, struct err *err)
 {
 	char path[PATH_SIZE];
 
-	path_of(sha256, "", path);
+	path_of(sha256, path);
 	*fd = openat(repository, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (*fd < 0)
 		return errno == ENOENT ? BINARY_NONE : err_sys(err, "%s", path);
@@ -458,7 +405,7 @@ binary_has(int repository, const char *sha256, uint64_t *bytes, struct err *err)
 	struct stat st;
 	int r;
 
-	path_of(sha256, "", path);
+	path_of(sha256, path);
 	r = store_touch(repository, repository, path, err);
 	if (r < 0)
 		return r == -ENOENT ? BINARY_NONE : r;

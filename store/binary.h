@@ -1,7 +1,7 @@
 /**
- * The bytes of binary targets: binaries/XX/REST below the repository, named by their SHA-256, 0644, and
- * REST.sha512 beside each. Bytes are read and hashed once, while they come in; memory is bounded whatever their
- * number. Different threads may take in different binaries at once.
+ * The bytes of binary targets: binaries/XX/REST below the repository, named by their SHA-256, 0644. Bytes are
+ * read and hashed once, while they come in; memory is bounded whatever their number. Different threads may take
+ * in different binaries at once.
  */
 #ifndef STORE_BINARY_H
 #define STORE_BINARY_H

@@ -6,10 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <openssl/evp.h>
-
 #include "lib/cleanup.h"
-#include "lib/file.h"
 #include "lib/json.h"
 #include "store/chain.h"
 #include "store/check.h"
@@ -19,7 +16,6 @@
 #include "store/roots.h"
 
 #define READ_BYTES (128 * 1024)
-#define SHA512_HEX 128
 /** A repaired folder may lead to more that is missing; each round goes one level down at least. */
 #define ROUNDS_MAX 1000
 
@@ -257,63 +253,18 @@ check_reachable(struct fsck *fsck, struct err *err)
 
 /* -- binaries -- */
 
-static void
-finish_digest(EVP_MD_CTX *md, size_t bytes, char *hex)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-
-	EVP_DigestFinal_ex(md, digest, NULL);
-	EVP_MD_CTX_free(md);
-	digest_hex(digest, bytes, hex);
-}
-
-/* Both digests in one read. 0, DROP_BAD, SOURCE_MISSING, -errno. */
+/* 0, DROP_BAD, SOURCE_MISSING, -errno. */
 static int
-digest_binary(struct fsck *fsck, const char *path, char sha256[static DIGEST_HEX_SIZE],
-    char sha512[static SHA512_HEX + 1], struct err *err)
+digest_binary(struct fsck *fsck, const char *path, char sha256[static DIGEST_HEX_SIZE], struct err *err)
 {
 	AUTO(close_p) int fd = openat(fsck->repository, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	EVP_MD_CTX *md256, *md512;
-	ssize_t n;
+	int64_t bytes;
+	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? SOURCE_MISSING : err_sys(err, "%s", path);
-	md256 = EVP_MD_CTX_new();
-	md512 = EVP_MD_CTX_new();
-	EVP_DigestInit_ex(md256, EVP_sha256(), NULL);
-	EVP_DigestInit_ex(md512, EVP_sha512(), NULL);
-	while ((n = read(fd, fsck->buffer, READ_BYTES)) > 0) {
-		EVP_DigestUpdate(md256, fsck->buffer, (size_t)n);
-		EVP_DigestUpdate(md512, fsck->buffer, (size_t)n);
-	}
-	finish_digest(md256, DIGEST_SHA256_BYTES, sha256);
-	finish_digest(md512, SHA512_HEX / 2, sha512);
-	return n < 0 ? drop_bad(err, "cannot be read: %s", strerror(errno)) : 0;
-}
-
-static int
-check_sha512(struct fsck *fsck, const char *path, const char *sha512, struct err *err)
-{
-	AUTO(free_p) char *text = NULL;
-	char name[160], line[SHA512_HEX + 2];
-	size_t bytes;
-	int r;
-
-	snprintf(name, sizeof(name), "%s.sha512", path);
-	snprintf(line, sizeof(line), "%s\n", sha512);
-	r = file_read(fsck->repository, name, sizeof(line), &text, &bytes, err);
-	if (r < 0 && r != -ENOENT && r != -EFBIG)
-		return r;
-	if (r == 0 && !strcmp(text, line))
-		return 0;
-	if (!fsck->is_repair) {
-		tell(fsck, name, r == -ENOENT ? "is missing" : "is damaged", "");
-		return 0;
-	}
-	r = file_replace(fsck->repository, name, line, strlen(line), 0644, err);
-	if (r == 0)
-		tell_mended(fsck, name, "is missing or damaged", "computed again");
-	return r;
+	r = digest_sha256_fd(fd, sha256, &bytes);
+	return r < 0 ? drop_bad(err, "cannot be read: %s", strerror(-r)) : 0;
 }
 
 /* How long the binary has to be; false if no published target says so. */
@@ -340,18 +291,16 @@ mend_binary_if_known(struct fsck *fsck, const char *sha256, struct err *err)
 static int
 check_binary(struct fsck *fsck, const char *prefix, const char *name, struct err *err)
 {
-	char path[128], checksum[DIGEST_HEX_SIZE], sha256[DIGEST_HEX_SIZE], sha512[SHA512_HEX + 1], words[128];
+	char path[128], checksum[DIGEST_HEX_SIZE], sha256[DIGEST_HEX_SIZE], words[128];
 	int r;
 
 	snprintf(checksum, sizeof(checksum), "%s%.62s", prefix, name);
 	if (!digest_is_sha256_hex(checksum) || name[62])
-		return 0; /* a .sha512 is looked at with its binary */
+		return 0;
 	snprintf(path, sizeof(path), "binaries/%s/%s", prefix, name);
 	fsck->result->binaries++;
-	r = digest_binary(fsck, path, sha256, sha512, err);
-	if (r == 0 && !strcmp(sha256, checksum))
-		return check_sha512(fsck, path, sha512, err);
-	if (r < 0 || r == SOURCE_MISSING)
+	r = digest_binary(fsck, path, sha256, err);
+	if (r < 0 || r == SOURCE_MISSING || (r == 0 && !strcmp(sha256, checksum)))
 		return r < 0 ? r : 0;
 	if (r == 0)
 		snprintf(words, sizeof(words), "is damaged: its bytes have SHA-256 %s", sha256);

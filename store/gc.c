@@ -132,6 +132,7 @@ binary_is_needed(struct gc *gc, const char *prefix, const char *name)
 	const struct root *root, *last = gc->roots.list + gc->roots.count;
 
 	snprintf(checksum, sizeof(checksum), "%s%.62s", prefix, name);
+	/* Earlier versions wrote a REST.sha512 beside each, which goes with it. */
 	if (!digest_is_sha256_hex(checksum) || (name[62] && strcmp(name + 62, ".sha512")))
 		return true;
 	root = gc->roots.count ? bsearch(checksum, gc->roots.list, gc->roots.count, sizeof(*root), compare_root)

@@ -51,7 +51,7 @@ assign() {
 # change: of all devices; sets what has been counted until it was done
 change() {
 	assign "$what" || bad=1
-	asked=$((asked - $(requests))) was_written=$(written) synced=$((synced - $(syncs)))
+	asked=$((asked - $(requests))) was_written=$(written) commits=$((commits - $(commits))) synced=$((synced - $(syncs)))
 }
 # first: after each change of all devices each is asked for once
 first() {
@@ -59,11 +59,12 @@ first() {
 	bad=
 	assign "cancel!" || : # what the server before has left
 	what="one 1.0"
-	asked=0 rows='' synced=0
+	asked=0 rows='' commits=0 synced=0
 	while again "$ROUNDS"; do
 		ask_after change web "$all" "-n $DEVICES" get $document
+		commits=$((commits + $(commits)))
 		asked=$((asked + $(requests)))
-		quiet # what is written behind the answers counts as well
+		quiet # makes otafs write what it has noted
 		rows=${rows:-$(($(written) - was_written))} synced=$((synced + $(syncs)))
 		ask plain plain "-n $DEVICES" get $document
 		[ "$what" = "cancel!" ] && what="one 1.0" || what="cancel!"
@@ -74,8 +75,10 @@ first() {
 	[ -z "$bad" ] || asked=nothing # and so no figure
 	row "$WEB: GET targets.json, first after a change: requests to otafs" "<= 4" "$(per_get "$asked")" "" requests/GET
 	row "$WEB: GET targets.json, first after a change: syncs" "= 0" "$synced" "" syncs "$gets GETs"
+	row "$WEB: GET targets.json, first after a change: writes to the database" "= 0" "$(per_get "$commits")" "" commits/GET
 	gets=$DEVICES
-	row "$WEB: GET targets.json, first after a change: written rows" "= 0" "$(per_get "$rows")" "" rows/GET "behind the answers"
+	row "$WEB: GET targets.json, first after a change: rows for later" "" "$(per_get "$rows")" "" rows/GET \
+		"with the next report, or when somebody looks"
 	compare "GET targets.json, first after a change" 0.4
 }
 # per_get COUNT

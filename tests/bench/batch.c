@@ -22,15 +22,13 @@
 /** A manifest of one ECU. */
 #define BODY_BYTES 900
 
-static const char INSTALLED[] = "UPDATE ecu SET installed = ?3, installed_sha256 = ?4, installed_at = ?5"
-				" WHERE device = ?1 AND serial = ?2";
-static const char TOLD[] = "UPDATE ecu SET attacks = ?3, report_counter = ?4, absent_at = ?5"
-			   " WHERE device = ?1 AND serial = ?2";
+static const char INSTALLED[] =
+    "UPDATE ecu SET attacks = ?3, report_counter = ?4, absent_at = ?5, installed = ?6, installed_sha256 = ?7,"
+    " installed_at = ?8 WHERE device = ?1 AND serial = ?2";
 static const char HISTORY[] =
     "INSERT INTO history (device, number, at, text, who, start, line)"
     " SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM history WHERE device = ?1";
 static const char TAKEN[] = "UPDATE device SET manifest_digest = ?2 WHERE id = ?1";
-static const char COUNTER[] = "UPDATE ecu SET report_counter = ?3 WHERE device = ?1 AND serial = ?2";
 static const char START[] = "SELECT COALESCE(MAX(start), 0) + 1000 FROM history";
 
 struct run {
@@ -65,11 +63,10 @@ write_device(struct run *run, size_t number, struct err *err)
 	    "\"%s\","
 	    "\"ecu\":\"%s\",\"target\":\"%s\"}",
 	    id, text, ecu, file);
-	if ((r = db_change(run->db, INSTALLED, err, "ssssi", id, ecu, file, sha256, now)) < 0 ||
-	    (r = db_change(run->db, TOLD, err, "sssii", id, ecu, "", round, (int64_t)0)) < 0 ||
+	if ((r = db_change(
+		 run->db, INSTALLED, err, "sssiissi", id, ecu, "", round, (int64_t)0, file, sha256, now)) < 0 ||
 	    (r = db_change(run->db, HISTORY, err, "sissis", id, now, text, "device", run->start, line)) < 0 ||
-	    (r = db_change(run->db, TAKEN, err, "ss", id, sha256)) < 0 ||
-	    (r = db_change(run->db, COUNTER, err, "ssi", id, ecu, round)) < 0)
+	    (r = db_change(run->db, TAKEN, err, "ss", id, sha256)) < 0)
 		return r;
 	run->start += (int64_t)strlen(line) + 1;
 	return r == 1 ? 0 : err_set(err, ENOENT, "%s is not registered", id);

@@ -33,7 +33,7 @@ static int
 add_ecu(struct state *state, const char *device, int position, const char *hardware, const char *runs,
     struct err *err)
 {
-	struct ecu ecu = { .installed_at = NOW };
+	struct ecu ecu = { .installed_at = NOW, .report_counter = -1 };
 	int r;
 
 	snprintf(ecu.serial, sizeof(ecu.serial), "%s-%d", device, position);

@@ -51,7 +51,6 @@ publish() {
 
 head -c 300000 /dev/urandom >"$T/firmware"
 sha=$(store "$T/firmware")
-sha512sum "$T/firmware" | cut -d' ' -f1 >"$r/binaries/$(echo "$sha" | cut -c1-2)/${sha#??}.sha512"
 truncate -s 10G "$T/huge"
 huge=10000000000000000000000000000000000000000000000000000000000000f0 # of a sparse file that is worth no hashing
 mkdir -p "$r/binaries/10"
@@ -74,6 +73,8 @@ ok "a set with binaries and a delegation is loaded" publish "$everything" "$lent
 # ---- what is shown
 fw=$m/packages/fw/1+b
 ok "names the sha512 beside the sha256" is "$(cat "$fw/hash") $(cat "$fw/sha512")" "$sha $(sha512sum "$T/firmware" | cut -d' ' -f1)"
+ok "and lists it with the others, each once" is "$(find "$fw" -type f -printf '%f\n' | sort | tr '\n' ' ')" \
+	"comment created custom delegation deltas devices format hardware-ids hash length retire sha512 target uri "
 ok "shows what its publisher says of it" is "$(jq -c . "$fw/custom")" '{"proprietary":{"bill":["of","materials"]}}'
 ok "says where an unmanaged one is" is "$(cat "$m/packages/far/1/uri")" https://elsewhere.example/fw
 ok "and nothing where there is nothing" is "$(cat "$fw/uri" "$fw/delegation" "$fw/deltas" "$m/packages/far/1/custom" "$m/packages/far/1/created" "$app/1.0/sha512")" ""

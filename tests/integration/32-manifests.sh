@@ -81,12 +81,19 @@ echo 'app 1.0' >"$dev/load-0/assign"
 cat "$dev/load-0/director/targets.json" >/dev/null
 ok "what an administrator reads does not count" is "$(in_flight 0)" 0
 before=$(wc -l <"$T/syncs")
+written=$(commits)
 ok "the web server looks" look 0
 after=$(wc -l <"$T/syncs")
 ok "and gets the update" has "$T/look" '"app-1.0"'
 ok "without a sync" is "$after" "$before"
+sleep 1.5
+ok "and without a write" is "$(commits)" "$written"
+ok "until somebody asks how many there are" has "$T/mount/status/metrics" '^otafs_devices_by_status\{status="InFlight"\} 1'
 ok "and the history tells" is "$(in_flight 0)" 1
 after=$(wc -l <"$T/syncs")
+echo 'app 1.0' >"$dev/load-4/assign"
+look 4
+ok "what happens to all tells of it" is "$(grep -c '"load-4".*"in_flight"' "$T/mount/events/all")" 1
 echo 'app 1.0' >"$dev/load-1/assign"
 ok "and what is assigned then waits for the disk again" test "$(wc -l <"$T/syncs")" -gt "$after"
 echo 'app 1.0' >"$dev/load-2/assign"

@@ -62,21 +62,21 @@ memory "and the memory has its bound" below "$(resident VmHWM)" 28
 memory "and goes back" below "$(resident VmRSS)" 16
 
 # ---- what it costs
-# asked: how many lookups, opens and writes the kernel has asked of the tree so far
+# asked: how many lookups, opens, writes and reads, and how many exchanges, the kernel has asked of the tree so far
 asked() {
-	awk -F'[" ]' '$2 == "full" && $4 ~ /^(lookup|open|write)$/ { n[$4] = $NF } END { print n["lookup"] + n["open"], n["write"] }' \
+	awk -F'[" ]' '$2 == "full" && $4 ~ /^(lookup|open|write|read|ioctl)$/ { n[$4] = $NF } END { print n["lookup"] + n["open"] + n["write"] + n["read"], n["ioctl"] }' \
 		"$T/mount/status/metrics"
 }
 # of_that ONE TWO THREE: how many they are more than before, without what asking takes
 of_that() {
-	echo "$(($5 - 2 * $3 + $1)) $(($6 - $4))"
+	echo "$(($5 - 2 * $3 + $1)) $(($6 - 2 * $4 + $2))"
 }
 one=$(asked)
 two=$(asked)
 for n in 1 2 3 4 5 6 7 8 9 10; do gate ask 1 "count$n"; done >"$T/counted"
 three=$(asked)
 # shellcheck disable=SC2086 # one word each
-ok "a request is one write and one read of the tree: no lookup, no open" is "$(of_that $one $two $three)" "0 10"
+ok "a request is one exchange with the tree: no lookup, no open, no write, no read" is "$(of_that $one $two $three)" "0 10"
 ok "and handed in" is "$(events car1 'count[0-9]*')" 10
 # shellcheck disable=SC2016 # is Perl
 ok "a name that the tree does not have is not handed in" says "No such file" perl -e '
@@ -85,7 +85,11 @@ ok "a name that the tree does not have is not handed in" says "No such file" per
 		syswrite $f, "$line\n[]"; sysseek $f, 0, 0;
 		defined sysread $f, my $answer, 4096 and die "$line: $answer\n";
 		$!{ENOENT} or die "$line: $!\n"; sysseek $f, 0, 0;
+		my $text = "$line\n[]"; # lib/exchange.h
+		ioctl $f, 3 << 30 | length($text) << 16 | ord("o") << 8 | 1, $text and die "$line: $text\n";
+		$!{ENOENT} or die "$line: $!\n";
 	}
+	-t $f || !$!{ENOTTY} and die "$!\n";
 	print "No such file\n"' "$T/mount/gate/.series/test"
 ok "what is not handed in is not there" is "$(events car0 count)" 0
 stop otafs

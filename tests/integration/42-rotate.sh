@@ -6,7 +6,7 @@
 
 settings "spool_quiet_seconds = 1"
 start_all
-sign="$OTA_BIN/ota-sign"
+sign=$QUICK_SIGN
 # ota COMMAND...: ota-sign with the settings
 ota() { "$sign" "$@" -c "$conf"; }
 # keyid REPOSITORY ROLE [N]: of the newest root

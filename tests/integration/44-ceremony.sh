@@ -4,7 +4,7 @@
 # shellcheck source=tests/integration/lib.sh disable=SC2317,SC2119 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-sign=$OTA_BIN/ota-sign
+sign=$QUICK_SIGN
 HOME=$T/home
 export HOME
 mkdir "$HOME" "$T/stick" "$T/w"

@@ -103,7 +103,7 @@ ok "shows where keys are" is "$(grep -c ' here$' "$T/mount/keys/image") $(grep -
 # ---- targets and roots that are signed elsewhere
 echo "correct horse battery" >"$T/pass"
 chmod 600 "$T/pass"
-ota_sign() { "$OTA_BIN/ota-sign" "$@"; }
+ota_sign() { "$QUICK_SIGN" "$@"; }
 away="--keys $T/stick --passphrase-file $T/pass"
 ok "(targets move to a key that is elsewhere)" ota_sign move-offline -c "$conf" image targets --to "$T/stick" \
 	--passphrase-file "$T/pass" --yes
@@ -111,7 +111,7 @@ key=$(jq -r .signed.roles.targets.keyids[0] "$T/keys/image/2.root.json")
 # as_told WHAT ROLE [EXPIRES]: runs what the list says, with what it cannot know: which key, until when, which settings
 as_told() {
 	command=$(entry "$1" .command | sed -e "s|KEY|image-$2 $away|" -e "s|renew targets.json|& ${3:-}|" \
-		-e "s|DRAFT|-c $conf $T/draft|" -e "s|ota-sign|$OTA_BIN/ota-sign|g")
+		-e "s|DRAFT|-c $conf $T/draft|" -e "s|ota-sign|$QUICK_SIGN|g")
 	[ -n "$command" ] && (cd "$T" && sh -ec "$command")
 }
 # comes_back FILE [PUSH.JSON]: through the spool

@@ -10,7 +10,7 @@ in=$T/spool/incoming
 current=$T/repository/published/current
 stick=$T/stick # the key holders' folder
 pass=$T/passphrase
-ota() { "$OTA_BIN/ota-sign" "$@"; }
+ota() { "$QUICK_SIGN" "$@"; }
 # holder COMMAND...: where the keys are; knows nothing of the server
 holder() { ota "$@" --keys "$stick" --passphrase-file "$pass"; }
 receipt() { wait_for "${2:-20}" test -e "$T/spool/done/$1.receipt.json" || { cat "$T/spool/status" "$T/spool/failed/$1.reason.txt"; false; }; }

@@ -24,6 +24,7 @@ ok "an unchanged document asks nothing of otafs" reached "unchanged: requests to
 ok "a changed one asks for at most 4 requests" reached "first after a change: requests to otafs"
 ok "an unchanged document writes nothing" reached "unchanged: written rows"
 ok "a changed one waits for no disk" reached "first after a change: syncs"
+ok "nor writes to it" reached "first after a change: writes to the database"
 ok "unchanged reports wait for no disk" reached "a quiet poll: syncs"
 ok "nothing is torn while all changes" reached "torn answers under a writer at full speed"
 ok "nothing is stale" reached "stale answers under a writer at full speed"

@@ -12,6 +12,8 @@ OTA_LOAD=${OTA_LOAD:-$OTA_BIN/../tests/ota-load}
 OTA_HAMMER=${OTA_HAMMER:-$OTA_BIN/../tests/ota-hammer}
 OTA_POLL=${OTA_POLL:-$OTA_BIN/../tests/ota-poll}
 SLOW_SYNC=${SLOW_SYNC:-$OTA_BIN/../tests/slow-sync.so}
+# ota-sign, but that a passphrase costs nothing: for tests in which many are told.
+QUICK_SIGN=${QUICK_SIGN:-$OTA_BIN/../tests/ota-sign}
 export OTA_BIN OTA_DEVICE
 
 [ "$(id -u)" = 0 ] || {
@@ -151,6 +153,10 @@ needs() {
 		echo "Bail out! A program did not start."
 		exit 1
 	}
+}
+# commits: how many transactions have been written to otafs's database, by the index of its log: nothing is written for who asks
+commits() {
+	perl -e 'open my $f, "<:raw", $ARGV[0] or die; read $f, my $head, 12; print unpack("x8 L", $head), "\n"' "$T/state/otafs.db-shm"
 }
 # settings [LINE...]: writes $conf for an instance below $T, run by numbers that need no entry in /etc/passwd; without a sandbox if
 # unconfined is set

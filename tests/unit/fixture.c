@@ -423,6 +423,7 @@ fixture_send(struct fixture *f, json_t *manifest, struct reply *reply)
 
 	json_decref(manifest);
 	*reply = (struct reply){ 0 };
+	fixture_load(f);
 	assert_int_equal(manifest_commit(&f->core, &f->device, text, strlen(text), reply, &err), 0);
 	fixture_load(f);
 	return reply->status;

@@ -1,17 +1,19 @@
 /* Answers to SCGI requests, by the loop and the pool of ota-gate. Plain files stand for transaction files: what
  * is written into one is what a read from the start gives, so a body that looks like an answer comes back, and
- * inotify sees whether the read, which is the commit, took place. pwritev() and pread() of this program are
- * what otafs does with a series. */
+ * inotify sees whether the read, which is the commit, took place. ioctl(), pwritev() and pread() of this
+ * program are what otafs does with a series. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 
 #include "gateway/gate.h"
 #include "lib/cleanup.h"
+#include "lib/exchange.h"
 #include "lib/json.h"
 #include "tests/unit/fault.h"
 
@@ -150,6 +153,32 @@ pread64(int fd, void *data, size_t bytes, off64_t offset)
 	if (n < (ssize_t)bytes || offset)
 		end_transaction();
 	return n;
+}
+
+/* A write and a read of the whole answer, for which the buffer may be too small. */
+int
+ioctl(int fd, unsigned long command, ...)
+{
+	static _Thread_local char answer[EXCHANGE_BYTES_MAX];
+	size_t bytes = _IOC_SIZE(command), head;
+	ssize_t n;
+	va_list args;
+	char *data;
+
+	va_start(args, command);
+	data = va_arg(args, char *);
+	va_end(args);
+	assert_int_equal(command, EXCHANGE(bytes));
+	head = (size_t)((char *)memchr(data, '\n', bytes) - data) + 1;
+	n = pwritev64(fd, (struct iovec[]){ { data, head }, { data + head, bytes - head } }, 2, 0);
+	if (n < 0 || ((size_t)n < bytes && pwrite64(fd, data + n, bytes - (size_t)n, n) < 0))
+		return -1;
+	n = pread64(fd, answer, bytes, 0);
+	if (n < (ssize_t)bytes)
+		memcpy(data, answer, n < 0 ? 0 : (size_t)n);
+	else
+		memcpy(data, answer, bytes), n = (int)lseek(transaction, 0, SEEK_END);
+	return (int)n;
 }
 
 static void
@@ -639,6 +668,25 @@ does_not_call_a_body_too_large_when_the_tree_ends_in_its_middle(void **state)
 	assert_false(was_committed(f));
 }
 
+/* By an exchange, and by a write and reads. */
+static void
+passes_on_bodies_and_answers_of_any_length(void **state)
+{
+	static const size_t behind[] = { 0, 1, 4000, 4096, EXCHANGE_BYTES_MAX - 400, EXCHANGE_BYTES_MAX - 300,
+		EXCHANGE_BYTES_MAX - 200, EXCHANGE_BYTES_MAX + 1, 60000 };
+	char body[sizeof(GOOD) + 60000], old[sizeof(body)];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+		snprintf(body, sizeof(body), "%s%*s", GOOD, (int)behind[i], "");
+		assert_string_equal(ask(f, &(struct request){ .body = body }), body);
+		/* What is there already stands behind what is written, and so makes the answer longer. */
+		snprintf(old, sizeof(old), "%*s", (int)strlen(body), "");
+		put(f->file, old);
+		assert_string_equal(ask(f, &(struct request){ 0 }), body);
+	}
+}
+
 static void
 says_503_when_the_tree_gives_no_answer(void **state)
 {
@@ -953,6 +1001,7 @@ main(void)
 		TEST(answers_at_once_when_a_body_is_too_long_to_be_taken),
 		TEST(says_what_the_tree_refuses_to_take),
 		TEST(does_not_call_a_body_too_large_when_the_tree_ends_in_its_middle),
+		TEST(passes_on_bodies_and_answers_of_any_length),
 		TEST(says_503_when_the_tree_gives_no_answer),
 		TEST(leaks_nothing_and_answers_what_it_commits_whatever_fails),
 		TEST(outlives_a_peer_that_is_gone),

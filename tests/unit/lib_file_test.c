@@ -133,7 +133,7 @@ follows_no_link_and_waits_for_nobody_where_strangers_write(void **state)
 static void
 hashes_a_file_of_any_length(void **state)
 {
-	char hex[DIGEST_HEX_SIZE], whole[DIGEST_HEX_SIZE];
+	char hex[DIGEST_HEX_SIZE], whole[DIGEST_HEX_SIZE], sha512[DIGEST_SHA512_HEX_SIZE];
 	AUTO(free_p) char *data = calloc(1, 200001);
 	AUTO(close_p) int fd = -1;
 	struct err err = { 0 };
@@ -148,6 +148,11 @@ hashes_a_file_of_any_length(void **state)
 	assert_string_equal(hex, whole);
 	assert_int_equal(bytes, 200001);
 	assert_int_equal(digest_sha256_fd(-1, hex, &bytes), -EBADF);
+	/* From where the file stands, which is its end now.  (the value of FIPS 180-4 for no bytes) */
+	assert_int_equal(digest_sha512_fd(fd, sha512, &bytes), 0);
+	assert_int_equal(bytes, 0);
+	assert_string_equal(sha512, "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+				    "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e");
 }
 
 static void

@@ -51,7 +51,7 @@ any(unsigned below)
 static void
 store_ecu(struct state *state, const struct car *car, int i)
 {
-	struct ecu ecu = { .key = "{}" };
+	struct ecu ecu = { .key = "{}", .report_counter = -1 };
 	struct err err = { 0 };
 
 	snprintf(ecu.serial, sizeof(ecu.serial), "ecu%d", i);

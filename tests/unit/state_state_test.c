@@ -13,6 +13,7 @@
 #include "state/device.h"
 #include "state/history.h"
 #include "state/order.h"
+#include "state/seen.h"
 #include "state/state.h"
 #include "tests/unit/fault.h"
 
@@ -111,6 +112,42 @@ takes_the_epoch_back_with_its_transaction(void **unused)
 	assert_int_equal(state_raise_epoch(state, 1, 100, "b", &err), 0);
 	assert_int_equal(state_epoch(state, &epoch, &raised_at, &err), 0);
 	assert_int_equal(epoch, before + 1);
+	state_free(state);
+}
+
+/* Found by his number he is remembered, for who asks by name next. */
+static void
+finds_nobody_as_he_was(void **unused)
+{
+	struct state *state = opened();
+	char id[NAME_DEVICE_MAX + 1], serial[NAME_SERIAL_MAX + 1];
+	struct certificate_row row;
+	struct device car7;
+	struct err err = { 0 };
+
+	(void)unused;
+	assert_int_equal(state_device_add(state, "car7", 1, &err), 0);
+	assert_int_equal(state_certificate_add(state, "car7", "0A", 1, &err), 0);
+	assert_int_equal(state_certificate_row(state, "car7", "0A", &row, &err), 0);
+	assert_int_equal(state_certificate_numbered(state, row.number, id, serial, &err), 0);
+	assert_int_equal(state_speaker(state, "car7", "0A", &car7, &row, &err), 0);
+	assert_string_equal(car7.why, "");
+	/* What is noted, written, taken back, and gone. */
+	assert_int_equal(state_device_seen(state, "car7", 77, &err), 0);
+	assert_int_equal(state_speaker(state, "car7", "0A", &car7, &row, &err), 0);
+	assert_int_equal(car7.seen_at, 77);
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_why(state, "car7", "no", 2, &err), 0);
+	assert_int_equal(state_certificate_numbered(state, row.number, id, serial, &err), 0);
+	assert_int_equal(state_speaker(state, "car7", "0A", &car7, &row, &err), 0);
+	assert_string_equal(car7.why, "no");
+	assert_int_equal(state_end(state, -EIO, &err), -EIO);
+	assert_int_equal(state_speaker(state, "car7", "0A", &car7, &row, &err), 0);
+	assert_string_equal(car7.why, "");
+	assert_int_equal(state_certificate_numbered(state, row.number, id, serial, &err), 0);
+	assert_int_equal(state_certificate_remove(state, "car7", "0A", &err), 0);
+	assert_int_equal(state_speaker(state, "car7", "0A", &car7, &row, &err), STATE_NONE);
+	assert_int_equal(state_certificate_numbered(state, row.number, id, serial, &err), STATE_NONE);
 	state_free(state);
 }
 
@@ -398,6 +435,7 @@ main(void)
 		TEST(keeps_everything_across_restarts),
 		TEST(takes_the_epoch_back_with_its_transaction),
 		TEST(gives_a_number_once),
+		TEST(finds_nobody_as_he_was),
 		TEST(takes_a_transaction_back_as_a_whole),
 		TEST(takes_back_an_inner_transaction_alone),
 		TEST(knows_which_certificates_expire_next),

@@ -81,11 +81,9 @@ names_bytes_by_their_hash(void **state)
 {
 	struct fixture *f = *state;
 	AUTO(close_p) int fd = -1;
-	AUTO(free_p) char *text = NULL;
 	struct stat st;
 	struct err err;
 	uint64_t length;
-	size_t bytes;
 
 	assert_int_equal(binary_has(f->dir, HELLO, NULL, &err), BINARY_NONE);
 	assert_int_equal(binary_open(f->dir, HELLO, &fd, &err), BINARY_NONE);
@@ -95,9 +93,6 @@ names_bytes_by_their_hash(void **state)
 	assert_int_equal(binary_open(f->dir, HELLO, &fd, &err), 0);
 	assert_int_equal(fstatat(f->dir, HELLO_PATH, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
-	assert_int_equal(file_read(f->dir, HELLO_PATH ".sha512", 200, &text, &bytes, &err), 0);
-	assert_string_equal(text, "9b71d224bd62f3785d96d46ad3ea3d73319bfbc2890caadae2dff72519673ca7"
-				  "2323c3d99ba5c11d7c7acc6e14b8c5da0c4663475c2e5c3adef46f73bcdec043\n");
 	assert_int_equal(take_hello(f, &err), 0);
 	assert_int_equal(count_uploads(f), 0);
 }
@@ -192,9 +187,7 @@ commits_after_whatever_failed(void **state)
 		assert_int_equal(r < 0, is_reached);
 		assert_int_equal(binary_commit(binary, &err), 0);
 		binary_free(binary);
-		assert_int_equal(faccessat(f->dir, HELLO_PATH ".sha512", F_OK, 0), 0);
 		assert_int_equal(unlinkat(f->dir, HELLO_PATH, 0), 0);
-		assert_int_equal(unlinkat(f->dir, HELLO_PATH ".sha512", 0), 0);
 		assert_int_equal(count_uploads(f), 0);
 	}
 }
@@ -213,8 +206,6 @@ leaves_nothing_half_done_whatever_fails(void **state)
 		is_reached = fault_stop();
 		if (r < 0)
 			assert_int_equal(r, -err.code);
-		if (faccessat(f->dir, HELLO_PATH, F_OK, 0) == 0)
-			assert_int_equal(faccessat(f->dir, HELLO_PATH ".sha512", F_OK, 0), 0);
 		assert_int_equal(fault_open_fds(), fds);
 		unlinkat(f->dir, HELLO_PATH, 0);
 	}
