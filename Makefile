@@ -265,6 +265,7 @@ deb:
 deb-check: deb
 	scripts/install-packages debootstrap
 	tests/package.sh $$(ls build/deb/otafs_*.deb) build/deb/root
+	tests/boot.sh $$(ls build/deb/otafs_*.deb) build/deb/root
 
 clean:
 	rm -rf build

@@ -49,7 +49,7 @@ cp "$deb" "$root/tmp/otafs.deb"
 in_root apt-get install -y -qq --no-install-recommends /tmp/otafs.deb ostree lighttpd lighttpd-mod-openssl lighttpd-modules-lua curl >>"$root.log" 2>&1
 in_root dpkg --purge otafs >>"$root.log" 2>&1
 rm -rf "$root/etc/otafs" "$root/var/lib/otafs" "$root/var/spool/otafs" "$root/srv/ota" "$root/run/otafs"
-state() { (cd "$root" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache \) -prune \
+state() { (cd "$root" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./run/systemd -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache \) -prune \
 	-o ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' ! -name 'sub[ug]id*' -print | sort); }
 state >"$root.before"
 
@@ -60,12 +60,13 @@ for group in ota-admin ota-build ota-tls; do ok "and group $group" in_root geten
 ok "the web server's user may read the server's key" sh -c "chroot '$root' id -nG www-data | grep -qw ota-tls"
 for p in ota-signd ota-watcher otafs ota-gate ota-admin-gate; do ok "$p takes the settings" in_root $p --check; done
 ok "folders are there" sh -c "[ \"\$(stat -c '%a %G' '$root/run/otafs/web')\" = '750 www-data' ] && [ -d '$root/var/lib/otafs' ]"
-ok "units are right" in_root systemd-analyze verify /lib/systemd/system/ota-signd.service /lib/systemd/system/ota-watcher.service \
+ok "units are right" in_root systemd-analyze verify --man=no /lib/systemd/system/ota-signd.service /lib/systemd/system/ota-watcher.service \
 	/lib/systemd/system/otafs.service /lib/systemd/system/ota-gate.service /lib/systemd/system/ota-admin-gate.service /lib/systemd/system/otafs.target
 ok "nothing is enabled" not ls "$root"/etc/systemd/system/*.wants/otafs.target
 ok "each program has its page" sh -c "cd '$root'/usr/sbin && for p in ota*; do [ -e ../share/man/man8/\$p.8.gz ] || { echo \$p; exit 1; }; done"
 
-# ---- an instance, as docs/OPERATIONS.md has it
+# ---- an instance, as docs/OPERATIONS.md has it; on a port that is free
+echo "device_port = 18443" >>"$root/etc/otafs/otafs.conf"
 ok "certificates are made" in_root sh -c 'ota-pki /etc/otafs localhost && chmod 755 /etc/otafs && chgrp ota-tls /etc/otafs/server.key && chmod 640 /etc/otafs/server.key'
 run() { # run PROGRAM [ARGUMENT...]: until this ends
 	in_root "$@" >>"$root.log" 2>&1 &
@@ -83,9 +84,9 @@ sleep 2
 ok "the web server's files are made" in_root ota-gateway render lighttpd /var/lib/otafs/gateway
 run ota-gateway run lighttpd device /var/lib/otafs/gateway
 ok "the doctor finds nothing wrong" in_root ota-doctor
-ok "a device gets its certificate" in_root ota-device-cert --ca-dir /etc/otafs --url https://localhost:8443 car7 /root/car7
-ok "and its metadata" in_root curl -sf --cert /root/car7/client.pem --key /root/car7/pkey.pem --cacert /root/car7/root.crt \
-	https://localhost:8443/repo/timestamp.json
+ok "a device gets its certificate" in_root ota-device-cert --ca-dir /etc/otafs --url https://localhost:18443 car7 /root/car7
+ok "and its metadata" in_root curl -sf --retry 10 --retry-connrefused --cert /root/car7/client.pem --key /root/car7/pkey.pem --cacert /root/car7/root.crt \
+	https://localhost:18443/repo/timestamp.json
 ok "is installed anew over it" install_it
 leave
 pids=
@@ -94,8 +95,8 @@ mount -t proc proc "$root/proc" # for dpkg's scripts
 # ---- away
 ok "is removed" in_root dpkg --remove otafs
 ok "the settings stay" test -e "$root/etc/otafs/otafs.conf"
-ok "is purged" in_root dpkg --purge otafs
-ok "keys and state are not purged with it, which it says" sh -c "[ -d '$root/var/lib/otafs/keys' ] && grep -q 'stay in /var/lib/otafs' '$root.out'"
+ok "is purged" sh -c "chroot '$root' dpkg --purge otafs >'$root.purged' 2>&1"
+ok "keys and state are not purged with it, which it says" sh -c "[ -d '$root/var/lib/otafs/keys' ] && grep -q 'stay in /var/lib/otafs' '$root.purged'"
 rm -rf "$root/root/car7"
 rm -rf "$root/etc/otafs" "$root/var/lib/otafs" "$root/var/spool/otafs" "$root/srv/ota"
 install_it >/dev/null 2>&1
