@@ -2,6 +2,7 @@
 # tests/boot.sh PACKAGE.deb FOLDER: boots the Debian that tests/package.sh has left in FOLDER, systemd as its first process in namespaces of
 # its own, and lets an instance run there by its units: what those take away is missed by nobody, and what otafs mounts is seen by the
 # others, also when it comes anew. As root; TAP.
+# shellcheck disable=SC2317 # functions are called by name
 set -u
 deb=$(realpath "$1")
 root=$(realpath "$2")
@@ -24,7 +25,7 @@ skip() {
 	exit 0
 }
 groups=$(findmnt -nt cgroup2 -o TARGET | head -n 1)
-[ -n "$groups" ] && mkdir "$groups/otafs-boot" 2>/dev/null || skip "no cgroup2 to boot in"
+mkdir "${groups:-/nowhere}/otafs-boot" 2>/dev/null || skip "no cgroup2 to boot in"
 first=
 leave() {
 	[ -z "$first" ] || kill -KILL "$first" 2>/dev/null
@@ -50,7 +51,7 @@ END
 sh -c 'echo $$ >"$1/cgroup.procs"; exec unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child sh "$2" "$3"' \
 	sh "$groups/otafs-boot" "$root.boot" "$root" </dev/null >"$root.log" 2>&1 &
 unshare_pid=$!
-inside() { nsenter -t "$first" -m -u -i -n -p -C env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
+inside() { timeout 90 nsenter -t "$first" -m -u -i -n -p -C env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
 for _ in $(seq 30); do
 	first=$(pgrep -P "$unshare_pid") && [ "$(inside systemctl is-system-running 2>/dev/null)" = running ] && break
 	sleep 1
@@ -105,24 +106,23 @@ for version in 1 2; do
 done
 until [ -e /srv/ota/packages/app/2/hash ]; do sleep 0.5; done
 END
-ok "is installed, and started by its units" timeout 90 nsenter -t "$first" -a sh /root/start.sh
-run() { timeout 90 nsenter -t "$first" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
+ok "is installed, and started by its units" inside sh /root/start.sh
 for unit in ota-signd ota-watcher otafs ota-gate ota-admin-gate ota-web@device ota-web@build ota-web@admin; do
-	ok "$unit runs" run systemctl is-active $unit
+	ok "$unit runs" inside systemctl is-active $unit
 done
-ok "a device is served, and what it hands in taken" run sh /root/serves.sh
-ok "an administrator, too" run sh /root/admin.sh
-ok "a commit is published from the spool" run sh /root/publishes.sh
-ok "the doctor finds nothing wrong" run ota-doctor
-ok "otafs is started anew" run systemctl restart otafs
-ok "and its mounts are seen by those that run" run sh /root/serves.sh
-ok "otafs is killed" run systemctl kill -s KILL otafs
+ok "a device is served, and what it hands in taken" inside sh /root/serves.sh
+ok "an administrator, too" inside sh /root/admin.sh
+ok "a commit is published from the spool" inside sh /root/publishes.sh
+ok "the doctor finds nothing wrong" inside ota-doctor
+ok "otafs is started anew" inside systemctl restart otafs
+ok "and its mounts are seen by those that run" inside sh /root/serves.sh
+ok "otafs is killed" inside systemctl kill -s KILL otafs
 sleep 4
-ok "and serves again" run sh /root/serves.sh
-ok "nothing has failed" run sh -c '! systemctl --failed --plain --no-legend | grep .'
-ok "is installed anew over what runs" run dpkg -i /root/otafs.deb
-ok "and serves" run sh /root/serves.sh
-ok "is removed" run dpkg --remove otafs
-ok "and all of it has been stopped" run sh -c '! systemctl list-units --plain --no-legend --state=running "ota*" | grep . && ! grep otafs /proc/mounts'
+ok "and serves again" inside sh /root/serves.sh
+ok "nothing has failed" inside sh -c '! systemctl --failed --plain --no-legend | grep .'
+ok "is installed anew over what runs" inside dpkg -i /root/otafs.deb
+ok "and serves" inside sh /root/serves.sh
+ok "is removed" inside dpkg --remove otafs
+ok "and all of it has been stopped" inside sh -c '! systemctl list-units --plain --no-legend --state=running "ota*" | grep . && ! grep otafs /proc/mounts'
 echo "1..$tests"
 exit $((failed > 0))
