@@ -48,7 +48,7 @@ in_root apt-get update -qq >"$root.log" 2>&1
 cp "$deb" "$root/tmp/otafs.deb"
 in_root apt-get install -y -qq --no-install-recommends /tmp/otafs.deb ostree lighttpd lighttpd-mod-openssl lighttpd-modules-lua curl >>"$root.log" 2>&1
 in_root dpkg --purge otafs >>"$root.log" 2>&1
-rm -rf "$root/etc/otafs" "$root/var/lib/otafs" "$root/var/spool/otafs" "$root/srv/ota" "$root/run/otafs"
+rm -rf "$root/etc/otafs" "$root/var/lib/otafs" "$root/var/spool/otafs" "$root/srv/ota" "$root/run/otafs" "$root/root"/*
 state() { (cd "$root" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./run/systemd -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache \) -prune \
 	-o ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' ! -name 'sub[ug]id*' -print | sort); }
 state >"$root.before"
