@@ -5,7 +5,8 @@
 #   make check                  unit tests, then integration tests (TAP, through prove)
 #   make check VARIANT=asan     the same under address and undefined-behaviour sanitizers
 #   make soak                   the stress test for longer: SOAK_ROUNDS pushes of each builder (200: about half an hour);
-#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long)
+#                               then SOAK_DAYS of a fleet's life in compressed time (400: about as long); ten thousand devices at once;
+#                               and tests/soak/, GETs beside a writer among it
 #   make lint                   clang-format, cppcheck, shellcheck, mandoc, includes, pages against code
 #   make bench                  one table of speed, memory and counts, each row against its goal and its reference in the same run; also
 #                               build/VARIANT/bench.json and bench.txt. Depends on the machine; no part of check, which has only the
@@ -176,13 +177,13 @@ tests_env = ASAN_OPTIONS=suppressions=$(CURDIR)/tests/asan.supp OTA_BIN=$(CURDIR
 check: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --merge -e '' $(unit_tests)
-	$(tests_env) prove -j3 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
+	$(tests_env) prove -j4 --timer $(filter-out $(alone),$(wildcard tests/integration/[0-9]*.sh))
 	$(tests_env) prove --timer $(alone)
 
 soak: packages
-	$(MAKE) all $(device) VARIANT=$(VARIANT)
-	OTA_BIN=$(CURDIR)/$(B)/bin OTA_DEVICE=$(CURDIR)/$(device) SOAK_ROUNDS=$(SOAK_ROUNDS) \
-	    SOAK_DAYS=$(SOAK_DAYS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh
+	$(MAKE) tests-built VARIANT=$(VARIANT)
+	$(tests_env) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_DAYS=$(SOAK_DAYS) MANIFESTS=10000 prove --timer -v \
+	    tests/integration/63-stress.sh tests/integration/48-year.sh tests/integration/32-manifests.sh tests/soak/*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -61,31 +61,50 @@ expiry_close(struct core *core)
 
 /* ---- the list at this moment */
 
-static int
-count_devices(struct core *core, int64_t now, struct err *err)
+/* Whether the devices' certificates are as they were counted. */
+static bool
+is_fresh(const struct core *core, int64_t now)
 {
-	struct expiry *expiry = core->expiry;
-	int64_t changes = state_certificate_changes(core->state);
-	int r;
+	const struct expiry *expiry = core->expiry;
+	const struct lifetime_devices *devices = &expiry->devices;
 
-	if (expiry->is_counted && changes == expiry->device_changes && now >= expiry->devices.at &&
-	    now < expiry->devices.at + EXPIRY_COUNT_SECONDS &&
-	    (!expiry->devices.count || now < expiry->devices.first[0].expires_at))
-		return 0;
-	if ((r = lifetimes_count_devices(core, now, &expiry->devices, err)) < 0)
-		return r;
+	return expiry->is_counted && state_certificate_changes(core->state) == expiry->device_changes &&
+	       now >= devices->at && now < devices->at + EXPIRY_COUNT_SECONDS &&
+	       (!devices->count || now < devices->first[0].expires_at);
+}
+
+/* Who asks holds the lock, and is told what the last look counted where counting takes long. */
+static bool
+is_fresh_enough(const struct core *core, int64_t now)
+{
+	const struct expiry *expiry = core->expiry;
+
+	return is_fresh(core, now) ||
+	       (expiry->is_counted && expiry->devices.counts.certificates >= EXPIRY_MANY &&
+		   now >= expiry->devices.at && now < expiry->devices.at + EXPIRY_MANY_SECONDS);
+}
+
+static void
+take_count(struct expiry *expiry, const struct lifetime_devices *devices, int64_t changes)
+{
+	expiry->devices = *devices;
 	expiry->device_changes = changes;
 	expiry->is_counted = true;
-	return 0;
 }
 
 static int
 list_now(struct core *core, int64_t now, struct lifetimes *out, struct err *err)
 {
-	int r = count_devices(core, now, err);
+	struct lifetime_devices devices;
+	int r;
 
 	*out = (struct lifetimes){ 0 };
-	return r < 0 ? r : lifetimes_list(core, &core->expiry->sources, &core->expiry->devices, out, err);
+	if (!is_fresh_enough(core, now)) {
+		if ((r = lifetimes_count_devices(core->state, now, &devices, err)) < 0)
+			return r;
+		take_count(core->expiry, &devices, state_certificate_changes(core->state));
+	}
+	return lifetimes_list(core, &core->expiry->sources, &core->expiry->devices, out, err);
 }
 
 static bool
@@ -285,30 +304,82 @@ keep_answers(struct sources *next, struct sources *last)
 		next->image_root = MOVE(last->image_root);
 }
 
-void
-expiry_look(struct core *core, int64_t now)
+static int
+read_sources(struct core *core, int64_t now, struct err *err)
 {
 	struct expiry *expiry = core->expiry;
-	bool is_due = !expiry->read_at || now < expiry->read_at || now >= expiry->read_at + EXPIRY_SECONDS;
 	struct sources sources = { 0 };
-	struct lifetimes list = { 0 };
-	struct err err;
-	int r = is_due ? sources_read(core->config, core->signer, &sources, &err) : 0;
+	int r;
 
+	if (expiry->read_at && now >= expiry->read_at && now < expiry->read_at + EXPIRY_SECONDS)
+		return 0;
+	r = sources_read(core->config, core->signer, &sources, err);
 	core_lock(core);
-	if (is_due && r == 0) {
+	if (r == 0) {
 		keep_answers(&sources, &expiry->sources);
 		sources_free(&expiry->sources);
 		expiry->sources = sources;
 		sources = (struct sources){ 0 };
 		expiry->read_at = now;
 	}
-	if (r == 0 && (r = list_now(core, now, &list, &err)) == 0)
-		r = tell_all(expiry, &list, now, &err);
 	core_unlock(core);
-	lifetimes_free(&list);
 	sources_free(&sources);
-	if (r < 0)
+	return r;
+}
+
+/* Without the lock: of a million it takes a tenth of a second, and much longer when the disk has to be read.
+ * What changes meanwhile is counted the next time. */
+static int
+count_apart(struct core *core, int64_t now, struct err *err)
+{
+	struct lifetime_devices devices;
+	int64_t changes;
+	bool is_due;
+	int r;
+
+	core_lock(core);
+	is_due = !is_fresh(core, now);
+	changes = state_certificate_changes(core->state);
+	core_unlock(core);
+	if (!is_due)
+		return 0;
+	if ((r = lifetimes_count_apart(core->reader, now, &devices, err)) < 0)
+		return r;
+	core_lock(core);
+	take_count(core->expiry, &devices, changes);
+	core_unlock(core);
+	return 0;
+}
+
+static int
+tell_now(struct core *core, int64_t now, struct err *err)
+{
+	AUTO(lifetimes_free) struct lifetimes list = { 0 };
+	int r;
+
+	core_lock(core);
+	if ((r = list_now(core, now, &list, err)) == 0)
+		r = tell_all(core->expiry, &list, now, err);
+	core_unlock(core);
+	return r;
+}
+
+void
+expiry_begin(struct core *core, int64_t now)
+{
+	struct err err;
+
+	if (read_sources(core, now, &err) < 0)
+		log_line(LOG_ERR, "expiry not looked at reason=\"%s\"", err.text);
+}
+
+void
+expiry_look(struct core *core, int64_t now)
+{
+	struct err err;
+
+	if (read_sources(core, now, &err) < 0 || count_apart(core, now, &err) < 0 ||
+	    tell_now(core, now, &err) < 0)
 		log_line(LOG_ERR, "expiry not looked at reason=\"%s\"", err.text);
 }
 

@@ -21,16 +21,23 @@
 #define EXPIRY_OVERDUE_SECONDS 3600
 /** Device certificates are counted again after so long when none has changed: counting takes a moment. */
 #define EXPIRY_COUNT_SECONDS 600
+/** From so many certificates on, who asks is told a count that is at most so old, and not to the last one. */
+#define EXPIRY_MANY 20000
+#define EXPIRY_MANY_SECONDS 120
 
 /** Makes core->expiry, which knows nothing before the first look. */
 int expiry_open(struct core *core, struct err *err);
 void expiry_close(struct core *core);
 
+/** Reads what is in files, before anybody can ask. The devices' certificates are left for the first look, or
+ * who asks before it: a start does not wait until a fleet is counted. */
+void expiry_begin(struct core *core, int64_t now);
+
 /**
  * Reads what is in files when that is due, and logs what has come nearer: once each at 30, 14, 7, 3 and 1 days,
  * and at the end; of what the programs renew when that is overdue at two looks, a minute apart. To be called
- * now and then. Files are read and the signer is asked without the core's lock; only one thread may call
- * this.
+ * now and then. Files are read, the signer is asked and devices' certificates are counted without the core's
+ * lock; only one thread may call this.
  */
 void expiry_look(struct core *core, int64_t now);
 

@@ -44,15 +44,28 @@ note_device(const char *device, const char *serial, int64_t expires_at, void *co
 }
 
 int
-lifetimes_count_devices(struct core *core, int64_t now, struct lifetime_devices *out, struct err *err)
+lifetimes_count_devices(struct state *state, int64_t now, struct lifetime_devices *out, struct err *err)
 {
 	int r;
 
 	*out = (struct lifetime_devices){ .at = now };
-	if ((r = state_expiry_count(
-		 core->state, now, now + LIFETIME_DEVICE_DAYS * DAY_SECONDS, &out->counts, err)) < 0)
+	r = state_expiry_count(state, now, now + LIFETIME_DEVICE_DAYS * DAY_SECONDS, &out->counts, err);
+	return r < 0 ? r : state_expiry_first(state, now, LIFETIME_DEVICES_NAMED, note_device, out, err);
+}
+
+int
+lifetimes_count_apart(struct reader *reader, int64_t now, struct lifetime_devices *out, struct err *err)
+{
+	int r;
+
+	*out = (struct lifetime_devices){ .at = now };
+	if ((r = reader_begin(reader, err)) < 0)
 		return r;
-	return state_expiry_first(core->state, now, LIFETIME_DEVICES_NAMED, note_device, out, err);
+	r = reader_expiry_count(reader, now, now + LIFETIME_DEVICE_DAYS * DAY_SECONDS, &out->counts, err);
+	if (r == 0)
+		r = reader_expiry_first(reader, now, LIFETIME_DEVICES_NAMED, note_device, out, err);
+	reader_end(reader);
+	return r;
 }
 
 /* ---- the list */

@@ -54,7 +54,9 @@ struct lifetime_devices {
 	} first[LIFETIME_DEVICES_NAMED];
 	size_t count;
 };
-int lifetimes_count_devices(struct core *core, int64_t now, struct lifetime_devices *out, struct err *err);
+int lifetimes_count_devices(struct state *state, int64_t now, struct lifetime_devices *out, struct err *err);
+/** The same by a connection that only reads, without the core's lock. */
+int lifetimes_count_apart(struct reader *reader, int64_t now, struct lifetime_devices *out, struct err *err);
 
 /** Makes the list, soonest first, from what was read and what the core knows; lifetimes_free() it either way.
  */

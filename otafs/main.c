@@ -355,12 +355,13 @@ serve(const struct config *config, const struct opened *opened, pid_t parent, st
 	    (r = flight_open(&core, err)) < 0)
 		return r;
 	follow(&core);
-	expiry_look(&core, utc_now());
+	expiry_begin(&core, utc_now());
 	est_look(&core);
 	if ((r = fs_start(fs, &core, err)) < 0)
 		return r;
 	come_alive(&core);
 	log_line(LOG_NOTICE, "otafs ready mount=%s www=%s", config->mount, config->www);
+	expiry_look(&core, utc_now());
 	r = loop(&core, fs, publications, signals, err);
 	fs_end(fs);
 	/* Who has the lock finishes; who comes later gets the kernel's error when the mounts end with the

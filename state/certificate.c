@@ -293,14 +293,13 @@ state_certificates_ended(
 	return r < 0 ? r : state_each_row(rows, each, context, err);
 }
 
-int
-state_expiry_count(
-    struct state *state, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
+static int
+count(struct db *db, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
 {
 	struct rows *s;
 	int r;
 
-	if ((r = db_query(state->db, EXPIRY_COUNT, &s, err, "ii", now, until)) < 0)
+	if ((r = db_query(db, EXPIRY_COUNT, &s, err, "ii", now, until)) < 0)
 		return r;
 	r = db_next(s, err);
 	if (r > 0) {
@@ -313,14 +312,43 @@ state_expiry_count(
 	return r < 0 ? r : 0;
 }
 
-int
-state_expiry_first(
-    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err)
+static int
+name_first(struct db *db, int64_t now, int most, state_expiry_fn each, void *context, struct err *err)
 {
 	struct rows *s;
-	int r = db_query(state->db, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)count);
+	int r;
 
-	return r < 0 ? r : state_each_row(s, each, context, err);
+	if ((r = db_query(db, EXPIRY_FIRST, &s, err, "ii", now, (int64_t)most)) < 0)
+		return r;
+	return state_each_row(s, each, context, err);
+}
+
+int
+state_expiry_count(
+    struct state *state, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
+{
+	return count(state->db, now, until, out, err);
+}
+
+int
+state_expiry_first(
+    struct state *state, int64_t now, int most, state_expiry_fn each, void *context, struct err *err)
+{
+	return name_first(state->db, now, most, each, context, err);
+}
+
+int
+reader_expiry_count(
+    struct reader *reader, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err)
+{
+	return count(reader->db, now, until, out, err);
+}
+
+int
+reader_expiry_first(
+    struct reader *reader, int64_t now, int most, state_expiry_fn each, void *context, struct err *err)
+{
+	return name_first(reader->db, now, most, each, context, err);
 }
 
 int64_t

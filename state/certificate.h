@@ -10,6 +10,8 @@
 #include "lib/name.h"
 #include "state/state.h"
 
+struct reader;
+
 /** Where it came from, for programs: "token NAME", "fleet CN=...", ... */
 #define STATE_SOURCE_MAX 192
 
@@ -80,10 +82,15 @@ struct state_expiry_counts {
 };
 int state_expiry_count(
     struct state *state, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err);
-/** Calls @each with the @count certificates that expire next after @now. */
+/** Calls @each with the @most certificates that expire next after @now. */
 typedef int (*state_expiry_fn)(const char *device, const char *serial, int64_t expires_at, void *context);
 int state_expiry_first(
-    struct state *state, int64_t now, int count, state_expiry_fn each, void *context, struct err *err);
+    struct state *state, int64_t now, int most, state_expiry_fn each, void *context, struct err *err);
+/** The same by a connection that only reads, between reader_begin() and reader_end() (find.h). */
+int reader_expiry_count(
+    struct reader *reader, int64_t now, int64_t until, struct state_expiry_counts *out, struct err *err);
+int reader_expiry_first(
+    struct reader *reader, int64_t now, int most, state_expiry_fn each, void *context, struct err *err);
 /** The first @most that should have gone by @now; @each gets when. */
 int state_certificates_ended(
     struct state *state, int64_t now, int most, state_expiry_fn each, void *context, struct err *err);

@@ -405,13 +405,28 @@ sweep_folders(struct gc *gc, struct folder *folder, struct err *err)
 	return r;
 }
 
-/* Nothing goes in a dry run, so there is no order in it. */
-static int
-forecast_folders(struct gc *gc, struct folder *folder, struct err *err)
+static void
+set_pass(struct gc *gc, bool commits, bool folders, bool others)
 {
-	int r = each_object(gc, protect, err);
+	const bool is_pass[] = { [OBJECT_COMMIT] = commits,
+		[OBJECT_DIRTREE] = folders,
+		[OBJECT_DIRMETA] = others,
+		[OBJECT_FILE] = others };
 
-	return r == 0 ? sweep_kinds(gc, folder, err) : r;
+	memcpy(gc->is_pass, is_pass, sizeof(gc->is_pass));
+}
+
+/* Nothing goes in a dry run, so there is no order in it: all are looked through once for what stays though no
+ * root leads to it, and once more for the rest. */
+static int
+forecast_objects(struct gc *gc, struct folder *folder, struct err *err)
+{
+	int r;
+
+	set_pass(gc, true, true, false);
+	r = each_object(gc, protect, err);
+	set_pass(gc, true, true, true);
+	return r == 0 ? sweep_prefixes(gc, "ostree/objects", folder, err) : r;
 }
 
 static int
@@ -422,13 +437,14 @@ sweep_objects(struct gc *gc, struct err *err)
 		.next = &gc->result->next.objects };
 	int r;
 
-	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_COMMIT] = true }, sizeof(gc->is_pass));
+	if (gc->options->is_dry)
+		return forecast_objects(gc, &folder, err);
+	set_pass(gc, true, false, false);
 	r = sweep_kinds(gc, &folder, err);
-	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_DIRTREE] = true }, sizeof(gc->is_pass));
+	set_pass(gc, false, true, false);
 	if (r == 0)
-		r = gc->options->is_dry ? forecast_folders(gc, &folder, err) : sweep_folders(gc, &folder, err);
-	memcpy(gc->is_pass, (bool[OBJECT_FILE + 1]){ [OBJECT_DIRMETA] = true, [OBJECT_FILE] = true },
-	    sizeof(gc->is_pass));
+		r = sweep_folders(gc, &folder, err);
+	set_pass(gc, false, false, true);
 	return r == 0 ? sweep_prefixes(gc, "ostree/objects", &folder, err) : r;
 }
 

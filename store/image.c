@@ -382,6 +382,14 @@ image_check(struct image *image, const struct releases *releases, struct err *er
 }
 
 int
+image_edition(struct image *image)
+{
+	AUTO(state_unlock) struct image *locked = state_lock(image);
+
+	return locked->version[ROLE_TIMESTAMP];
+}
+
+int
 image_publish(struct image *image, const struct releases *releases, int *version, struct err *err)
 {
 	AUTO(state_unlock) struct image *locked = state_lock(image);

@@ -40,6 +40,9 @@ int image_repository(const struct image *image);
  * too large; or what the judge of @releases says. Else 0, or IMAGE_OFFLINE with words. */
 int image_check(struct image *image, const struct releases *releases, struct err *err);
 
+/** A number that is another after each publication, whatever it changed. */
+int image_edition(struct image *image);
+
 /** All of it was published before; nothing was signed. */
 #define IMAGE_SAME 2
 

@@ -20,6 +20,7 @@ struct drop {
 	struct releases releases; /* empty for a document */
 	struct ingest_counts counts;
 	int targets_version;
+	int checked;        /* the edition that nothing speaks against it in; -1: none yet */
 	bool was_published; /* all of it, before this drop */
 	bool is_stored;     /* the keys of targets are off line: others have to offer it */
 	double started, seconds;
@@ -32,13 +33,20 @@ is_document(const struct drop *drop)
 	return drop->parcel.handed.kind != HANDED_NONE;
 }
 
-/* 0 when it may go on: what cannot be offered here is stored all the same. */
+/* 0 when it may go on: what cannot be offered here is stored all the same. Asked again, it looks again only
+ * when something was published since: thousands of releases take a while. */
 static int
-check_releases(const struct drop *drop, struct image *image, struct err *err)
+check_releases(struct drop *drop, struct image *image, struct err *err)
 {
-	int r = is_document(drop) ? 0 : image_check(image, &drop->releases, err);
+	int edition = image_edition(image), r;
 
-	return r == IMAGE_OFFLINE ? 0 : r;
+	if (is_document(drop) || drop->checked == edition)
+		return 0;
+	r = image_check(image, &drop->releases, err);
+	if (r && r != IMAGE_OFFLINE)
+		return r;
+	drop->checked = edition;
+	return 0;
 }
 
 static double
@@ -172,6 +180,7 @@ drop_stage(struct ingest *ingest, struct image *image, int dir, const char *name
 	if (!drop)
 		return err_set(err, ENOMEM, "no memory");
 	drop->started = seconds_now();
+	drop->checked = -1;
 	r = stage(drop, ingest, image, dir, name, progress, data, err);
 	if (r == 0)
 		*out = MOVE(drop);

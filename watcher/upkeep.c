@@ -26,6 +26,8 @@
 #define START_MS 3000
 /** A report of what would go is made at most so often, and after a change only. */
 #define REPORT_MS 60000
+/** It looks at all objects, and takes a hundredth of the time at most. */
+#define REPORT_SHARE 100
 /** After trouble, such as a full disk. */
 #define RETRY_MS 60000
 
@@ -70,6 +72,14 @@ wait_for_work(struct upkeep *upkeep)
 	return is_woken;
 }
 
+static int64_t
+next_report(const struct gc_result *last)
+{
+	int64_t pause = (int64_t)(last->seconds * 1000 * REPORT_SHARE);
+
+	return steady_ms() + (pause > REPORT_MS ? pause : REPORT_MS);
+}
+
 static void
 collect(struct upkeep *upkeep, bool is_dry)
 {
@@ -99,7 +109,7 @@ collect(struct upkeep *upkeep, bool is_dry)
 		    is_dry ? " report" : "", result.gone.objects, result.gone.binaries, result.gone.deltas,
 		    result.gone.leftovers, (unsigned long long)result.gone.bytes, result.missing,
 		    result.is_held ? " held=damaged" : "", result.longest_slice_ms, result.seconds);
-	upkeep->report_ms = steady_ms() + REPORT_MS;
+	upkeep->report_ms = next_report(&result);
 	if (!is_dry)
 		upkeep->gc_ms =
 		    steady_ms() + (r < 0 && RETRY_MS < interval * 1000 ? RETRY_MS : interval * 1000);

@@ -30,11 +30,15 @@ mkdir -p "$plain"
 # gets KIB: how many GETs make a round
 gets() {
 	case $1 in
-	4) echo 4000 ;;
-	64) echo 2000 ;;
+	4) echo 2000 ;;
+	64) echo 1000 ;;
 	1024) echo 300 ;;
 	*) echo 8 ;;
 	esac
+}
+# turns KIB: of small ones more rounds, each shorter: a neighbour's moment is in few of them
+turns() {
+	if [ "$1" -lt 1024 ]; then echo $((2 * ROUNDS)); else echo "$ROUNDS"; fi
 }
 # store KIB COUNT: COUNT objects; their paths, one a line, in $T/paths.KIB
 store() {
@@ -122,7 +126,7 @@ compare() {
 	"$4" file 16 "$T/paths.$3" >/dev/null
 	rm -f "$T/cpu.web" "$T/cpu.file"
 	asked=$(requests)
-	rounds "$ROUNDS" "$4 web $5 $T/paths.$3" "$4 file $5 $T/paths.$3"
+	rounds "$(turns "$3")" "$4 web $5 $T/paths.$3" "$4 file $5 $T/paths.$3"
 	asked=$(($(requests) - asked))
 	took=$(awk 'FNR == NR { a += $1; n += $2; next } { b += $1 } END { printf "processor %.0f us, reference %.0f us (%.2f)", a / n, b / n, a / b }' \
 		"$T/cpu.web" "$T/cpu.file")

@@ -115,6 +115,11 @@ objects() {
 	first=$(cost "$SAMPLE" otafs reads "$T/objects")
 	again=$(reads "$T/objects" 50)
 	commit_of "app" "$1" 1000 >/dev/null
+	# A report of what would go looks at all objects, once a minute at most: the one after a start is waited for.
+	stop watcher
+	rm -f "$T/repository/report/gc"
+	start_watcher
+	needs 120 test -e "$T/repository/report/gc"
 	before=$(cpu_us watcher signd)
 	drop "app" "$1"
 	needs 120 test -e "$T/spool/done/app-$1.receipt.json"

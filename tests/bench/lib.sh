@@ -112,6 +112,8 @@ fleet() {
 	mkdir "$T/state"
 	cp --reflink=auto "$fleet_of" "$T/state/otafs.db"
 	chown -R 64102 "$T/state"
+	# Else the first sync of otafs takes as long as it takes to write what has just been copied.
+	sync "$T/state/otafs.db"
 }
 # some_devices N FORMAT [HOW_MANY (500)]: that many of a fleet of N, spread over all of it, as FORMAT has the id (%1$s) and the serial number of the
 # certificate (%2$s). None that is in a fleet of 1,000 as well: the signer remembers what it has signed for it.

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Ten thousand manifests at once: none is lost, and none is answered before it is on disk. What a device may have read of is written without
+# Thousands of manifests at once: none is lost, and none is answered before it is on disk. What a device may have read of is written without
 # waiting for the disk, and whatever is killed when, not forgotten.
 # shellcheck source=tests/integration/lib.sh disable=SC2317 # functions are called by name
 . "$(dirname "$0")/lib.sh"
 
-count=10000
+count=${MANIFESTS:-3000} # ten thousand in make soak
 dev=$T/mount/devices
 www=$T/web/www/devices
 settings "spool_quiet_seconds = 1"

@@ -44,7 +44,7 @@ visit() {
 }
 # sane: what is served lives as long as it should, by the right clock
 lives() { # lives FILE SECONDS
-	left=$(($(jq '.signed.expires | fromdate' "$1") - $(date +%s)))
+	left=$(($(expiry_of "$1") - $(date +%s)))
 	[ "$left" -gt 0 ] && [ "$left" -le $(($2 + 60)) ]
 }
 sane() {

@@ -602,6 +602,56 @@ counts_devices_again_when_one_of_them_changes(void **state)
 }
 
 static void
+starts_without_counting_a_fleet(void **state)
+{
+	struct fixture *f = *state;
+	struct state *kept = f->core.state;
+	struct err err = { 0 };
+
+	pki_certificate(path_of(f, "server.pem"), "ota", "CA", NOW + 5 * DAY);
+	assert_int_equal(state_certificate_add(f->core.state, "car7", "AB", NOW, &err), 0);
+	f->core.state = NULL; /* asked for nothing */
+	expiry_begin(&f->core, NOW);
+	f->core.state = kept;
+	assert_string_equal(says(f, NOW, "server_certificate CN=ota", "daysLeft"), "5");
+	assert_string_equal(says(f, NOW, "device certificates", "state"), "not known");
+}
+
+/* Certificates, as status/expiring tells. */
+static json_int_t
+counted(struct fixture *f, int64_t now)
+{
+	AUTO(free_p) char *text = printed(f, now, expiry_print_json);
+	AUTO(json_decref_p) json_t *json = json_loads(text, 0, NULL);
+
+	return json_integer_value(json_object_get(json_object_get(json, "devices"), "certificates"));
+}
+
+static void
+counts_a_fleet_without_the_lock_and_not_for_each_who_asks(void **state)
+{
+	struct fixture *f = *state;
+	struct turns lock = TURNS_INITIALIZER;
+	char serial[16];
+	struct err err = { 0 };
+
+	f->core.lock = &lock;
+	assert_int_equal(state_begin(f->core.state, &err), 0);
+	for (int i = 0; i < EXPIRY_MANY; i++) {
+		snprintf(serial, sizeof(serial), "%06X", i);
+		assert_int_equal(state_certificate_add(f->core.state, "car7", serial, NOW, &err), 0);
+	}
+	assert_int_equal(state_end(f->core.state, 0, &err), 0);
+	free(look(f, NOW));
+	assert_int_equal(counted(f, NOW), EXPIRY_MANY);
+	assert_int_equal(state_certificate_remove(f->core.state, "car7", "000000", &err), 0);
+	assert_int_equal(counted(f, NOW + EXPIRY_MANY_SECONDS - 1), EXPIRY_MANY);
+	free(look(f, NOW + 60));
+	assert_int_equal(counted(f, NOW + 60), EXPIRY_MANY - 1);
+	f->core.lock = NULL;
+}
+
+static void
 escapes_what_goes_into_a_label(void **state)
 {
 	struct fixture *f = *state;
@@ -663,6 +713,8 @@ main(void)
 		SIGNER_TEST(says_nothing_of_a_sleep_after_which_all_is_renewed),
 		TEST(sums_device_certificates_up),
 		TEST(counts_devices_again_when_one_of_them_changes),
+		TEST(starts_without_counting_a_fleet),
+		TEST(counts_a_fleet_without_the_lock_and_not_for_each_who_asks),
 		TEST(escapes_what_goes_into_a_label),
 		TEST(looks_again_after_memory_ran_out),
 	};
