@@ -16,8 +16,10 @@
 #   make curves                 docs/curves.svg: cost over the number of devices and of objects, up to a million of each (some minutes)
 #   make fuzz                   each tests/fuzz/*_fuzz.c for FUZZ_SECONDS (clang)
 #   make install DESTDIR=...    and make uninstall
+#   make deb                    build/deb/otafs_*.deb, from the files that are committed
+#   make deb-check              installs, runs, upgrades, removes and purges that in a Debian of its own (tests/package.sh)
 #
-# demo, check, soak, lint, bench, curves and fuzz install the Debian packages they need when run as root.
+# deb, demo, check, soak, lint, bench, curves and fuzz install the Debian packages they need when run as root.
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -42,14 +44,15 @@ B := build/$(VARIANT)
 say = $(if $(V),,@echo '  $(1)'; )
 
 flags_release := -Werror
-flags_asan    := -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-flags_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
-flags_cov     := -O0 --coverage
-flags_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Sanitizers and coverage look at more than a sandbox leaves.
+flags_asan    := -DSANDBOX_OFF -Werror -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan    := -DSANDBOX_OFF -O1 -fsanitize=thread -fno-omit-frame-pointer
+flags_cov     := -DSANDBOX_OFF -O0 --coverage
+flags_fuzz    := -DSANDBOX_OFF -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 $(if $(filter $(VARIANT),release asan tsan cov fuzz),,$(error VARIANT=$(VARIANT): use release, asan, tsan, cov or fuzz))
 
 # Goals that install packages start this Makefile again for the rest.
-outer := check soak demo lint bench curves fuzz clean uninstall packages
+outer := check soak demo lint bench curves fuzz deb deb-check clean uninstall packages
 inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 
 # Which packages each folder needs, and so which folder may include what.
@@ -105,6 +108,7 @@ polls     := $(B)/tests/ota-poll $(B)/tests/ota-hammer
 slow_sync := $(B)/tests/slow-sync.so
 old_kernel := $(B)/tests/old-kernel.so
 faults    := $(B)/tests/disk-faults.so
+hostile   := $(B)/tests/hostile.so
 
 all: $(programs)
 
@@ -140,7 +144,8 @@ $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls):
 # Preloaded into programs of any variant.
 $(slow_sync): tests/load/slow_sync.c
 $(old_kernel): tests/load/old_kernel.c
-$(slow_sync) $(old_kernel):
+$(hostile): tests/hostile/hostile.c
+$(slow_sync) $(old_kernel) $(hostile):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -shared -fPIC -o $@ $< -ldl
 # Sanitizers have their own malloc.
@@ -172,8 +177,8 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/unit/fault.o $(archives)
 # A core without mounts, for the tests of otafs/.
 $(filter $(B)/tests/otafs_%,$(unit_tests)): $(B)/tests/unit/fixture.o
 
-tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(old_kernel) $(faults) \
-    $(B)/tests/bench/fleet
+tests-built: $(unit_tests) $(programs) $(device) $(test_sign) $(quick_sign) $(load) $(polls) $(slow_sync) $(old_kernel) $(hostile) \
+    $(faults) $(B)/tests/bench/fleet
 
 packages:
 	scripts/install-packages
@@ -239,6 +244,7 @@ $(B)/tests/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(archives)
 planners := capacity measure-host
 # Web servers that ota-gateway knows.
 servers := $(patsubst gateway/%/server.sh,%,$(wildcard gateway/*/server.sh))
+units := $(wildcard systemd/*.service systemd/*.socket systemd/*.target)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) $(SYSUSERSDIR) \
 	    $(TMPFILESDIR) $(addprefix $(DATADIR)/,$(servers)))
@@ -248,7 +254,8 @@ install: all
 	$(INSTALL) -m 644 $(wildcard docs/*.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 $(wildcard docs/*.5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(wildcard docs/*.8) $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 644 $(wildcard systemd/*.service systemd/*.socket systemd/*.target) $(DESTDIR)$(UNITDIR)
+	for u in $(units); do sed 's|/usr/local/sbin/|$(SBINDIR)/|' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} && \
+	    chmod 644 $(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 	$(INSTALL) -m 644 $(wildcard systemd/*.sysusers) $(DESTDIR)$(SYSUSERSDIR)/otafs.conf
 	$(INSTALL) -m 644 $(wildcard systemd/*.tmpfiles) $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	$(INSTALL) -m 644 gateway/check.sh gateway/certificate.sh scripts/shared.sh scripts/backup.sh $(DESTDIR)$(DATADIR)
@@ -258,13 +265,26 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(programs) $(wildcard scripts/ota-*)) $(planners:%=ota-%))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard docs/*.5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(wildcard docs/*.8)))
-	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.target)))
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(units)))
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/otafs.conf $(DESTDIR)$(TMPFILESDIR)/otafs.conf
 	rm -rf $(DESTDIR)$(DATADIR)
+
+# From a copy: debhelper writes into the folder of its package.
+deb:
+	scripts/install-packages debhelper dpkg-dev lintian
+	rm -rf build/deb && mkdir -p build/deb/otafs
+	git archive HEAD | tar -x -C build/deb/otafs
+	cd build/deb/otafs && dpkg-buildpackage -us -uc -b
+	lintian --fail-on error,warning build/deb/otafs_*.changes
+
+deb-check: deb
+	scripts/install-packages debootstrap
+	tests/package.sh $$(ls build/deb/otafs_*.deb) build/deb/root
+	tests/boot.sh $$(ls build/deb/otafs_*.deb) build/deb/root
 
 clean:
 	rm -rf build
 
-.PHONY: all check soak demo packages tests-built bench curves benches fuzz fuzzers lint install uninstall clean
+.PHONY: all check soak demo packages tests-built bench curves benches fuzz fuzzers lint install uninstall deb deb-check clean
 .DELETE_ON_ERROR:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "lib/sandbox.h"
 #include "lib/serve.h"
 
 /** A web server that neither sends nor reads for so long is left. */
@@ -38,13 +39,16 @@ static int
 run(const struct config *config, struct err *err)
 {
 	static struct admin admin; /* outlives the loop, with the requests that it leaves */
+	/* The mount goes and comes, as another one; the password file is exchanged as a whole. */
+	const struct sandbox_rule needed[] = { { config->mount, SANDBOX_WRITE | SANDBOX_ABOVE },
+		{ config->admin_passwords, SANDBOX_READ | SANDBOX_ABOVE }, { NULL, 0 } };
 	AUTO(close_p) int fd = -1;
 	AUTO(close_p) int signals = -1;
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
 	if ((r = listen_privileged(config, &fd, err)) < 0 || (r = config_become(config->user_admin, err)) < 0 ||
-	    (r = program_signals(&signals, err)) < 0)
+	    (r = sandbox_enter(config, needed, false, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
 	admin.mount = strdup(config->mount);
 	admin.login = login_new(config->admin_passwords);

@@ -9,6 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "lib/sandbox.h"
 
 /** Larger bodies are mapped, so that their memory goes back when they are answered. */
 #define MAPPED_BYTES (64 * 1024)
@@ -56,6 +57,8 @@ serve(const struct config *config, int fd, bool is_inherited, int signals, struc
 static int
 run(const struct config *config, struct err *err)
 {
+	/* The mount goes and comes, as another one. */
+	const struct sandbox_rule needed[] = { { config->mount, SANDBOX_WRITE | SANDBOX_ABOVE }, { NULL, 0 } };
 	AUTO(close_p) int fd = -1;
 	AUTO(close_p) int signals = -1;
 	int r, listens;
@@ -64,7 +67,8 @@ run(const struct config *config, struct err *err)
 	save_memory();
 	if ((listens = listen_privileged(config, &fd, err)) < 0)
 		return listens;
-	if ((r = config_become(config->user_gate, err)) < 0 || (r = program_signals(&signals, err)) < 0)
+	if ((r = config_become(config->user_gate, err)) < 0 ||
+	    (r = sandbox_enter(config, needed, false, err)) < 0 || (r = program_signals(&signals, err)) < 0)
 		return r;
 	return serve(config, fd, listens == PROGRAM_INHERITED, signals, err);
 }

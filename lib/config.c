@@ -54,6 +54,7 @@ static const struct setting settings[] = {
 	TEXT(user_admin, "ota-admin-gate"),
 	TEXT(user_admin_web, "ota-admin-web"),
 	TEXT(group_admin, "ota-admin"),
+	NUMBER(sandbox, 1, 0, 1),
 	TEXT(device_address, "0.0.0.0"),
 	NUMBER(device_port, 8443, 1, 65535),
 	TEXT(device_ca, "/etc/otafs/device-ca.pem"),

@@ -37,6 +37,7 @@ struct config {
 	char user_admin[CONFIG_VALUE_MAX];     /**< ota-admin-gate */
 	char user_admin_web[CONFIG_VALUE_MAX]; /**< the web server of the admin listener */
 	char group_admin[CONFIG_VALUE_MAX];    /**< may read and write the full tree */
+	int64_t sandbox;                       /**< 0: programs keep what their users may (lib/sandbox.h) */
 
 	/* the device listener; read by the scripts in gateway/ */
 	char device_address[CONFIG_VALUE_MAX];     /**< IP address to listen on */

@@ -1,9 +1,11 @@
 /* otafs: mounts the tree, owns the fleet's state. A small parent stays root and holds the mounts (parent.h). */
 #include <errno.h>
+#include <libgen.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/eventfd.h>
@@ -17,6 +19,7 @@
 #include "lib/due.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "lib/sandbox.h"
 #include "lib/utc.h"
 #include "otafs/credential.h"
 #include "otafs/est.h"
@@ -291,6 +294,28 @@ find_users(const struct config *config, struct core *core, struct err *err)
 	return config_group(config->group_admin, &core->admin_gid, err);
 }
 
+/* Becomes its user, with what that needs: the store and the state, all certificates that expire, names of
+ * users. */
+static int
+give_up(const struct config *config, struct err *err)
+{
+	const int in = SANDBOX_READ | SANDBOX_ABOVE;
+	const struct sandbox_rule needed[] = { { config->state, SANDBOX_WRITE | SANDBOX_ABOVE },
+		{ config->fleet, SANDBOX_WRITE }, { config->repository, SANDBOX_READ },
+		{ "/dev/fuse", SANDBOX_WRITE }, { "/etc", SANDBOX_READ }, { config->server_certificate, in },
+		{ config->server_ca, in }, { config->device_ca, in }, { config->build_ca, in },
+		{ config->admin_ca, in }, { config->fleet_ca, in }, { config->device_crl, in },
+		{ config->build_passwords, in }, { NULL, 0 } };
+	char state[CONFIG_VALUE_MAX];
+	int r = config_become(config->user_otafs, err);
+
+	/* What SQLite puts aside is of the fleet too, and has no business in /tmp. */
+	strcpy(state, config->state);
+	if (r < 0 || setenv("SQLITE_TMPDIR", dirname(state), 1) < 0)
+		return r < 0 ? r : err_sys(err, "environment");
+	return sandbox_enter(config, needed, false, err);
+}
+
 /* The unprivileged child: serves until it is told to stop. */
 static int
 serve(const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err)
@@ -303,7 +328,7 @@ serve(const struct config *config, const struct mounts *mounts, pid_t parent, st
 	int r;
 
 	if ((r = relay_begin(mounts->relay, err)) < 0 || (r = find_users(config, &core, err)) < 0 ||
-	    (r = config_become(config->user_otafs, err)) < 0)
+	    (r = give_up(config, err)) < 0)
 		return r;
 	/* Without its parent nobody would unmount: end with it, also when it has ended already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)

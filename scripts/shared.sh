@@ -7,6 +7,8 @@ default_of() {
 	case $1 in
 	mount) echo /srv/ota ;;
 	www) echo /run/otafs/web/www ;;
+	spool) echo /var/spool/otafs ;;
+	disk_reserve_mb) echo 256 ;;
 	repository) echo /var/lib/otafs/repository ;;
 	state) echo /var/lib/otafs/state/otafs.db ;;
 	keys) echo /var/lib/otafs/keys ;;

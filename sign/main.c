@@ -12,6 +12,7 @@
 #include "lib/due.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "lib/sandbox.h"
 #include "lib/utc.h"
 #include "sign/chain.h"
 #include "sign/key.h"
@@ -86,13 +87,15 @@ run(const struct config *config, struct err *err)
 	AUTO(ledger_freep) struct ledger *ledger = NULL;
 	AUTO(journal_freep) struct journal *journal = NULL;
 	AUTO(issuer_freep) struct issuer *issuer = NULL;
+	const struct sandbox_rule needed[] = { { config->keys, SANDBOX_WRITE }, { NULL, 0 } };
 	const struct journal_limits limits = { CHAIN_FILE_MAX, config->sign_log_mb * 1024 * 1024 };
 	struct server *server;
 	struct policy policy;
 	int r;
 
 	if ((r = policy_init(&policy, config, err)) < 0 || (r = open_privileged(config, &dir, &fd, err)) < 0 ||
-	    (r = config_become(config->user_sign, err)) < 0 || (r = harden(err)) < 0 ||
+	    (r = config_become(config->user_sign, err)) < 0 ||
+	    (r = sandbox_enter(config, needed, false, err)) < 0 || (r = harden(err)) < 0 ||
 	    (r = key_start(err)) < 0 || (r = keyring_open(dir, config->root_days, &keyring, err)) < 0 ||
 	    (r = ledger_open(dir, &ledger, err)) < 0 || (r = restored_follow(dir, ledger, err)) < 0 ||
 	    (r = journal_open(dir, &limits, utc_now(), &journal, err)) < 0 ||

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
+#include "lib/sandbox.h"
 #include "store/binary.h"
 #include "store/space.h"
 #include "lib/serve.h"
@@ -147,11 +150,30 @@ forward(int number)
 	kill(child, number);
 }
 
+/* ostree(1) makes the deltas. */
+static int
+give_up(const struct config *config, struct err *err)
+{
+	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE },
+		{ config->repository, SANDBOX_WRITE }, { config->fleet, SANDBOX_READ },
+		{ config->build_passwords, SANDBOX_READ | SANDBOX_ABOVE },
+		{ config->build_refs, SANDBOX_READ | SANDBOX_ABOVE },
+		{ config->build_limits, SANDBOX_READ | SANDBOX_ABOVE }, { NULL, 0 } };
+	char temporary[CONFIG_VALUE_MAX + 16];
+	int r = config_become(config->user_watcher, err);
+
+	/* ostree(1) puts whole files aside: on the disk that they are for, and where nobody else looks. */
+	snprintf(temporary, sizeof(temporary), "%s/staging", config->repository);
+	if (r < 0 || setenv("TMPDIR", temporary, 1) < 0)
+		return r < 0 ? r : err_sys(err, "environment");
+	return sandbox_enter(config, needed, true, err);
+}
+
 /* What the unprivileged child does; it must not outlive the parent, which another instance would replace. */
 static int
 run_child(const struct config *config, struct privileged *open, pid_t parent, struct err *err)
 {
-	int r = config_become(config->user_watcher, err);
+	int r = give_up(config, err);
 
 	if (r < 0)
 		return r;
@@ -167,14 +189,15 @@ run_child(const struct config *config, struct privileged *open, pid_t parent, st
 static int
 run_alone(const struct config *config, struct privileged *open, struct err *err)
 {
-	int r = config_become(config->user_watcher, err);
+	int r = give_up(config, err);
 
 	return r < 0 ? r : watch(config, open, err);
 }
 
 static int
-run_parent(struct privileged *open, int socket)
+run_parent(const struct config *config, struct privileged *open, int socket, struct err *err)
 {
+	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE }, { NULL, 0 } };
 	struct sigaction action = { .sa_handler = forward };
 	int status;
 
@@ -184,7 +207,10 @@ run_parent(struct privileged *open, int socket)
 	/* Or a dead child's socket would still take connections. */
 	close_p(&open->listener);
 	open->listener = -1;
-	mover_serve(&open->mover, socket);
+	if (sandbox_enter(config, needed, false, err) < 0)
+		program_fail(err); /* and end, with the child */
+	else
+		mover_serve(&open->mover, socket);
 	/* The child's end is closed, or it spoke nonsense. */
 	close(socket);
 	kill(child, SIGTERM);
@@ -210,7 +236,7 @@ divide(const struct config *config, struct privileged *open, struct err *err)
 		return err_sys(err, "fork");
 	if (child > 0) {
 		close(ends[1]);
-		return run_parent(open, ends[0]);
+		return run_parent(config, open, ends[0], err);
 	}
 	close(ends[0]);
 	open->mover.socket = ends[1];

@@ -19,20 +19,28 @@ now_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
+/* Before the program gives up what it does not need, and this is nothing that it needs. */
+static int log_fd = -1;
+
+static void __attribute__((constructor)) open_log(void)
+{
+	const char *path = getenv("SLOW_SYNC_LOG");
+
+	if (path)
+		log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+}
+
 static void
 note(long long begin, int synced)
 {
 	char link[64], file[512] = { 0 };
-	const char *path = getenv("SLOW_SYNC_LOG");
-	int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
 
-	if (fd < 0)
+	if (log_fd < 0)
 		return;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", synced);
 	if (readlink(link, file, sizeof(file) - 1) < 0)
 		file[0] = '?';
-	dprintf(fd, "%lld %lld %s\n", begin, now_us(), file);
-	close(fd);
+	dprintf(log_fd, "%lld %lld %s\n", begin, now_us(), file);
 }
 
 static int
