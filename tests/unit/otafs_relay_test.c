@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <search.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -169,6 +170,12 @@ ends_before_ids_come_again(void **state)
 /* ---- inodes by it */
 
 static void
+free_one(void *inode)
+{
+	inode_free(inode);
+}
+
+static void
 inodes_of_a_process_before_are_found(void **state)
 {
 	struct inodes before, inodes;
@@ -182,6 +189,7 @@ inodes_of_a_process_before_are_found(void **state)
 	inode = inodes_enter(&before, inode_new("sets/3/root.json", 3, &st, strdup("content")));
 	id = inodes_id(&before, inode);
 	assert_ptr_equal(inodes_of(&before, id), inode);
+	inodes_forget(&before, id, 1);
 	relay_begin(relay, &err);
 	inodes_init(&inodes, relay);
 	inode = inodes_of(&inodes, id);
@@ -196,6 +204,7 @@ inodes_of_a_process_before_are_found(void **state)
 	assert_ptr_equal(inodes_of(&inodes, id), inode);
 	assert_null(inodes_of(&inodes, id + 16));
 	assert_ptr_equal(inodes_of(&inodes, INODE_TOP_ID), &inodes.top);
+	tdestroy(inodes.inherited, free_one);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
