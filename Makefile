@@ -197,7 +197,7 @@ soak: packages
 	$(MAKE) tests-built VARIANT=$(VARIANT)
 	$(tests_env) SOAK_ROUNDS=$(SOAK_ROUNDS) SOAK_DAYS=$(SOAK_DAYS) MANIFESTS=10000 EACH=$(SOAK_EACH) SERVERS="lighttpd nginx apache" \
 	    KILLS=$(SOAK_KILLS) UPGRADES=$(SOAK_KILLS) prove --timer -v tests/integration/63-stress.sh tests/integration/48-year.sh \
-	    tests/integration/32-manifests.sh tests/integration/57-outlive.sh tests/integration/57-each-call.sh tests/soak/*.sh
+	    tests/integration/32-manifests.sh tests/integration/57-outlive.sh tests/integration/59-each-call.sh tests/soak/*.sh
 
 demo: packages
 	$(MAKE) all $(device) VARIANT=$(VARIANT)

@@ -226,8 +226,11 @@ targets=$(find "$T/keys/director" -name 'targets-*.key')
 mv "$targets" "$T/targets.key"
 start_signd
 start_otafs
-ok "without the director's targets key devices get nothing, which health says" \
+lost_is_told() {
 	is "$(health '.problems[]' | grep -c '^director documents .*(lost); until then devices that ask get an error: ota-sign ')" 1
+}
+# Keys are looked at soon after the start, which does not wait for it.
+ok "without the director's targets key devices get nothing, which health says" wait_for 10 lost_is_told
 stop signd
 mv "$T/targets.key" "$targets"
 
