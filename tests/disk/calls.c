@@ -36,6 +36,8 @@ judge(bool is_under)
 		return verdict;
 	how = control->how;
 	left = __atomic_sub_fetch(&control->left, 1, __ATOMIC_SEQ_CST);
+	if (left < 0 && how == FAULT_POWER)
+		raise(SIGKILL);
 	if (left == 0 || (left < 0 && how >= FAULT_FOR_GOOD))
 		verdict.how = how;
 	return verdict;

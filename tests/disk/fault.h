@@ -8,6 +8,7 @@
  *
  *   FAULT_KILL   dies, having made it
  *   FAULT_TEAR   dies, having written half of it (what is no write is made)
+ *   FAULT_POWER  dies, having made it, and so does each that comes after and has not: nobody goes on
  *   a number     gets that errno instead; FAULT_FOR_GOOD added to it: as each after it does
  *
  * With FAULT_SHADOW=FOLDER (on the same filesystem, empty, for all to write) what a power cut would take is
@@ -22,6 +23,7 @@
 
 #define FAULT_KILL (-1)
 #define FAULT_TEAR (-2)
+#define FAULT_POWER (-3)
 #define FAULT_FOR_GOOD 1000
 
 struct fault_control {

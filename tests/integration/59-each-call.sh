@@ -159,8 +159,9 @@ has_gc() { wait_for 20 is_collected "$1"; }
 once() { # once STEP WAY CALL
 	number=$((number + 1))
 	case $2 in
-	kill | power | names) how=-1 ;;
+	kill) how=-1 ;;
 	tear) how=-2 ;;
+	power | names) how=-3 ;; # whoever is started by another dies too
 	full) how=1028 ;; # from then on
 	failing) how=5 ;;
 	memory) how=12 ;;
