@@ -24,8 +24,12 @@
 #define READ_DIR (1ULL << 3)
 #define REMOVE_DIR (1ULL << 4)
 #define REMOVE_FILE (1ULL << 5)
+#define MAKE_CHAR (1ULL << 6)
 #define MAKE_DIR (1ULL << 7)
 #define MAKE_REG (1ULL << 8)
+#define MAKE_SOCK (1ULL << 9)
+#define MAKE_FIFO (1ULL << 10)
+#define MAKE_BLOCK (1ULL << 11)
 #define MAKE_SYM (1ULL << 12)
 #define REFER (1ULL << 13)
 #define TRUNCATE (1ULL << 14)
@@ -38,6 +42,7 @@ static const uint64_t known[] = { 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
 #define WRITING                                                                                                \
 	(READING | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SYM | REFER | TRUNCATE | \
 	    IOCTL_DEV)
+#define SPECIAL (MAKE_CHAR | MAKE_SOCK | MAKE_FIFO | MAKE_BLOCK)
 /** Connecting and listening by TCP, from version 4 on. */
 #define NET_ALL 3
 #define NET_SINCE 4
@@ -88,7 +93,8 @@ allow(int ruleset, const char *path, uint64_t what, struct err *err)
 static int
 allow_rule(int ruleset, const struct sandbox_rule *rule, uint64_t handled, struct err *err)
 {
-	uint64_t what = handled & (rule->can & SANDBOX_WRITE ? WRITING : READING);
+	uint64_t what = handled & ((rule->can & SANDBOX_WRITE ? WRITING : READING) |
+				      (rule->can & SANDBOX_ANY ? SPECIAL : 0));
 	char path[4096];
 
 	if (!strcmp(rule->path, "-"))

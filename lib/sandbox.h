@@ -19,6 +19,7 @@
 enum {
 	SANDBOX_READ = 1,  /**< files and folders below are read */
 	SANDBOX_WRITE = 2, /**< and made, changed, renamed, removed */
+	SANDBOX_ANY = 8,   /**< what is renamed may be a pipe, a socket, a device: others have put it there */
 	SANDBOX_ABOVE = 4, /**< it is about the folder that the path lies in: files that are exchanged as a
 			      whole, and mounts, which come back as others */
 };

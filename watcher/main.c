@@ -154,7 +154,7 @@ forward(int number)
 static int
 give_up(const struct config *config, struct err *err)
 {
-	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE },
+	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE | SANDBOX_ANY },
 		{ config->repository, SANDBOX_WRITE }, { config->fleet, SANDBOX_READ },
 		{ config->build_passwords, SANDBOX_READ | SANDBOX_ABOVE },
 		{ config->build_refs, SANDBOX_READ | SANDBOX_ABOVE },
@@ -197,7 +197,7 @@ run_alone(const struct config *config, struct privileged *open, struct err *err)
 static int
 run_parent(const struct config *config, struct privileged *open, int socket, struct err *err)
 {
-	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE }, { NULL, 0 } };
+	const struct sandbox_rule needed[] = { { config->spool, SANDBOX_WRITE | SANDBOX_ANY }, { NULL, 0 } };
 	struct sigaction action = { .sa_handler = forward };
 	int status;
 

@@ -54,11 +54,6 @@ begin_otafs() {
 	start otafs env LD_PRELOAD="$SLOW_SYNC" SLOW_SYNC_MS="${1:-0}" SLOW_SYNC_LOG="$T/syncs" "$OTA_BIN/otafs" -c "$conf"
 	needs 60 test -e "$T/web/www/alive"
 }
-# syncs: of the database of begin_otafs, but for the three of a checkpoint, each thousand pages, which moves what was written before: of the
-# log, of the database, and of the log's new beginning. What otafs tells others in files, it tells by its clock.
-syncs() {
-	awk '/\/otafs\.db-wal$/ { n += !begins; begins = 0 } /\/otafs\.db$/ { n--; begins = 1 } END { print n + 0 }' "$T/syncs"
-}
 
 # quiet: waits until otafs has written nothing for a moment, half a minute at most: what was begun before is not to be counted. What it has
 # only noted of devices it writes when it is asked for some.

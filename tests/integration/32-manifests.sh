@@ -58,15 +58,15 @@ each_waited() {
 }
 ok "one manifest waits for the disk" load 1 1 manifests -r 4 -a "$T/acks4"
 ok "before it is answered" each_waited "$T/acks4"
-before=$(wc -l <"$T/syncs")
+before=$(syncs)
 ok "64 come at once" load 64 64 manifests -r 5 -a "$T/acks5"
-after=$(wc -l <"$T/syncs")
+after=$(syncs)
 ok "each of them has waited too" each_waited "$T/acks5"
 # How many batches they come in is up to the machine; each for itself would be 64.
 ok "all together for less than 32 syncs ($((after - before)))" test $((after - before)) -lt 32
 before=$after
 ok "64 that tell nothing new come" load 64 64 manifests -r 5 -c 6
-after=$(wc -l <"$T/syncs")
+after=$(syncs)
 ok "and wait for nothing ($((after - before)) syncs)" test $((after - before)) -lt 4
 
 # ---- what a device may have read of
@@ -80,22 +80,22 @@ in_flight() { grep -c 'in flight: the device may have read of urn:' "$dev/load-$
 echo 'app 1.0' >"$dev/load-0/assign"
 cat "$dev/load-0/director/targets.json" >/dev/null
 ok "what an administrator reads does not count" is "$(in_flight 0)" 0
-before=$(wc -l <"$T/syncs")
+before=$(syncs)
 written=$(commits)
 ok "the web server looks" look 0
-after=$(wc -l <"$T/syncs")
+after=$(syncs)
 ok "and gets the update" has "$T/look" '"app-1.0"'
 ok "without a sync" is "$after" "$before"
 sleep 1.5
 ok "and without a write" is "$(commits)" "$written"
 ok "until somebody asks how many there are" has "$T/mount/status/metrics" '^otafs_devices_by_status\{status="InFlight"\} 1'
 ok "and the history tells" is "$(in_flight 0)" 1
-after=$(wc -l <"$T/syncs")
+after=$(syncs)
 echo 'app 1.0' >"$dev/load-4/assign"
 look 4
 ok "what happens to all tells of it" is "$(grep -c '"load-4".*"in_flight"' "$T/mount/events/all")" 1
 echo 'app 1.0' >"$dev/load-1/assign"
-ok "and what is assigned then waits for the disk again" test "$(wc -l <"$T/syncs")" -gt "$after"
+ok "and what is assigned then waits for the disk again" test "$(syncs)" -gt "$after"
 echo 'app 1.0' >"$dev/load-2/assign"
 ok "another one is looked at" look 1
 stop otafs KILL

@@ -158,6 +158,11 @@ needs() {
 commits() {
 	perl -e 'open my $f, "<:raw", $ARGV[0] or die; read $f, my $head, 12; print unpack("x8 L", $head), "\n"' "$T/state/otafs.db-shm"
 }
+# syncs: of the database, as $T/syncs of tests/load/slow_sync.c has them, but for the three of a checkpoint, each thousand pages, which moves
+# what was written before: of the log, of the database, and of the log's new beginning. What otafs tells others in files, it tells by its clock.
+syncs() {
+	awk '/\/otafs\.db-wal$/ { n += !begins; begins = 0 } /\/otafs\.db$/ { n--; begins = 1 } END { print n + 0 }' "$T/syncs"
+}
 # settings [LINE...]: writes $conf for an instance below $T, run by numbers that need no entry in /etc/passwd; without a sandbox if
 # unconfined is set
 settings() {
