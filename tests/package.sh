@@ -69,7 +69,7 @@ ok "each program has its page" sh -c "cd '$root'/usr/sbin && for p in ota*; do [
 echo "device_port = 18443" >>"$root/etc/otafs/otafs.conf"
 ok "certificates are made" in_root sh -c 'ota-pki /etc/otafs localhost && chmod 755 /etc/otafs && chgrp ota-tls /etc/otafs/server.key && chmod 640 /etc/otafs/server.key'
 run() { # run PROGRAM [ARGUMENT...]: until this ends
-	in_root "$@" >>"$root.log" 2>&1 &
+	chroot "$root" env LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" >>"$root.log" 2>&1 &
 	pids="$! $pids"
 	sleep 2
 }
@@ -85,7 +85,7 @@ ok "the web server's files are made" in_root ota-gateway render lighttpd /var/li
 run ota-gateway run lighttpd device /var/lib/otafs/gateway
 ok "the doctor finds nothing wrong" in_root ota-doctor
 ok "a device gets its certificate" in_root ota-device-cert --ca-dir /etc/otafs --url https://localhost:18443 car7 /root/car7
-ok "and its metadata" in_root curl -sf --retry 10 --retry-connrefused --cert /root/car7/client.pem --key /root/car7/pkey.pem --cacert /root/car7/root.crt \
+ok "and its metadata" in_root curl -sSf --retry 10 --retry-all-errors --cert /root/car7/client.pem --key /root/car7/pkey.pem --cacert /root/car7/root.crt \
 	https://localhost:18443/repo/timestamp.json
 ok "is installed anew over it" install_it
 leave

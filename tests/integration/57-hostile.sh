@@ -45,7 +45,8 @@ start_hostile() {
 # done_by UID: what its code got to
 done_by() { sed -n "s/^hostile $1 \(.*\) DONE$/\1/p" "$T"/*.log | sort | paste -s -d ' '; }
 
-if "$OTA_BIN/otafs" --help | grep -q sandbox=off; then
+# As in the Makefile: SANDBOX_OFF.
+if grep -qE '__(asan|tsan|gcov)_' "$OTA_BIN/otafs"; then
 	echo "1..0 # SKIP built without a sandbox"
 	exit 0
 fi
