@@ -59,6 +59,8 @@ inner := $(if $(MAKECMDGOALS),$(filter-out $(outer),$(MAKECMDGOALS)),all)
 pkgs_lib     := jansson libcrypto
 # Of lib/, only programs that check passwords need this (lib/login.h).
 pkgs_login   := libcrypt
+# And only programs that give something up need this (lib/sandbox.h).
+pkgs_sandbox := libseccomp
 pkgs_sign    := libsodium
 pkgs_state   := sqlite3
 pkgs_otafs   := fuse3
@@ -69,7 +71,7 @@ pkgs_ceremony := p11-kit-1
 pkgs_tests/device := ostree-1 libcurl
 pkgs_tests/load := libssl
 folders      := lib state sign otafs store watcher gateway ceremony
-pkgs         := $(foreach f,$(folders),$(pkgs_$(f))) $(pkgs_login)
+pkgs         := $(foreach f,$(folders),$(pkgs_$(f))) $(pkgs_login) $(pkgs_sandbox)
 
 ifneq ($(inner),)
 missing := $(foreach p,$(pkgs),$(if $(shell $(PKG_CONFIG) --exists $(p) && echo y),,$(p)))
@@ -126,11 +128,11 @@ $(quick_sign):        $(B)/ceremony/main.o $(B)/tests/sign/cost.o $(ceremony_a) 
 load_parts := $(filter-out %/slow_sync.o %/old_kernel.o,$(call parts,tests/load))
 $(load):              $(B)/tests/load/main.o $(load_parts) $(sign_a) $(lib_a)
 $(polls):             $(B)/tests/ota-%: $(B)/tests/load/%_main.o $(load_parts) $(sign_a) $(lib_a)
-$(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib)
-$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login)
-$(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib)
-$(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib)
-$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib) $(pkgs_login)
+$(B)/bin/otafs:       link_pkgs := $(pkgs_otafs) $(pkgs_state) $(pkgs_sign) $(pkgs_lib) $(pkgs_sandbox)
+$(B)/bin/ota-watcher: link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib) $(pkgs_login) $(pkgs_sandbox)
+$(B)/bin/ota-signd:   link_pkgs := $(pkgs_sign) $(pkgs_lib) $(pkgs_sandbox)
+$(B)/bin/ota-gate:    link_pkgs := $(pkgs_lib) $(pkgs_sandbox)
+$(B)/bin/ota-admin-gate: link_pkgs := $(pkgs_lib) $(pkgs_login) $(pkgs_sandbox)
 $(B)/bin/ota-fsck:    link_pkgs := $(pkgs_store) $(pkgs_sign) $(pkgs_lib)
 $(B)/bin/ota-sign:    link_pkgs := $(pkgs_ceremony) $(pkgs_sign) $(pkgs_lib)
 $(device):            link_pkgs := $(pkgs_tests/device) $(pkgs_sign) $(pkgs_lib)

@@ -1,360 +1,171 @@
 #include "lib/calls.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
+#include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
-#include <sys/prctl.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#if defined(__x86_64__)
-#define CALLS_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define CALLS_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define CALLS_ARCH AUDIT_ARCH_RISCV64
-#endif
+#include "lib/cleanup.h"
 
 /** Numbers up to here are known (Linux 6.1), also those that are not listed. All processors have the same since
  * 424. */
 #define CALLS_KNOWN 450
-/** What fits into a filter with room to spare; the kernel takes 4096. */
-#define CALLS_PROGRAM_MAX 1024
+/** What those answer that have no rule. */
+#define CALLS_UNKNOWN SCMP_ACT_ERRNO(ENOSYS)
 
-#ifdef CALLS_ARCH
-
-/* Those that are made for each request come first: before Linux 5.11 the list is gone through for each call. */
-static const uint16_t allowed[] = {
-	SYS_read,
-	SYS_write,
-	SYS_writev,
-	SYS_readv,
-	SYS_futex,
-	SYS_ppoll,
-	SYS_pread64,
-	SYS_pwrite64,
-	SYS_fcntl,
-	SYS_close,
-	SYS_openat,
-	SYS_newfstatat,
-	SYS_fstat,
-	SYS_clock_nanosleep,
-	SYS_clock_gettime,
-	SYS_epoll_pwait,
-	SYS_sendto,
-	SYS_recvfrom,
-	SYS_sendmsg,
-	SYS_recvmsg,
-	SYS_splice,
-	SYS_vmsplice,
-	SYS_fdatasync,
-	SYS_lseek,
-	SYS_mmap,
-	SYS_munmap,
-	SYS_mremap,
-	SYS_madvise,
-	SYS_mprotect,
-	SYS_accept4,
-	SYS_connect,
-	SYS_getsockopt,
-	SYS_shutdown,
+static const char *const allowed[] = {
+	/* most requests */
+	"read", "write", "writev", "readv", "futex", "ppoll", "pread64", "pwrite64", "fcntl", "close", "openat",
+	"newfstatat", "fstat", "clock_nanosleep", "clock_gettime", "epoll_pwait", "sendto", "recvfrom",
+	"sendmsg", "recvmsg", "splice", "vmsplice", "fdatasync", "lseek", "mmap", "munmap", "mremap", "madvise",
+	"mprotect", "accept4", "connect", "getsockopt", "shutdown",
 	/* files */
-	SYS_preadv,
-	SYS_pwritev,
-	SYS_preadv2,
-	SYS_pwritev2,
-	SYS_sendfile,
-	SYS_tee,
-	SYS_copy_file_range,
-	SYS_close_range,
-	SYS_dup,
-	SYS_dup3,
-	SYS_pipe2,
-	SYS_flock,
-	SYS_ioctl,
-	SYS_fsync,
-	SYS_sync_file_range,
-	SYS_syncfs,
-	SYS_ftruncate,
-	SYS_truncate,
-	SYS_fallocate,
-	SYS_fadvise64,
-	SYS_readahead,
-	SYS_openat2,
-	SYS_statx,
-	SYS_faccessat,
-	SYS_faccessat2,
-	SYS_readlinkat,
-	SYS_getdents64,
-	SYS_mkdirat,
-	SYS_unlinkat,
-	SYS_renameat2,
-	SYS_linkat,
-	SYS_symlinkat,
-	SYS_fchmod,
-	SYS_fchmodat,
-	SYS_fchown,
-	SYS_fchownat,
-	SYS_utimensat,
-	SYS_umask,
-	SYS_getcwd,
-	SYS_chdir,
-	SYS_fchdir,
-	SYS_statfs,
-	SYS_fstatfs,
-	SYS_getxattr,
-	SYS_lgetxattr,
-	SYS_fgetxattr,
-	SYS_listxattr,
-	SYS_llistxattr,
-	SYS_flistxattr,
-	SYS_setxattr,
-	SYS_lsetxattr,
-	SYS_fsetxattr,
-	SYS_removexattr,
-	SYS_lremovexattr,
-	SYS_fremovexattr,
-	SYS_inotify_init1,
-	SYS_inotify_add_watch,
-	SYS_inotify_rm_watch,
-	SYS_memfd_create,
+	"preadv", "pwritev", "preadv2", "pwritev2", "sendfile", "tee", "copy_file_range", "close_range", "dup",
+	"dup3", "pipe2", "flock", "ioctl", "fsync", "sync_file_range", "syncfs", "ftruncate", "truncate",
+	"fallocate", "fadvise64", "readahead", "openat2", "statx", "faccessat", "faccessat2", "readlinkat",
+	"getdents64", "mkdirat", "unlinkat", "renameat2", "linkat", "symlinkat", "fchmod", "fchmodat", "fchown",
+	"fchownat", "utimensat", "umask", "getcwd", "chdir", "fchdir", "statfs", "fstatfs", "getxattr",
+	"lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "setxattr", "lsetxattr", "fsetxattr",
+	"removexattr", "lremovexattr", "fremovexattr", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+	"memfd_create",
 	/* memory */
-	SYS_brk,
-	SYS_mlock,
-	SYS_mlock2,
-	SYS_munlock,
-	SYS_mincore,
-	SYS_msync,
-	SYS_membarrier,
+	"brk", "mlock", "mlock2", "munlock", "mincore", "msync", "membarrier",
 	/* threads and processes */
-	SYS_set_robust_list,
-	SYS_get_robust_list,
-	SYS_rseq,
-	SYS_set_tid_address,
-	SYS_exit,
-	SYS_exit_group,
-	SYS_wait4,
-	SYS_waitid,
-	SYS_gettid,
-	SYS_getpid,
-	SYS_getppid,
-	SYS_getpgid,
-	SYS_getsid,
-	SYS_getuid,
-	SYS_geteuid,
-	SYS_getgid,
-	SYS_getegid,
-	SYS_getresuid,
-	SYS_getresgid,
-	SYS_getgroups,
-	SYS_getrusage,
-	SYS_prlimit64,
-	SYS_getcpu,
-	SYS_sched_yield,
-	SYS_sched_getaffinity,
-	SYS_sched_getparam,
-	SYS_sched_getscheduler,
-	SYS_sched_setattr,
-	SYS_sched_getattr,
-	SYS_sysinfo,
-	SYS_uname,
-	SYS_getrandom,
-	SYS_getpriority,
-	SYS_setpriority,
-	SYS_ioprio_set,
-	SYS_ioprio_get,
-	SYS_prctl,
-	SYS_capget,
+	"set_robust_list", "get_robust_list", "rseq", "set_tid_address", "exit", "exit_group", "wait4",
+	"waitid", "gettid", "getpid", "getppid", "getpgid", "getsid", "getuid", "geteuid", "getgid", "getegid",
+	"getresuid", "getresgid", "getgroups", "getrusage", "prlimit64", "getcpu", "sched_yield",
+	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_setattr", "sched_getattr",
+	"sysinfo", "uname", "getrandom", "getpriority", "setpriority", "ioprio_set", "ioprio_get", "prctl",
+	"capget",
 	/* signals and time */
-	SYS_rt_sigaction,
-	SYS_rt_sigprocmask,
-	SYS_rt_sigreturn,
-	SYS_rt_sigsuspend,
-	SYS_rt_sigpending,
-	SYS_rt_sigtimedwait,
-	SYS_sigaltstack,
-	SYS_restart_syscall,
-	SYS_signalfd4,
-	SYS_kill,
-	SYS_tgkill,
-	SYS_tkill,
-	SYS_clock_getres,
-	SYS_nanosleep,
-	SYS_gettimeofday,
-	SYS_times,
-	SYS_timerfd_create,
-	SYS_timerfd_settime,
-	SYS_timerfd_gettime,
-	SYS_setitimer,
-	SYS_getitimer,
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigpending", "rt_sigtimedwait",
+	"sigaltstack", "restart_syscall", "signalfd4", "kill", "tgkill", "tkill", "clock_getres", "nanosleep",
+	"gettimeofday", "times", "timerfd_create", "timerfd_settime", "timerfd_gettime", "setitimer",
+	"getitimer",
 	/* waiting, and sockets that are there */
-	SYS_pselect6,
-	SYS_epoll_create1,
-	SYS_epoll_ctl,
-	SYS_eventfd2,
-	SYS_accept,
-	SYS_sendmmsg,
-	SYS_recvmmsg,
-	SYS_setsockopt,
-	SYS_getsockname,
-	SYS_getpeername,
-#ifdef SYS_open /* calls that newer processors do not have */
-	SYS_poll,
-	SYS_select,
-	SYS_epoll_wait,
-	SYS_open,
-	SYS_creat,
-	SYS_stat,
-	SYS_lstat,
-	SYS_access,
-	SYS_readlink,
-	SYS_getdents,
-	SYS_mkdir,
-	SYS_rmdir,
-	SYS_unlink,
-	SYS_rename,
-	SYS_link,
-	SYS_symlink,
-	SYS_chmod,
-	SYS_chown,
-	SYS_lchown,
-	SYS_utime,
-	SYS_utimes,
-	SYS_futimesat,
-	SYS_dup2,
-	SYS_pipe,
-	SYS_pause,
-	SYS_alarm,
-	SYS_time,
-	SYS_getrlimit,
-	SYS_getpgrp,
-	SYS_epoll_create,
-	SYS_eventfd,
-	SYS_signalfd,
-	SYS_inotify_init,
-	SYS_arch_prctl,
-#endif
-#ifdef SYS_renameat
-	SYS_renameat,
-#endif
+	"pselect6", "epoll_create1", "epoll_ctl", "eventfd2", "accept", "sendmmsg", "recvmmsg", "setsockopt",
+	"getsockname", "getpeername",
+	/* calls that newer processors do not have */
+	"poll", "select", "epoll_wait", "open", "creat", "stat", "lstat", "access", "readlink", "getdents",
+	"mkdir", "rmdir", "unlink", "rename", "link", "symlink", "chmod", "chown", "lchown", "utime", "utimes",
+	"futimesat", "dup2", "pipe", "pause", "alarm", "time", "getrlimit", "getpgrp", "epoll_create",
+	"eventfd", "signalfd", "inotify_init", "arch_prctl", "renameat"
 };
 
-/** A namespace of its own would give it what it has not here.  (namespaces(7)) */
-#define NAMESPACES                                                                                             \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |          \
-	    CLONE_NEWNET)
+/* Without CLONE_THREAD it is a process; with any of the others it has a namespace of its own, which would give
+ * it what it has not here.  (namespaces(7)) */
+static const uint64_t namespaces[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
+	CLONE_NEWPID, CLONE_NEWNET };
 
 struct filter {
-	struct sock_filter code[CALLS_PROGRAM_MAX];
-	unsigned short n;
+	scmp_filter_ctx context;
+	bool is_ruled[CALLS_KNOWN + 1]; /* by number */
+	int failure;                    /* the first one, or 0 */
 };
 
 static void
-put(struct filter *filter, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
+filter_done(struct filter *filter)
 {
-	filter->code[filter->n++] = (struct sock_filter){ code, yes, no, k };
+	if (filter->context)
+		seccomp_release(filter->context);
 }
 
+/* false: this kernel has not all of it. */
+static bool
+set_up(scmp_filter_ctx context)
+{
+	/* No processor changes its kind by accident. */
+	return seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
+	       seccomp_attr_set(context, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
+	       /* Else older kernels slow the whole process down. */
+	       seccomp_attr_set(context, SCMP_FLTATR_CTL_SSB, 1) == 0 &&
+	       /* A tree of numbers: before Linux 5.11 it is gone through for each call. */
+	       seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0;
+}
+
+/* What older processors have and newer ones have not is no call here. */
 static void
-load(struct filter *filter, size_t offset)
+rule(struct filter *filter, uint32_t action, const char *name, const struct scmp_arg_cmp *when)
 {
-	put(filter, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+	int call = seccomp_syscall_resolve_name(name);
+
+	if (call < 0 || call > CALLS_KNOWN || filter->failure < 0)
+		return;
+	filter->is_ruled[call] = true;
+	if (action != CALLS_UNKNOWN)
+		filter->failure = seccomp_rule_add_array(filter->context, action, call, when ? 1 : 0, when);
 }
 
+/* With @value as its first argument alone; else @number is what it fails with. */
 static void
-answer(struct filter *filter, uint32_t action)
+allow_only(struct filter *filter, const char *name, uint64_t value, uint16_t number)
 {
-	put(filter, BPF_RET | BPF_K, action, 0, 0);
+	rule(filter, SCMP_ACT_ALLOW, name, &SCMP_A0(SCMP_CMP_EQ, value));
+	rule(filter, SCMP_ACT_ERRNO(number), name, &SCMP_A0(SCMP_CMP_NE, value));
 }
 
-static void
-allow(struct filter *filter, uint32_t call)
-{
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1);
-	answer(filter, SECCOMP_RET_ALLOW);
-}
-
-/* The low half of the first argument; both @call's of interest take an int, or flags that are all in there. */
-static void
-load_first(struct filter *filter)
-{
-	load(filter,
-	    offsetof(struct seccomp_data, args)); /* of a little-endian machine, as all of CALLS_ARCH are */
-}
-
-/* Unix sockets alone. */
-static void
-allow_unix(struct filter *filter, uint32_t call)
-{
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4);
-	load_first(filter);
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1);
-	answer(filter, SECCOMP_RET_ALLOW);
-	answer(filter, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
-}
-
-/* Threads; processes too if it @runs programs. */
+/* Threads; processes too if it @runs programs. There is no rule of bits that are not so: each is one. */
 static void
 allow_clone(struct filter *filter, bool runs)
 {
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 5);
-	load_first(filter);
-	put(filter, BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 2, 0);
-	put(filter, BPF_JMP | BPF_JSET | BPF_K, runs ? UINT32_MAX : CLONE_THREAD, 0, 1);
-	answer(filter, SECCOMP_RET_ALLOW);
-	answer(filter, SECCOMP_RET_ERRNO | EPERM);
+	const uint64_t thread = runs ? 0 : CLONE_THREAD;
+	uint64_t all = thread;
+
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		all |= namespaces[i];
+		rule(filter, SCMP_ACT_ERRNO(EPERM), "clone",
+		    &SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
+	}
+	if (!runs)
+		rule(filter, SCMP_ACT_ERRNO(EPERM), "clone", &SCMP_A0(SCMP_CMP_MASKED_EQ, thread, 0));
+	rule(filter, SCMP_ACT_ALLOW, "clone", &SCMP_A0(SCMP_CMP_MASKED_EQ, all, thread));
 	/* Its flags are behind a pointer, where no filter looks: libraries take clone() then. */
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
-	answer(filter, SECCOMP_RET_ERRNO | ENOSYS);
+	rule(filter, CALLS_UNKNOWN, "clone3", NULL);
 }
 
 static void
-write_filter(struct filter *filter, bool runs)
+write_rules(struct filter *filter, bool runs)
 {
-	load(filter, offsetof(struct seccomp_data, arch));
-	put(filter, BPF_JMP | BPF_JEQ | BPF_K, CALLS_ARCH, 1, 0);
-	answer(filter, SECCOMP_RET_KILL_PROCESS); /* no processor changes its kind by accident */
-	load(filter, offsetof(struct seccomp_data, nr));
-	put(filter, BPF_JMP | BPF_JGT | BPF_K, CALLS_KNOWN, 0, 1);
-	answer(filter, SECCOMP_RET_ERRNO | ENOSYS);
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
-		allow(filter, allowed[i]);
+		rule(filter, SCMP_ACT_ALLOW, allowed[i], NULL);
 	if (runs)
-		allow(filter, SYS_execve);
-	allow_unix(filter, SYS_socket);
-	allow_unix(filter, SYS_socketpair);
+		rule(filter, SCMP_ACT_ALLOW, "execve", NULL);
+	allow_only(filter, "socket", AF_UNIX, EAFNOSUPPORT);
+	allow_only(filter, "socketpair", AF_UNIX, EAFNOSUPPORT);
 	allow_clone(filter, runs);
-	answer(filter, SECCOMP_RET_ERRNO | EPERM);
+	for (int call = 0; call <= CALLS_KNOWN && filter->failure == 0; call++)
+		if (!filter->is_ruled[call])
+			filter->failure = seccomp_rule_add(filter->context, SCMP_ACT_ERRNO(EPERM), call, 0);
+}
+
+/* The list is of 64-bit machines, whose clone() has the flags first; others have calls by other names. */
+static bool
+is_listed(uint32_t machine)
+{
+	return machine == SCMP_ARCH_X86_64 || machine == SCMP_ARCH_AARCH64 || machine == SCMP_ARCH_RISCV64;
 }
 
 int
 calls_filter(bool runs, struct err *err)
 {
-	struct filter filter = { .n = 0 };
-	struct sock_fprog program = { .filter = filter.code };
+	AUTO(filter_done) struct filter filter = { .failure = 0 };
+	int r;
 
-	write_filter(&filter, runs);
-	program.len = filter.n;
-	/* Without SPEC_ALLOW older kernels slow the whole process down. */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0)
-		return 0;
-	return errno == ENOSYS || errno == EINVAL || errno == EPERM ? CALLS_NO_FILTER : err_sys(err, "seccomp");
+	if (!is_listed(seccomp_arch_native()))
+		return CALLS_NO_FILTER;
+	if (!(filter.context = seccomp_init(CALLS_UNKNOWN)))
+		return err_set(err, ENOMEM, "seccomp");
+	if (!set_up(filter.context))
+		return CALLS_NO_FILTER;
+	write_rules(&filter, runs);
+	if (filter.failure < 0)
+		return err_set(err, -filter.failure, "seccomp: %s", strerror(-filter.failure));
+	r = seccomp_load(filter.context);
+	/* It is errno what the kernel says; with it as the result libseccomp 2.5 makes EFAULT of most. */
+	if (r == -ECANCELED && (errno == ENOSYS || errno == EINVAL || errno == EPERM))
+		return CALLS_NO_FILTER;
+	return r < 0 ? err_set(err, -r, "seccomp: %s", strerror(errno)) : 0;
 }
-
-#else
-
-int
-calls_filter(bool runs, struct err *err)
-{
-	(void)runs;
-	(void)err;
-	return CALLS_NO_FILTER;
-}
-
-#endif

@@ -3,7 +3,8 @@
  * threads and for what it starts.
  *
  * A call that is not on the list fails with EPERM, and one that is newer than the list with ENOSYS, for which
- * libraries have a way round. Nobody is killed: a library that tries something new goes on as far as it can.
+ * libraries have a way round. Nobody is killed, but by calls of another kind of processor: a library that tries
+ * something new goes on as far as it can.
  */
 #ifndef LIB_CALLS_H
 #define LIB_CALLS_H

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,8 @@ try_calls(void)
 	       : execl("/bin/true", "true", NULL) >= 0 || errno != EPERM                            ? 5
 	       : syscall(SYS_personality, 0xffffffff) >= 0 || errno != EPERM                        ? 6
 	       : syscall(4000, 0) >= 0 || errno != ENOSYS                                           ? 7
+	       : syscall(SYS_clone3, NULL, 0) >= 0 || errno != ENOSYS                               ? 8
+	       : unshare(CLONE_NEWUSER) >= 0 || errno != EPERM                                      ? 9
 												    : 0;
 }
 
@@ -176,6 +179,24 @@ runs_programs_that_are_held_to_the_same(void **state)
 {
 	(void)state;
 	inside(SANDBOX_READ, "in", true, try_program);
+}
+
+/* Inside of it neither is allowed, as in a kernel or a container that has neither. */
+static int
+try_again(void)
+{
+	const struct sandbox_rule rules[] = { { NULL, 0 } };
+	struct config config = { .sandbox = 1 };
+	struct err err;
+
+	return sandbox_enter(&config, rules, false, &err) != 0;
+}
+
+static void
+goes_on_where_there_is_none(void **state)
+{
+	(void)state;
+	inside(SANDBOX_READ, "in", false, try_again);
 }
 
 static void
@@ -200,6 +221,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    has_threads_and_unix_sockets_but_no_network_process_or_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(runs_programs_that_are_held_to_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_on_where_there_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(does_nothing_when_it_is_off, setup, teardown),
 	};
 
