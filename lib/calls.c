@@ -135,6 +135,7 @@ write_rules(struct filter *filter, bool runs)
 		rule(filter, SCMP_ACT_ALLOW, "execve", NULL);
 	allow_only(filter, "socket", AF_UNIX, EAFNOSUPPORT);
 	allow_only(filter, "socketpair", AF_UNIX, EAFNOSUPPORT);
+	allow_only(filter, "unshare", CLONE_FILES, EPERM);
 	allow_clone(filter, runs);
 	for (int call = 0; call <= CALLS_KNOWN && filter->failure == 0; call++)
 		if (!filter->is_ruled[call])

@@ -19,8 +19,8 @@
 /**
  * From now on: files, memory, threads, time, Unix sockets that are connected or accepted; signals to its own
  * user. No sockets of other families, and none that listens anew; no other user, mount, namespace, module,
- * debugger or io_uring. With @runs it may start programs, which are held to the same; else there is no second
- * process.
+ * debugger or io_uring; a thread may get descriptors of its own (otafs/life.h). With @runs it may start
+ * programs, which are held to the same; else there is no second process.
  *
  * no_new_privs has to be set. Returns 0, CALLS_NO_FILTER or -errno.
  */

@@ -9,8 +9,9 @@
 
 #include "lib/err.h"
 
-/** For the process itself, when it has no other threads yet: whoever has the other end of the pipe @fd, which
- * is taken over, finds it closed when the process ends or has been killed. */
+/** For the process itself, after sandbox_enter(), of which the thread would have nothing otherwise (Landlock is
+ * a thread's own), and before it has other threads: whoever has the other end of the pipe @fd, which is taken
+ * over, finds it closed when the process ends or has been killed. */
 int life_begin(int fd, struct err *err);
 
 #endif

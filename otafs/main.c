@@ -28,6 +28,7 @@
 #include "otafs/flight.h"
 #include "otafs/follow.h"
 #include "otafs/fs.h"
+#include "otafs/life.h"
 #include "otafs/mount.h"
 #include "otafs/order.h"
 #include "otafs/parent.h"
@@ -318,7 +319,7 @@ give_up(const struct config *config, struct err *err)
 
 /* The unprivileged child: serves until it is told to stop. */
 static int
-serve(const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err)
+serve(const struct config *config, const struct mounts *mounts, pid_t parent, int life, struct err *err)
 {
 	static struct turns lock = TURNS_INITIALIZER;
 	static struct core core;
@@ -328,7 +329,7 @@ serve(const struct config *config, const struct mounts *mounts, pid_t parent, st
 	int r;
 
 	if ((r = relay_begin(mounts->relay, err)) < 0 || (r = find_users(config, &core, err)) < 0 ||
-	    (r = give_up(config, err)) < 0)
+	    (r = give_up(config, err)) < 0 || (r = life_begin(life, err)) < 0)
 		return r;
 	/* Without its parent nobody would unmount: end with it, also when it has ended already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)

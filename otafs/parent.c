@@ -17,7 +17,6 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/program.h"
-#include "otafs/life.h"
 #include "otafs/mount.h"
 
 /** What the program after this one goes on with: the descriptors of both mounts and of the relay. */
@@ -34,7 +33,7 @@
 #define ENDING_US 5000
 
 typedef int (*serve_fn)(
-    const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err);
+    const struct config *config, const struct mounts *mounts, pid_t parent, int life, struct err *err);
 
 struct parent {
 	const struct config *config;
@@ -42,7 +41,7 @@ struct parent {
 	serve_fn serve;
 	int signals;
 	pid_t child; /* 0: it has ended, with status */
-	int life;    /* the end of a pipe, of which a thread of the child has the other one */
+	int life;    /* the end of a pipe, of which the child, and then a thread of it, has the other one */
 	int status;
 	bool is_told_to_end;
 	bool is_alone; /* no other program has come after the child that has ended for it */
@@ -236,9 +235,7 @@ be_child(const struct parent *parent, pid_t parent_id, const int ends[2], struct
 
 	close(parent->signals);
 	close(ends[0]);
-	r = life_begin(ends[1], err);
-	if (r == 0)
-		r = parent->serve(parent->config, &parent->mounts, parent_id, err);
+	r = parent->serve(parent->config, &parent->mounts, parent_id, ends[1], err);
 	if (r < 0)
 		program_fail(err);
 	_exit(r < 0);

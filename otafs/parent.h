@@ -37,11 +37,13 @@ void parent_remember(char **argv);
 /**
  * Mounts, and has child after child call @serve, until one ends, or SIGTERM or SIGINT tells it to; then
  * unmounts.
- * @prepare comes first, in the parent, before anything is mounted. Returns the exit status, or -errno with
+ * @prepare comes first, in the parent, before anything is mounted. @serve gets the process id of the parent,
+ * and the end of a pipe which it hands to life_begin() (otafs/life.h). Returns the exit status, or -errno with
  * words.
  */
 int parent_run(const struct config *config, int (*prepare)(const struct config *config, struct err *err),
-    int (*serve)(const struct config *config, const struct mounts *mounts, pid_t parent, struct err *err),
+    int (*serve)(
+	const struct config *config, const struct mounts *mounts, pid_t parent, int life, struct err *err),
     struct err *err);
 
 #endif

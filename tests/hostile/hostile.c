@@ -4,7 +4,8 @@
  * is tried in its place, and each attempt told on standard error, as "hostile UID NAME refused" or "hostile UID
  * NAME DONE".
  *
- * HOSTILE_READ and HOSTILE_WRITE: files, by colons, to read, and folders to make a file in.
+ * HOSTILE_READ and HOSTILE_WRITE: files, by colons, to read, and folders to make a file in. The first file is
+ * read by each thread.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,6 +28,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/** Threads that are there by then are no further from their process, even on a busy machine. */
+#define THREADS_FAR 20000
 
 static void
 tell(const char *name, const char *more, bool is_done)
@@ -156,6 +160,50 @@ try_power(void)
 	told("handle", syscall(SYS_open_by_handle_at, AT_FDCWD, params, O_RDONLY));
 }
 
+static volatile sig_atomic_t is_read_apart, answers;
+static char first[4096];
+
+/* Of a thread that may have no standard error. */
+static void
+read_apart(int number)
+{
+	int fd = open(first, O_RDONLY | O_CLOEXEC);
+
+	(void)number;
+	is_read_apart |= fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	answers++;
+}
+
+/* Whether one more thread has answered, soon. */
+static bool
+is_answered(int before)
+{
+	for (int i = 0; i < 1000 && answers == before; i++)
+		usleep(1000);
+	return answers > before;
+}
+
+/* What this thread may not read the others may not either. They are tried out: it cannot list them. */
+static void
+try_threads(void)
+{
+	struct sigaction action = { .sa_handler = read_apart };
+	pid_t self = getpid();
+
+	snprintf(first, sizeof(first), "%s", getenv("HOSTILE_READ") ? getenv("HOSTILE_READ") : "");
+	first[strcspn(first, ":")] = '\0';
+	sigaction(SIGUSR2, &action, NULL);
+	for (pid_t thread = self + 1; thread < self + THREADS_FAR; thread++) {
+		int before = answers;
+
+		is_read_apart = 0;
+		if (syscall(SYS_tgkill, self, thread, SIGUSR2) == 0 && is_answered(before))
+			tell("thread:read", "", is_read_apart);
+	}
+}
+
 static void
 try_all(void)
 {
@@ -167,6 +215,7 @@ try_all(void)
 	try_processes();
 	try_to_run();
 	try_memory();
+	try_threads();
 	/* What works changes who does it: in a process of its own, then, and the program goes on. */
 	if ((pid = fork()) <= 0)
 		try_power();

@@ -54,6 +54,7 @@ start_hostile
 for uid in $users; do ok "code of user $uid was run" grep -q "^hostile $uid end" "$T"/*.log; done
 ok "code in ota-signd gets to nothing" is "$(done_by 64101)" ""
 ok "nor in otafs" is "$(done_by 64102)" ""
+ok "... where another thread than the first was tried too" grep -q "^hostile 64102 thread:read refused" "$T/otafs.log"
 ok "in ota-watcher it starts programs of the system, for deltas" is "$(done_by 64103)" "code:mapped code:written fork run"
 ok "code in ota-gate gets to nothing" is "$(done_by 64104)" ""
 ok "nor in ota-admin-gate" is "$(done_by 64108)" ""
@@ -61,11 +62,24 @@ ok "none of them can write a core file" sh -c "for p in signd otafs watcher gate
 	grep -q '^Max core file size  *0  *0 ' /proc/\$(pgrep -P \$(cat $T/\$p.pid) || cat $T/\$p.pid)/limits || exit 1; done"
 ok "the watcher's parent, which stays root, has a filter too" grep -q "^Seccomp:.2" "/proc/$(cat "$T/watcher.pid")/status"
 
+# worker NAME: the process that serves, which has a parent in two of them
+worker() {
+	pgrep -P "$(cat "$T/$1.pid")" || cat "$T/$1.pid"
+}
+# is_filtered NAME: each of its threads has a filter, and gains nothing by a program
+is_filtered() {
+	for thread in "/proc/$(worker "$1")/task"/*; do
+		is "$(grep -cE '^(Seccomp:.2|NoNewPrivs:.1)$' "$thread/status")" 2 || return
+	done
+}
+for p in signd otafs watcher gate admin; do ok "each thread of $p has a filter" is_filtered $p; done
+
 # ---- without: what is above fails
 for p in admin gate otafs watcher signd; do stop $p; done
 rm -f "$T"/*.log
 echo "sandbox = 0" >>"$conf"
 start_hostile
+ok "and a thread of otafs reads" grep -q "^hostile 64102 thread:read DONE" "$T/otafs.log"
 for uid in $users; do
 	ok "without a sandbox user $uid has another instance's files" says " read:$T/other/$uid/secret " echo " $(done_by "$uid") "
 	ok "but not those of others, and no root" not says "read:/etc/shadow|read:$T/other/(${users% *}).*read:$T/other|setuid|write:/etc" echo " $(done_by "$uid") "

@@ -157,7 +157,9 @@ try_calls(void)
 	       : syscall(SYS_personality, 0xffffffff) >= 0 || errno != EPERM                        ? 6
 	       : syscall(4000, 0) >= 0 || errno != ENOSYS                                           ? 7
 	       : syscall(SYS_clone3, NULL, 0) >= 0 || errno != ENOSYS                               ? 8
-	       : unshare(CLONE_NEWUSER) >= 0 || errno != EPERM                                      ? 9
+	       : unshare(CLONE_FILES) != 0                                                          ? 9
+	       : unshare(CLONE_FILES | CLONE_FS) >= 0 || errno != EPERM                             ? 10
+	       : unshare(CLONE_NEWUSER) >= 0 || errno != EPERM                                      ? 11
 												    : 0;
 }
 
