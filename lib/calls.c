@@ -103,8 +103,8 @@ rule(struct filter *filter, uint32_t action, const char *name, const struct scmp
 static void
 allow_only(struct filter *filter, const char *name, uint64_t value, uint16_t number)
 {
-	rule(filter, SCMP_ACT_ALLOW, name, &SCMP_A0(SCMP_CMP_EQ, value));
-	rule(filter, SCMP_ACT_ERRNO(number), name, &SCMP_A0(SCMP_CMP_NE, value));
+	rule(filter, SCMP_ACT_ALLOW, name, &SCMP_A0(SCMP_CMP_EQ, value, 0));
+	rule(filter, SCMP_ACT_ERRNO(number), name, &SCMP_A0(SCMP_CMP_NE, value, 0));
 }
 
 /* Threads; processes too if it @runs programs. There is no rule of bits that are not so: each is one. */
