@@ -173,6 +173,8 @@ fail(struct core *core, int r, struct err *err)
 {
 	if (r == -E2BIG) {
 		unlinkat(core->fleet->folder, NAME, 0);
+		/* Or the next promise would tell of that, and of less than is needed. */
+		json_decref(MOVE(core->fleet->told));
 		return err_set(err, E2BIG, "the fleet runs or is assigned more than %d different things",
 		    FLEET_ENTRIES_MAX);
 	}
