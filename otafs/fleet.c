@@ -246,7 +246,7 @@ fleet_keep(struct core *core, int64_t now)
 
 	if (!core->fleet || !begin_look(core, now, &when))
 		return;
-	r = core->reader ? look_apart(core->reader, &needs, &err) : look(core->state, &needs, &err);
+	r = look_apart(core->reader, &needs, &err);
 	core_lock(core);
 	r = r < 0 ? fail(core, r, &err) : write_found(core, &needs, core->fleet->promised, when, &err);
 	core_unlock(core);
