@@ -173,6 +173,8 @@ fail(struct core *core, int r, struct err *err)
 {
 	if (r == -E2BIG) {
 		unlinkat(core->fleet->folder, NAME, 0);
+		/* Or the next promise would tell of that, and of less than is needed. */
+		json_decref(MOVE(core->fleet->told));
 		return err_set(err, E2BIG, "the fleet runs or is assigned more than %d different things",
 		    FLEET_ENTRIES_MAX);
 	}
@@ -244,7 +246,7 @@ fleet_keep(struct core *core, int64_t now)
 
 	if (!core->fleet || !begin_look(core, now, &when))
 		return;
-	r = core->reader ? look_apart(core->reader, &needs, &err) : look(core->state, &needs, &err);
+	r = look_apart(core->reader, &needs, &err);
 	core_lock(core);
 	r = r < 0 ? fail(core, r, &err) : write_found(core, &needs, core->fleet->promised, when, &err);
 	core_unlock(core);

@@ -132,11 +132,15 @@ static int
 copy_pages(struct db *db, struct db *to, struct err *err)
 {
 	sqlite3_backup *backup = sqlite3_backup_init(to->sqlite, "main", db->sqlite, "main");
+	int step;
 
 	if (!backup)
 		return fail(to, "copy", err);
-	sqlite3_backup_step(backup, -1);
-	return sqlite3_backup_finish(backup) == SQLITE_OK ? 0 : fail(to, "copy", err);
+	step = sqlite3_backup_step(backup, -1);
+	if (sqlite3_backup_finish(backup) != SQLITE_OK)
+		return fail(to, "copy", err);
+	/* Where the database was busy nothing is copied, and it is no failure to end so. */
+	return step == SQLITE_DONE ? 0 : err_set(err, EBUSY, "database: copy: %s", sqlite3_errstr(step));
 }
 
 static int

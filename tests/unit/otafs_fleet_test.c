@@ -256,6 +256,44 @@ names_what_is_assigned_while_the_fleet_is_looked_through(void **state)
 }
 
 static void
+run_too_much(struct fixture *f)
+{
+	struct ecu ecu = { .hardware = "hw-z" };
+	struct state *state = f->core.state;
+	struct err err = { 0 };
+
+	assert_int_equal(state_begin(state, &err), 0);
+	assert_int_equal(state_device_add(state, "other", 10, &err), 0);
+	for (int i = 0; i <= FLEET_ENTRIES_MAX; i++) {
+		snprintf(ecu.serial, sizeof(ecu.serial), "e%d", i);
+		snprintf(ecu.installed_sha256, sizeof(ecu.installed_sha256), "%064d", i);
+		assert_int_equal(state_ecu_put(state, "other", &ecu, i, &err), 0);
+		assert_int_equal(state_ecu_installed(state, "other", &ecu, &err), 0);
+	}
+	assert_int_equal(state_end(state, 0, &err), 0);
+}
+
+/* Else what was told last would come back with the next promise, and the watcher would throw the rest away. */
+static void
+tells_nothing_of_a_fleet_that_is_too_large(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	run_too_much(f);
+	fleet_keep(&f->core, f->core.started_at + FLEET_SECONDS);
+	path_of(f, "fleet/fleet.json");
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(fixture_assign(f, "fw 1.0", &err), -E2BIG);
+	assert_reason(err, "more than 20000 different things");
+	path_of(f, "fleet/fleet.json");
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(state_device_remove(f->core.state, "other", &err), 0);
+	assert_int_equal(fixture_assign(f, "fw 1.0", &err), 0);
+	assert_told(f, "fw-1.0", true);
+}
+
+static void
 does_without_the_folder(void **state)
 {
 	struct fixture *f = *state;
@@ -420,6 +458,7 @@ main(void)
 		TEST(counts_devices_by_what_they_run),
 		TEST(tells_the_same_after_a_restart),
 		TEST(names_what_is_assigned_while_the_fleet_is_looked_through),
+		TEST(tells_nothing_of_a_fleet_that_is_too_large),
 		TEST(does_without_the_folder),
 		TEST(asks_by_a_file_and_hides_the_version_at_once),
 		TEST(takes_the_request_back_when_it_is_done),

@@ -1,6 +1,7 @@
 /* The schema: what older releases left comes forward, with a copy kept; what a newer one left is refused. */
 #include "tests/unit/unit.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,6 +310,35 @@ upgrades_nothing_without_a_copy(void **unused)
 	assert_string_equal(version, "7");
 }
 
+static bool is_busy;
+
+int
+sqlite3_backup_step(sqlite3_backup *backup, int pages)
+{
+	int (*step)(sqlite3_backup *, int) = NULL;
+
+	*(void **)(void *)&step = dlsym(RTLD_NEXT, "sqlite3_backup_step");
+	return is_busy ? SQLITE_BUSY : step(backup, pages);
+}
+
+/* SQLite ends a copy that has not begun as if it were whole. */
+static void
+takes_no_copy_for_whole_that_found_the_database_busy(void **unused)
+{
+	AUTO(free_p) char *version = NULL;
+	struct err err = { 0 };
+	struct state *state;
+
+	(void)unused;
+	load_step(7);
+	is_busy = true;
+	assert_int_equal(state_open(path, &state, &err), -EBUSY);
+	is_busy = false;
+	assert_reason(err, "copy before the upgrade from schema 7");
+	version = ask(path, "SELECT MAX(version) FROM schema");
+	assert_string_equal(version, "7");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -321,6 +351,7 @@ main(void)
 		TEST(comes_forward_from_every_schema),
 		TEST(keeps_a_copy_of_what_was_before_an_upgrade),
 		TEST(upgrades_nothing_without_a_copy),
+		TEST(takes_no_copy_for_whole_that_found_the_database_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
