@@ -21,7 +21,8 @@ static const char SEEN[] =
 static const char COUNTED[] = "UPDATE ecu SET report_counter = ?2 WHERE device = ?1 AND report_counter < ?2"
 			      " AND serial = (SELECT primary_ecu FROM device WHERE id = ?1)";
 static const char TAKEN[] = "UPDATE device SET manifest_digest = ?2 WHERE id = ?1";
-static const char COUNTER[] = "UPDATE ecu SET report_counter = ?3 WHERE device = ?1 AND serial = ?2";
+static const char COUNTER[] =
+    "UPDATE ecu SET report_counter = ?3 WHERE device = ?1 AND serial = ?2 AND report_counter < ?3";
 static const char POLLS[] = "UPDATE device SET polls = ?2 WHERE id = ?1";
 static const char RESET[] = "UPDATE ecu SET report_counter = -1 WHERE device = ?1";
 
@@ -184,6 +185,9 @@ state_manifest_taken(struct state *state, const char *device, const char *primar
 	struct note *note = noted_find(state->seen->notes, device);
 	int r = db_change(state->db, TAKEN, err, "ss", device, digest);
 
+	/* One without a counter takes back none. */
+	if (note && note->counter > counter)
+		counter = note->counter;
 	if (r >= 0 && counter >= 0)
 		r = db_change(state->db, COUNTER, err, "ssi", device, primary, counter);
 	/* What was noted is older. Should all this be taken back, older counters are accepted once more. */

@@ -170,6 +170,10 @@ a_manifest_without_a_counter_takes_none_back(void **context)
 	assert_int_equal(counter_of(p->state), 17);
 	assert_int_equal(state_seen_flush(p->state, &err), 0);
 	assert_int_equal(counter_of(p->other), 17);
+	/* Nor one that tells something, of what was only noted. */
+	assert_int_equal(state_manifest_noted(p->state, "car7", 0, 19, DIGEST, 100, &err), 0);
+	assert_int_equal(state_manifest_taken(p->state, "car7", "prim", -1, "other", &err), 0);
+	assert_int_equal(counter_of(p->other), 19);
 }
 
 static void
